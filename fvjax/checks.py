@@ -1,0 +1,59 @@
+"""Checks of what a user typed: one sentence with what was given, what is allowed and the closest match."""
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def _number(value: Any) -> float | None:
+    """The value if it is still a plain number; None for a tracer, a shape or a placeholder."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        return None
+    return float(value)
+
+
+def finite(name: str, value: Any) -> None:
+    """Refuse NaN and infinities."""
+    number = _number(value)
+    if number is not None and not math.isfinite(number):
+        raise ValueError(f"{name} must be a finite number, got {value}")
+
+
+def positive(name: str, value: Any) -> None:
+    """Refuse zero, negative and non-finite numbers."""
+    number = _number(value)
+    if number is not None and not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name} must be a positive finite number, got {value}")
+
+
+def not_negative(name: str, value: Any) -> None:
+    """Refuse negative and non-finite numbers."""
+    number = _number(value)
+    if number is not None and not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
+
+
+def count(name: str, value: Any, least: int = 1) -> None:
+    """Refuse anything but an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+
+
+def choice(name: str, value: Any, allowed: Iterable[Any]) -> None:
+    """Refuse a value outside `allowed`, naming the closest ones."""
+    options = list(allowed)
+    if value in options:
+        return
+    close = difflib.get_close_matches(str(value), [str(o) for o in options], n=3, cutoff=0.5)
+    shown = [str(o) for o in options[:30]] + (["..."] if len(options) > 30 else [])
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    raise ValueError(f"unknown {name} {value!r}: it is one of {', '.join(shown)}{hint}")
+
+
+def index(name: str, value: Any, size: int) -> None:
+    """Refuse an index that is no integer in [0, size)."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < size:
+        raise ValueError(f"{name} must be an integer from 0 to {size - 1}, got {value!r}")

@@ -1,0 +1,155 @@
+"""A model: weights and a network that records its activations by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array
+
+from fvjax import checks
+from fvjax.types import Activations, Flag, Image
+
+Shape = tuple[int, ...]
+
+
+class Record:
+    """Passed to a network, which calls it at each layer: `x = record("conv1", x)`.
+
+    It keeps the activation under that name and returns it plus `offsets[name]`, if given, so that a
+    gradient with respect to an offset is the gradient at that layer. `record.redirect` is the flag
+    for `layers.relu`.
+    """
+
+    def __init__(self, offsets: Mapping[str, Array], redirect: Flag) -> None:
+        """Begin with no layers."""
+        self.offsets, self.redirect = offsets, redirect
+        self.activations: dict[str, Array] = {}
+        self.main: list[str] = []
+
+    def __call__(self, name: str, x: Array, main: bool = True) -> Array:
+        """Keep and return layer `name`; `main=False` for a branch or a pre-activation."""
+        if name in self.activations:
+            raise ValueError(f"the network records layer {name!r} twice")
+        x = x + self.offsets[name] if name in self.offsets else x
+        self.activations[name] = x
+        if main:
+            self.main.append(name)
+        return x
+
+
+class Network(Protocol):
+    """The function of a model: it calls `record(name, x)` at each layer, in forward order."""
+
+    def __call__(self, weights: Any, image: Image, record: Record, /) -> Any:
+        """Run forward on one image (height, width, 3), RGB in [0, 1]."""
+
+
+@struct.dataclass(eq=False)
+class Model:
+    """Weights (leaves) and network (static). One image in, a dict of activations by layer out."""
+
+    weights: Any
+    network: Network = struct.field(pytree_node=False)
+    size: tuple[int, int] = struct.field(pytree_node=False)  # pixels: the network's own input
+    default_layer: str = struct.field(pytree_node=False)
+
+    @classmethod
+    def from_function(
+        cls,
+        apply: Callable[[Any, Image, Record], Any],
+        weights: Any,
+        *,
+        size: tuple[int, int],
+        default_layer: str | None = None,
+    ) -> "Model":
+        """A model of your own: `apply(weights, image, record)` calls `x = record(name, x)` per layer.
+
+        Args:
+            apply: a module-level function or another hashable callable; a new lambda each time is a
+                new program each time.
+            weights: any pytree of arrays.
+            size: (height, width) in pixels that the network was made for.
+            default_layer: the last main layer if None.
+        """
+        weights = jax.tree.map(jnp.asarray, weights)
+        model = cls(weights=weights, network=apply, size=tuple(size), default_layer="")
+        layers = model.layers
+        if not layers:
+            raise ValueError("the network recorded no layer: call record(name, x) at each of them")
+        default = model.main_layers[-1] if default_layer is None else default_layer
+        checks.choice("layer", default, layers)
+        return model.replace(default_layer=default)  # type: ignore[attr-defined, no-any-return]
+
+    def __call__(
+        self, image: Image, offsets: Mapping[str, Array] | None = None, redirect: Flag = False
+    ) -> Activations:
+        """Activations by layer, in forward order, "image" first.
+
+        Args:
+            image: (height, width, 3), RGB in [0, 1].
+            offsets: added to the layers they name; differentiate by them for a layer's gradient.
+            redirect: let gradient through units that would block all of it (`layers.relu`).
+        """
+        record = Record({} if offsets is None else offsets, redirect)
+        self.network(self.weights, record("image", image), record)
+        for name in record.offsets:
+            checks.choice("layer", name, record.activations)
+        return record.activations
+
+    def shapes(self, size: tuple[int, int]) -> dict[str, Shape]:
+        """Shape of every layer, in forward order, for an image of (height, width) pixels."""
+        return dict(self._structure(size)[0])
+
+    @property
+    def layers(self) -> dict[str, Shape]:
+        """Shape of every layer, in forward order, at the model's own image size."""
+        return self.shapes(self.size)
+
+    @property
+    def main_layers(self) -> tuple[str, ...]:
+        """Names on the main path: no branches, no pre-activations."""
+        return self._structure(self.size)[1]
+
+    def previous(self, layer: str) -> str | None:
+        """The main-path layer before `layer`; None for the first."""
+        names = list(self.layers)
+        checks.choice("layer", layer, names)
+        before = [n for n in names[: names.index(layer)] if n in self.main_layers]
+        return before[-1] if before else None
+
+    def _structure(
+        self, size: tuple[int, int]
+    ) -> tuple[tuple[tuple[str, Shape], ...], tuple[str, ...]]:
+        leaves, tree = jax.tree.flatten(self.weights)
+        kinds = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
+        return _structure(self.network, tree, kinds, tuple(size))
+
+
+@lru_cache(maxsize=256)
+def _structure(
+    network: Network, tree: Any, kinds: tuple[Any, ...], size: tuple[int, int]
+) -> tuple[tuple[tuple[str, Shape], ...], tuple[str, ...]]:
+    record = Record({}, False)
+
+    def forward(weights: Any, image: Image) -> None:
+        network(weights, image, record)
+
+    image = jax.ShapeDtypeStruct((*size, 3), jnp.float32)
+    jax.eval_shape(forward, jax.tree.unflatten(tree, kinds), image)
+    shapes = tuple((name, x.shape) for name, x in record.activations.items())
+    return shapes, tuple(record.main)
+
+
+@dataclass(frozen=True)
+class Linen:
+    """A flax.linen module as a network: its `__call__(image, record)` runs under `module.apply`."""
+
+    module: Any
+
+    def __call__(self, weights: Any, image: Image, record: Record) -> Any:
+        """Run the module forward with `weights` as its "params"."""
+        return self.module.apply({"params": weights}, image, record)
