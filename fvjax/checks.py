@@ -1,4 +1,4 @@
-"""Checks of what a user typed: one sentence with what was given, what is allowed and the closest match."""
+"""Checks of what a user typed: what was given, what is allowed, the closest match."""
 
 import difflib
 import math
@@ -34,6 +34,13 @@ def not_negative(name: str, value: Any) -> None:
     number = _number(value)
     if number is not None and not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
+
+
+def below(name: str, value: Any, bound: float) -> None:
+    """Refuse numbers at or above `bound`."""
+    number = _number(value)
+    if number is not None and not number < bound:
+        raise ValueError(f"{name} must be below {bound}, got {value}")
 
 
 def count(name: str, value: Any, least: int = 1) -> None:

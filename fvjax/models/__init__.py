@@ -1,0 +1,6 @@
+"""Models: one image in, a dict of activations by layer name out."""
+
+from fvjax.models.model import Linen as Linen
+from fvjax.models.model import Model as Model
+from fvjax.models.model import Record as Record
+from fvjax.models.zoo import load as load

@@ -1,6 +1,7 @@
 """A linen convolution with this package's quick gradients."""
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from fvjax.models import layers
@@ -21,4 +22,5 @@ class Conv(nn.Module):
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         pads = ((self.pad, self.pad), (self.pad, self.pad))
-        return layers.conv(x, kernel, self.stride, pads) + bias
+        y = layers.conv(x, kernel, self.stride, pads)
+        return y + jnp.expand_dims(bias, range(y.ndim - 1))

@@ -56,6 +56,7 @@ class Model:
     network: Network = struct.field(pytree_node=False)
     size: tuple[int, int] = struct.field(pytree_node=False)  # pixels: the network's own input
     default_layer: str = struct.field(pytree_node=False)
+    classes: tuple[str, ...] = struct.field(pytree_node=False, default=())  # names of the logits
 
     @classmethod
     def from_function(

@@ -1,0 +1,108 @@
+"""Yardsticks: what a finished image does, measured the same way whatever objective made it.
+
+Everything is measured in the plain space with the original direction, over the positions that the
+objective looks at.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from fvjax.activations import layer_of, norm
+from fvjax.direction import AnyDirection, Direction
+from fvjax.models.model import Model
+from fvjax.objective import Focus
+from fvjax.pictures import high_frequency, saturated, total_variation
+from fvjax.scores import cosines, dots, inversion_error, matched, orthogonal
+from fvjax.transforms import Transform
+from fvjax.types import Activations, Image, Scalar
+
+VIEWS = 16  # fixed random views behind the robust_* metrics
+BLOCKS = 8  # parsimony hides one of BLOCKS x BLOCKS patches at a time
+_PARSIMONY_SHARE = 0.9  # of the dot product that the counted patches carry
+
+
+def alignment(activations: Activations, direction: Direction) -> dict[str, Scalar]:
+    """Mean over positions of dot, cosine, norm |a| and orthogonal share |a⊥|/|a|."""
+    a, v = matched(activations, direction)
+    length = norm(a)
+    share = norm(orthogonal(a, v)) / jnp.where(length > 0, length, 1.0)
+    return {
+        "dot": jnp.mean(dots(a, v)),
+        "cosine": jnp.mean(cosines(a, v)),
+        "norm": jnp.mean(length),
+        "orthogonal": jnp.mean(share),
+    }
+
+
+def measure(
+    model: Model, direction: AnyDirection, image: Image, transform: Transform, focus: Focus
+) -> dict[str, Scalar]:
+    """All metrics of one image, by name.
+
+    `rank` means something for a direction of one channel, `inversion_error` for one with a length
+    of its own (no covector), `parsimony` where the dot product is positive; elsewhere the caller
+    leaves them out.
+
+    Args:
+        model: the network.
+        direction: the original one, in the plain space.
+        image: untransformed.
+        transform: draws the fixed views behind `robust_dot` and `robust_cosine`.
+        focus: the objective's `focus`.
+    """
+    target = direction.resolve(model, lambda seen: seen)
+    activations = model(image)
+    here = focus(activations, target)
+    metrics = alignment(*here) | {
+        "rank": rank(*here),
+        "inversion_error": inversion_error(*matched(*here)),
+        "total_variation": total_variation(image),
+        "high_frequency": high_frequency(image),
+        "saturated": saturated(image),
+    }
+    before = model.previous(target.layer)
+    if before is not None:
+        earlier = layer_of(activations, before)
+        metrics |= {"previous_l1": jnp.mean(jnp.abs(earlier)), "previous_l2": jnp.mean(earlier**2)}
+
+    def seen(view: Image) -> dict[str, Scalar]:
+        return alignment(*focus(model(view), target))
+
+    keys = jax.random.split(jax.random.key(0), VIEWS)
+    views = lax.map(lambda key: seen(transform(key, image)), keys)
+    patches = jnp.arange(BLOCKS * BLOCKS)
+    drops = metrics["dot"] - lax.map(lambda patch: seen(hide(image, patch))["dot"], patches)
+    return metrics | {
+        "robust_dot": jnp.mean(views["dot"]),
+        "robust_cosine": jnp.mean(views["cosine"]),
+        "parsimony": parsimony(drops),
+    }
+
+
+def rank(activations: Activations, direction: Direction) -> Scalar:
+    """Place, by mean activation among all channels, of the direction's largest; 1 = first."""
+    a, v = matched(activations, direction)
+    mean = jnp.mean(a, 0)
+    return 1 + jnp.sum(mean > mean[jnp.argmax(v[0])])
+
+
+def parsimony(drops: Float[Array, "patches"]) -> Scalar:
+    """Smallest share of the patches that carries 90 % of what all of them carry.
+
+    `drops`: how far the dot product falls when a patch is hidden; a patch whose hiding helps
+    carries nothing.
+    """
+    carried = jnp.sort(jnp.maximum(drops, 0))[::-1]
+    total = jnp.sum(carried)
+    share = jnp.cumsum(carried) / jnp.where(total > 0, total, 1.0)
+    return (1 + jnp.sum(share < _PARSIMONY_SHARE)) / drops.size
+
+
+def hide(image: Image, patch: Array) -> Image:
+    """The image with one patch, counted row by row, replaced by the image's mean colour."""
+    height, width, _ = image.shape
+    row, column = jnp.arange(height) * BLOCKS // height, jnp.arange(width) * BLOCKS // width
+    hidden = row[:, None] * BLOCKS + column[None, :] == patch
+    return jnp.where(hidden[..., None], jnp.mean(image, (0, 1), keepdims=True), image)

@@ -1,0 +1,44 @@
+"""What Caffe's ImageNet networks have in common: their input, and loading one by name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from fvjax.models.model import Linen, Model, Record
+from fvjax.models.weights import read_caffe
+from fvjax.types import Image
+
+_MEAN_BGR = (104.0, 117.0, 123.0)  # of ImageNet, in the weights' metadata
+
+
+def preprocess(image: Image) -> Array:
+    """RGB in [0, 1] to BGR in 0 ... 255 less the mean."""
+    shape = (1,) * (image.ndim - 1) + (3,)
+    return image[..., ::-1] * 255 - jnp.array(_MEAN_BGR).reshape(shape)
+
+
+def load_caffe(
+    module: Any,
+    names: Mapping[str, str],
+    path: str | Path,
+    *,
+    size: int,
+    default_layer: str,
+) -> Model:
+    """A model from Caffe's weights; `names` maps linen layers to Caffe's."""
+
+    def initialise(key: Array, image: Array) -> Any:
+        return module.init(key, image, Record({}, False))["params"]
+
+    image = jax.ShapeDtypeStruct((size, size, 3), jnp.float32)
+    params = jax.eval_shape(initialise, jax.random.key(0), image)
+    return Model(
+        weights=read_caffe(path, params, names),
+        network=Linen(module),
+        size=(size, size),
+        default_layer=default_layer,
+    )

@@ -1,0 +1,91 @@
+"""GoogLeNet (Inception v1) as BVLC trained it in Caffe, with Lucid's layer names."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from fvjax.models import layers
+from fvjax.models.caffe import load_caffe, preprocess
+from fvjax.models.conv import Conv
+from fvjax.models.model import Model, Record
+from fvjax.types import Image
+
+
+class Widths(NamedTuple):
+    """Channels of an inception module's branches."""
+
+    one: int
+    three_reduce: int
+    three: int
+    five_reduce: int
+    five: int
+    pool: int
+
+
+INCEPTIONS = {
+    "3a": Widths(64, 96, 128, 16, 32, 32),
+    "3b": Widths(128, 128, 192, 32, 96, 64),
+    "4a": Widths(192, 96, 208, 16, 48, 64),
+    "4b": Widths(160, 112, 224, 24, 64, 64),
+    "4c": Widths(128, 128, 256, 24, 64, 64),
+    "4d": Widths(112, 144, 288, 32, 64, 64),
+    "4e": Widths(256, 160, 320, 32, 128, 128),
+    "5a": Widths(256, 160, 320, 32, 128, 128),
+    "5b": Widths(384, 192, 384, 48, 128, 128),
+}
+_BRANCHES = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")
+NAMES = {
+    "conv2d0": "conv1/7x7_s2",
+    "conv2d1": "conv2/3x3_reduce",
+    "conv2d2": "conv2/3x3",
+    **{f"mixed{m}_{b}": f"inception_{m}/{b}" for m in INCEPTIONS for b in _BRANCHES},
+    "logits": "loss3/classifier",
+}
+
+
+def _pool(x: Array) -> Array:
+    return layers.max_pool(x, 3, 2, layers.ceil_padding(x.shape[-3:-1], 3, 2))
+
+
+class GoogLeNet(nn.Module):
+    """The deploy network without its auxiliary heads; layers as activations after ReLU."""
+
+    @nn.compact
+    def __call__(self, image: Image, record: Record) -> None:
+        """Run forward on RGB in [0, 1], any size from 16 pixels."""
+
+        def conv(name: str, x: Array, width: int, kernel: int = 1, stride: int = 1) -> Array:
+            x = Conv(width, kernel, stride, pad=kernel // 2, name=name)(x)
+            x = record(f"{name}_pre_relu", x, main=False)
+            return record(name, layers.relu(x, record.redirect), main=name.startswith("conv2d"))
+
+        def inception(name: str, x: Array, w: Widths) -> Array:
+            one = conv(f"{name}_1x1", x, w.one)
+            three = conv(f"{name}_3x3_reduce", x, w.three_reduce)
+            three = conv(f"{name}_3x3", three, w.three, 3)
+            five = conv(f"{name}_5x5_reduce", x, w.five_reduce)
+            five = conv(f"{name}_5x5", five, w.five, 5)
+            pooled = layers.max_pool(x, 3, 1, ((1, 1), (1, 1)))
+            pooled = conv(f"{name}_pool_proj", pooled, w.pool)
+            branches = ("1x1", "3x3", "5x5", "pool_proj")
+            before = [record.activations[f"{name}_{b}_pre_relu"] for b in branches]
+            record(f"{name}_pre_relu", jnp.concatenate(before, -1), main=False)
+            return record(name, jnp.concatenate([one, three, five, pooled], -1))
+
+        x = conv("conv2d0", preprocess(image), 64, 7, 2)
+        x = layers.local_response_norm(_pool(x))
+        x = conv("conv2d2", conv("conv2d1", x, 64), 192, 3)
+        x = _pool(layers.local_response_norm(x))
+        for name, widths in INCEPTIONS.items():
+            if name in ("4a", "5a"):
+                x = _pool(x)
+            x = inception(f"mixed{name}", x, widths)
+        record("logits", nn.Dense(1000, name="logits")(x.mean((-3, -2))))
+
+
+def googlenet(weights: str | Path) -> Model:
+    """BVLC GoogLeNet from a .safetensors file with Caffe's names; 224 x 224 pixels."""
+    return load_caffe(GoogLeNet(), NAMES, weights, size=224, default_layer="mixed4d")

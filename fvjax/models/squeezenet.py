@@ -1,0 +1,61 @@
+"""SqueezeNet v1.1 as trained in Caffe."""
+
+from pathlib import Path
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from fvjax.models import layers
+from fvjax.models.caffe import load_caffe, preprocess
+from fvjax.models.conv import Conv
+from fvjax.models.model import Model, Record
+from fvjax.types import Image
+
+FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128)} | {
+    6: (48, 192),
+    7: (48, 192),
+    8: (64, 256),
+    9: (64, 256),
+}
+_PARTS = ("squeeze1x1", "expand1x1", "expand3x3")
+NAMES = {
+    "conv1": "conv1",
+    **{f"fire{n}_{part}": f"fire{n}/{part}" for n in FIRES for part in _PARTS},
+    "conv10": "conv10",
+}
+
+
+class SqueezeNet(nn.Module):
+    """Fire modules; layers as activations after ReLU."""
+
+    @nn.compact
+    def __call__(self, image: Image, record: Record) -> None:
+        """Run forward on RGB in [0, 1], any size from 16 pixels."""
+
+        def conv(
+            name: str, x: Array, width: int, kernel: int = 1, stride: int = 1, pad: int = 0
+        ) -> Array:
+            x = Conv(width, kernel, stride, pad, name=name)(x)
+            x = record(f"{name}_pre_relu", x, main=False)
+            return record(name, layers.relu(x, record.redirect), main=name.startswith("conv"))
+
+        def fire(name: str, x: Array, squeeze: int, expand: int) -> Array:
+            x = conv(f"{name}_squeeze1x1", x, squeeze)
+            one = conv(f"{name}_expand1x1", x, expand)
+            three = conv(f"{name}_expand3x3", x, expand, 3, pad=1)
+            before = [record.activations[f"{name}_{p}_pre_relu"] for p in _PARTS[1:]]
+            record(f"{name}_pre_relu", jnp.concatenate(before, -1), main=False)
+            return record(name, jnp.concatenate([one, three], -1))
+
+        x = conv("conv1", preprocess(image), 64, 3, 2)
+        for number, (squeeze, expand) in FIRES.items():
+            if number in (2, 4, 6):
+                x = layers.max_pool(x, 3, 2, layers.ceil_padding(x.shape[-3:-1], 3, 2))
+            x = fire(f"fire{number}", x, squeeze, expand)
+        record("logits", conv("conv10", x, 1000).mean((-3, -2)))
+
+
+def squeezenet(weights: str | Path) -> Model:
+    """SqueezeNet v1.1 from a .safetensors file with Caffe's names; 227 x 227 pixels."""
+    return load_caffe(SqueezeNet(), NAMES, weights, size=227, default_layer="fire8")

@@ -1,0 +1,66 @@
+"""Strict reading of weights: every tensor there, none extra, right shape, finite; never a pickle."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from fvjax.data.arrays import read_arrays
+
+
+def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The tensors of a .safetensors or .npz file, exactly those of `shapes`.
+
+    Raises:
+        ValueError: one sentence that names the first tensor that is missing, extra, misshapen or
+            not finite, or the file that cannot be read.
+    """
+    tensors = read_arrays(path)
+    missing = [name for name in shapes if name not in tensors]
+    if missing:
+        raise ValueError(f"{path} lacks the tensor {missing[0]!r} ({len(missing)} missing in all)")
+    extra = [name for name in tensors if name not in shapes]
+    if extra:
+        raise ValueError(f"{path} holds the unknown tensor {extra[0]!r} ({len(extra)} in all)")
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape:
+            raise ValueError(
+                f"tensor {name!r} in {path} has shape {tensors[name].shape}, expected {shape}"
+            )
+        if not np.all(np.isfinite(tensors[name])):
+            raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
+    return tensors
+
+
+def read_caffe(path: str | Path, params: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> Any:
+    """Linen params from Caffe's tensors: "<layer>/weight" is (out, in, rows, columns) or (out, in).
+
+    Args:
+        path: the file.
+        params: the params' shapes, by linen layer name ("kernel" and "bias").
+        names: linen layer name -> Caffe layer name.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, tensors in params.items():
+        shapes[f"{names[layer]}/weight"] = _turned(tensors["kernel"].shape)
+        shapes[f"{names[layer]}/bias"] = tensors["bias"].shape
+    found = read_weights(path, shapes)
+    return {
+        layer: {
+            "kernel": jnp.asarray(_back(found[f"{names[layer]}/weight"])),
+            "bias": jnp.asarray(found[f"{names[layer]}/bias"], jnp.float32),
+        }
+        for layer in params
+    }
+
+
+def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
+    *space, inputs, outputs = shape
+    return (outputs, inputs, *space)
+
+
+def _back(weight: np.ndarray) -> np.ndarray:
+    axes = (2, 3, 1, 0) if weight.ndim == 4 else (1, 0)
+    return np.ascontiguousarray(weight.transpose(axes), np.float32)

@@ -1,0 +1,37 @@
+"""The networks that can be loaded by name."""
+
+from pathlib import Path
+
+from fvjax import checks
+from fvjax.models.googlenet import googlenet
+from fvjax.models.model import Model
+from fvjax.models.squeezenet import squeezenet
+from fvjax.models.tiny import tiny
+
+_FROM_FILE = {"googlenet": googlenet, "squeezenet": squeezenet}
+_SHIPPED = {"tiny": tiny}
+_FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v1.1.safetensors"}
+
+
+def load(name: str, weights: str | Path | None = None) -> Model:
+    """A network by name: texturenet (shipped), googlenet and squeezenet (from a file), tiny (random).
+
+    Args:
+        name: one of the above.
+        weights: path of the weights' file, for the networks whose weights are not shipped.
+
+    Raises:
+        ValueError: an unknown name; weights that are missing or wrong.
+    """
+    checks.choice("model", name, (*_SHIPPED, *_FROM_FILE))
+    if name in _SHIPPED:
+        if weights is not None:
+            raise ValueError(f"the weights of {name} come with it: {weights} cannot be used")
+        return _SHIPPED[name]()
+    if weights is None or not Path(weights).is_file():
+        tried = "no path was given" if weights is None else f"there is no file {weights}"
+        raise ValueError(
+            f"{name} needs its weights and {tried}: convert Caffe's {name} to {_FILES[name]} as "
+            f"docs/models.md says and give its path as weights (model.weights on the command line)"
+        )
+    return _FROM_FILE[name](weights)

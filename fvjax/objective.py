@@ -1,0 +1,139 @@
+"""What an objective is, and how objectives combine: `+ - *` and `AtCenter`."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from flax import struct
+
+from fvjax import checks
+from fvjax.activations import layer_of
+from fvjax.direction import Direction
+from fvjax.types import Activations, Number, Scalar
+
+
+Focus = Callable[[Activations, Direction], tuple[Activations, Direction]]
+
+
+def everywhere(
+    activations: Activations, direction: Direction
+) -> tuple[Activations, Direction]:
+    """All positions: activations and direction as they are."""
+    return activations, direction
+
+
+def center(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
+    """The direction's layer, and a direction of its full shape, cut to the centre position."""
+    a, v = layer_of(activations, direction.layer), direction.vector
+    if a.ndim == 3:
+        row, column = a.shape[0] // 2, a.shape[1] // 2
+        here = (slice(row, row + 1), slice(column, column + 1))
+        a, v = a[here], v[here] if v.ndim == 3 else v
+    return {**activations, direction.layer: a}, Direction(vector=v, layer=direction.layer)
+
+
+class Objective:
+    """A pure function `objective(activations, direction) -> scalar`, always maximised.
+
+    A penalty is a positive quantity that the caller subtracts: `score - 0.1 * penalty`.
+    """
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of one image."""
+        raise NotImplementedError
+
+    # The activations and direction at the positions that the objective looks at.
+    focus: ClassVar[Focus] = staticmethod(everywhere)
+
+    def __add__(self, other: "Objective") -> "Sum":
+        """The sum of two objectives."""
+        return Sum(terms=(self, _objective(other)))
+
+    def __sub__(self, other: "Objective") -> "Sum":
+        """This objective less another."""
+        return Sum(terms=(self, Scaled(weight=-1.0, objective=_objective(other))))
+
+    def __mul__(self, other: "Objective | Number") -> "Objective":
+        """The product with a number or with another objective."""
+        if isinstance(other, Objective):
+            return Product(terms=(self, other))
+        return Scaled(weight=other, objective=self)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "Scaled":
+        """The objective with its sign turned."""
+        return Scaled(weight=-1.0, objective=self)
+
+
+def parts(objective: Objective) -> Iterator[Objective]:
+    """The objective and all that it wraps, outermost first."""
+    yield objective
+    for field in dataclasses.fields(objective):  # type: ignore[arg-type]
+        value = getattr(objective, field.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, Objective):
+                yield from parts(inner)
+
+
+def _objective(value: Any) -> Objective:
+    if not isinstance(value, Objective):
+        raise ValueError(f"only an objective can be added to an objective, got {value!r}")
+    return value
+
+
+@struct.dataclass(kw_only=True)
+class Sum(Objective):
+    """The sum of its terms."""
+
+    terms: tuple[Objective, ...]
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Add the terms."""
+        return sum((t(activations, direction) for t in self.terms), jnp.zeros(()))
+
+
+@struct.dataclass(kw_only=True)
+class Product(Objective):
+    """The product of its terms."""
+
+    terms: tuple[Objective, ...]
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Multiply the terms."""
+        return math.prod((t(activations, direction) for t in self.terms), start=jnp.ones(()))
+
+
+@struct.dataclass(kw_only=True)
+class Scaled(Objective):
+    """An objective times a weight."""
+
+    weight: Number
+    objective: Objective
+
+    def __post_init__(self) -> None:
+        """Refuse a weight that is no finite number."""
+        checks.finite("weight", self.weight)
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Scale the score."""
+        return self.weight * self.objective(activations, direction)
+
+
+@struct.dataclass(kw_only=True)
+class AtCenter(Objective):
+    """An objective that sees the direction's layer at its centre position (height//2, width//2) only.
+
+    The position stays as (1, 1, channels), for a direction of full shape too; other layers and the
+    image stay whole. A layer without positions (logits) is left as it is.
+    """
+
+    objective: Objective
+
+    focus: ClassVar[Focus] = staticmethod(center)
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of the centre position."""
+        return self.objective(*self.focus(activations, direction))

@@ -1,0 +1,49 @@
+"""An image as its Fourier coefficients, scaled like those of photographs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import lax
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.parameterizations.parameterization import to_rgb
+from fvjax.types import Image, Key, Number
+
+_LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic constant from library"
+
+
+@struct.dataclass(kw_only=True)
+class Fourier:
+    """Real Fourier coefficients, each divided by frequency^decay (Lucid's fft_image).
+
+    decay 0 is white noise, 1 the spectrum of photographs; frequencies are in cycles per pixel and
+    bounded below by 1/size. The initial standard deviation of the raw image is Lucid's: .0186 at
+    128 pixels for deviation .01 and decay 1.
+    """
+
+    size: int = struct.field(pytree_node=False)  # pixels, of a square image
+    deviation: Number  # standard deviation of the initial coefficients; Lucid: .01
+    decay: Number
+    decorrelate: bool = struct.field(pytree_node=False)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no image."""
+        checks.count("size", self.size)
+        checks.positive("deviation", self.deviation)
+        checks.finite("decay", self.decay)
+
+    def init(self, key: Key) -> Float[Array, "2 3 height half"]:
+        """Independent normal real and imaginary parts, for frequencies 0 ... size//2 across."""
+        return self.deviation * jax.random.normal(key, (2, 3, self.size, self.size // 2 + 1))
+
+    def decode(self, params: Float[Array, "2 3 height half"]) -> Image:
+        """Scale, transform back, colour space and sigmoid."""
+        down = np.fft.fftfreq(self.size)[:, None]
+        across = np.fft.rfftfreq(self.size)[None, :]
+        frequency = np.maximum(np.hypot(down, across), 1 / self.size).astype(np.float32)
+        scale = self.size * jnp.asarray(frequency) ** -self.decay
+        spectrum = lax.complex(params[0], params[1]) * scale[None]
+        raw = jnp.fft.irfft2(spectrum, s=(self.size, self.size)) * _LUCID_QUARTER
+        return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)

@@ -1,0 +1,31 @@
+"""An image as its pixels."""
+
+import jax
+from flax import struct
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.parameterizations.parameterization import to_rgb
+from fvjax.types import Image, Key, Number
+
+
+@struct.dataclass(kw_only=True)
+class Pixels:
+    """One unbounded value per pixel and colour; a sigmoid brings it to [0, 1]."""
+
+    size: int = struct.field(pytree_node=False)  # pixels, of a square image
+    deviation: Number  # standard deviation of the initial values; Lucid: .01
+    decorrelate: bool = struct.field(pytree_node=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a size or deviation that is no positive number."""
+        checks.count("size", self.size)
+        checks.positive("deviation", self.deviation)
+
+    def init(self, key: Key) -> Float[Array, "height width 3"]:
+        """Independent normal values."""
+        return self.deviation * jax.random.normal(key, (self.size, self.size, 3))
+
+    def decode(self, params: Float[Array, "height width 3"]) -> Image:
+        """Colour space and sigmoid."""
+        return to_rgb(params, self.decorrelate)

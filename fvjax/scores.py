@@ -1,0 +1,107 @@
+"""The objectives: how well an image's activations match a direction.
+
+Notation: a_p is the activation at position p, v the direction, d = v/|v|, mean_p the mean over all
+positions of the layer. cos(0, v) = 0, and every gradient is finite at zero activations.
+"""
+
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.activations import layer_of, norm, unit
+from fvjax.direction import Direction
+from fvjax.objective import Objective
+from fvjax.types import Activations, Number, Scalar
+
+
+def matched(activations: Activations, direction: Direction) -> tuple[Array, Array]:
+    """Activations and direction of the layer as (positions, channels) and (1 or positions, channels).
+
+    Raises:
+        ValueError: a direction whose channels, or height and width, are not the layer's.
+    """
+    a, v = layer_of(activations, direction.layer), direction.vector
+    if v.shape[-1] != a.shape[-1] or (v.ndim > 1 and v.shape != a.shape):
+        raise ValueError(
+            f"a direction of shape {v.shape} does not fit layer {direction.layer!r} of shape "
+            f"{a.shape}: it must have shape {a.shape[-1:]} or {a.shape}"
+        )
+    return a.reshape(-1, a.shape[-1]), v.reshape(-1, v.shape[-1])
+
+
+def dots(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "p"]:
+    """Dot product of every position with the unit direction."""
+    return jnp.sum(a * unit(v), -1)
+
+
+def cosines(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "p"]:
+    """Cosine of every position with the direction; 0 for a zero activation."""
+    return jnp.sum(unit(a) * unit(v), -1)
+
+
+def orthogonal(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "p c"]:
+    """What is left of every position when its part along the direction is taken away."""
+    return a - dots(a, v)[:, None] * unit(v)
+
+
+def inversion_error(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Scalar:
+    """mean_p |a - v|² / mean_p |v|²."""
+    return jnp.mean(jnp.sum((a - v) ** 2, -1)) / jnp.mean(jnp.sum(v**2, -1))
+
+
+@struct.dataclass(kw_only=True)
+class DotCosine(Objective):
+    """mean_p (a·d) · max(floor, cos(a, v))^exponent.
+
+    Exponent 0 is the dot product. The floor keeps two negatives from making a reward and the
+    gradient from dying (Lucid's `_dot_cossim` has 0.1). Lucid does not divide v by its length: its
+    value is |v| times this one.
+    """
+
+    exponent: Number
+    floor: Number
+
+    def __post_init__(self) -> None:
+        """Refuse a floor at or below 0 (NaN gradients at exponent 0) and a negative exponent."""
+        checks.positive("floor", self.floor)
+        checks.not_negative("exponent", self.exponent)
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of one image."""
+        a, v = matched(activations, direction)
+        sharpness = jnp.maximum(cosines(a, v), self.floor) ** self.exponent
+        return jnp.mean(dots(a, v) * sharpness)
+
+
+@struct.dataclass(kw_only=True)
+class Cosine(Objective):
+    """mean_p cos(a, v): the angle alone, however small the activation."""
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of one image."""
+        return jnp.mean(cosines(*matched(activations, direction)))
+
+
+@struct.dataclass(kw_only=True)
+class Inversion(Objective):
+    """-mean_p |a - v|² / mean_p |v|²: match the activation itself, length included.
+
+    For directions with a length of their own; a neuron (a covector) has none.
+    """
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of one image."""
+        return -inversion_error(*matched(activations, direction))
+
+
+@struct.dataclass(kw_only=True)
+class OrthogonalNorm(Objective):
+    """mean_p |a - (a·d)d|, or of its square: a penalty on what is not along the direction."""
+
+    squared: bool = struct.field(pytree_node=False)
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The penalty of one image, positive."""
+        rest = orthogonal(*matched(activations, direction))
+        return jnp.mean(jnp.sum(rest**2, -1)) if self.squared else jnp.mean(norm(rest))

@@ -1,0 +1,10 @@
+"""Where directions come from. A source is called with (model, layer, size) and yields a Sourced."""
+
+from fvjax.sources.photo import Photo as Photo
+from fvjax.sources.sourced import Kind as Kind
+from fvjax.sources.sourced import Source as Source
+from fvjax.sources.sourced import Sourced as Sourced
+from fvjax.sources.units import Channel as Channel
+from fvjax.sources.units import Logit as Logit
+from fvjax.sources.units import Random as Random
+from fvjax.sources.vector import Vector as Vector

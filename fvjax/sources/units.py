@@ -1,0 +1,67 @@
+"""Directions that are units of the network: channels, classes, and random ones for comparison."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from fvjax import checks
+from fvjax.direction import Direction
+from fvjax.models.model import Model
+from fvjax.sources.sourced import Sourced
+
+
+def _one_hot(indices: tuple[int, ...], layer: str, channels: int) -> Direction:
+    vector = jnp.zeros(channels).at[jnp.array(indices)].add(1.0)
+    return Direction(vector=vector, layer=layer)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of the layer, or the sum of several."""
+
+    index: int | Sequence[int]
+
+    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+        """The one-hot (or several-hot) covector."""
+        channels = model.layers[layer][-1]
+        indices = (self.index,) if isinstance(self.index, int) else tuple(self.index)
+        if not indices:
+            raise ValueError("direction.index must name at least one channel, got none")
+        for index in indices:
+            checks.index(f"direction.index at layer {layer!r}", index, channels)
+        name = "+".join(str(i) for i in indices)
+        channel = indices[0] if len(indices) == 1 else None
+        return Sourced(_one_hot(indices, layer, channels), f"{layer}:{name}", "covector", channel)
+
+
+@dataclass(frozen=True)
+class Logit:
+    """One class of the network's readout, whatever the sweep's layer is."""
+
+    index: int
+    layer: str = "logits"
+
+    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+        """The one-hot covector at the readout."""
+        checks.choice("layer", self.layer, model.layers)
+        classes = model.layers[self.layer][-1]
+        checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
+        name = model.classes[self.index] if model.classes else f"{self.layer}:{self.index}"
+        direction = _one_hot((self.index,), self.layer, classes)
+        return Sourced(direction, name, "covector", self.index)
+
+
+@dataclass(frozen=True)
+class Random:
+    """A unit vector uniform on the sphere."""
+
+    seed: int
+
+    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+        """The vector drawn from the seed."""
+        checks.count("direction.seed", self.seed, least=0)
+        vector = jax.random.normal(jax.random.key(self.seed), model.layers[layer][-1:])
+        direction = Direction(vector=vector / jnp.linalg.norm(vector), layer=layer)
+        return Sourced(direction, f"{layer}:random {self.seed}", "vector")

@@ -1,0 +1,25 @@
+"""Whole-pixel shifts that wrap around, as in DeepDream."""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from fvjax import checks
+from fvjax.types import Image, Key, Number
+
+
+@struct.dataclass(kw_only=True)
+class Jitter:
+    """A shift by up to `pixels` each way, down and across; what leaves one side enters the other."""
+
+    pixels: Number
+
+    def __post_init__(self) -> None:
+        """Refuse a negative distance."""
+        checks.not_negative("pixels", self.pixels)
+
+    def __call__(self, key: Key, image: Image) -> Image:
+        """Shift by whole pixels, uniform on -pixels ... pixels."""
+        places = jnp.floor(jax.random.uniform(key, (2,)) * (2 * self.pixels + 1))
+        down, across = (places - self.pixels).astype(jnp.int32)
+        return jnp.roll(image, (down, across), (0, 1))

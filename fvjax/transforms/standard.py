@@ -1,0 +1,81 @@
+"""Lucid's standard transforms (pad, jitter, scale, rotate, jitter) as one warp of fixed shape."""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.types import Image, Key, Number
+
+_SCALES = 5  # lucid/optvis/transform.py: 1 + (k - 5)/50 for k in range(11)
+_ANGLES = 10  # range(-10, 11) degrees and five more zeros
+_ZEROS = 5
+
+
+@struct.dataclass(kw_only=True)
+class Standard:
+    """Jitter, scale, rotate and jitter again, composed into a single bilinear warp.
+
+    Lucid changes the image's size on the way (128 becomes 126 to 154 pixels); here the view has the
+    image's own size, and what lies outside the image is `fill`, as if padded without end (Lucid:
+    12 pixels of .5). The draws have Lucid's distributions, multiplied by the strengths.
+    """
+
+    jitter: Number  # pixels: a crop offset of 0 ... jitter, taken from the middle; Lucid: 8
+    scale: Number  # largest change of size: factors 1 - scale ... 1 + scale; Lucid: .1
+    rotation: Number  # largest angle, degrees; Lucid: 10
+    late_jitter: Number  # pixels, after the rotation; Lucid: 4
+    fill: Number  # the grey outside the image; Lucid: .5
+
+    def __post_init__(self) -> None:
+        """Refuse negative strengths, and a scale that could turn the image inside out."""
+        for name in ("jitter", "scale", "rotation", "late_jitter", "fill"):
+            checks.not_negative(name, getattr(self, name))
+        checks.below("scale", self.scale, 1)
+
+    def __call__(self, key: Key, image: Image) -> Image:
+        """One random view, sampled once."""
+        first, second, third, fourth = jax.random.split(key, 4)
+        steps = jax.random.randint(second, (), -_SCALES, _SCALES + 1)
+        factor = 1 + self.scale * steps / _SCALES
+        angle = jax.random.randint(third, (), -_ANGLES, _ANGLES + 1 + _ZEROS)
+        angle = jnp.deg2rad(self.rotation * jnp.where(angle > _ANGLES, 0, angle) / _ANGLES)
+        early, late = _offset(first, self.jitter), _offset(fourth, self.late_jitter)
+
+        height, width, _ = image.shape
+        middle = (height - 1) / 2, (width - 1) / 2
+        y = jnp.arange(height, dtype=image.dtype)[:, None] - middle[0] + late[0]
+        x = jnp.arange(width, dtype=image.dtype)[None, :] - middle[1] + late[1]
+        cosine, sine = jnp.cos(angle) / factor, jnp.sin(angle) / factor
+        rows = (y * cosine - x * sine + early[0]) + middle[0]
+        columns = (y * sine + x * cosine + early[1]) + middle[1]
+        return _bilinear(image, rows, columns, self.fill)
+
+
+def _offset(key: Key, jitter: Number) -> Float[Array, "2"]:
+    """Crop offsets of 0 ... jitter, uniform, less the middle one; whole pixels."""
+    return jnp.floor(jax.random.uniform(key, (2,)) * (jitter + 1)) - jnp.floor(jitter / 2)
+
+
+def _bilinear(
+    image: Image, rows: Float[Array, "h w"], columns: Float[Array, "h w"], fill: Number
+) -> Image:
+    """Sample the image between its pixels; exact on them, `fill` outside."""
+    height, width, _ = image.shape
+    top, left = jnp.floor(rows), jnp.floor(columns)
+
+    def tap(row: Array, column: Array, weight: Array) -> Array:
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        i = jnp.clip(row, 0, height - 1).astype(jnp.int32)
+        j = jnp.clip(column, 0, width - 1).astype(jnp.int32)
+        return weight[..., None] * jnp.where(inside[..., None], image[i, j], fill)
+
+    down, across = rows - top, columns - left
+    return (
+        tap(top, left, (1 - down) * (1 - across))
+        + tap(top, left + 1, (1 - down) * across)
+        + tap(top + 1, left, down * (1 - across))
+        + tap(top + 1, left + 1, down * across)
+    )
+

@@ -1,0 +1,12 @@
+"""What a transform is."""
+
+from typing import Protocol
+
+from fvjax.types import Image, Key
+
+
+class Transform(Protocol):
+    """A pytree of strengths; at strength zero it is exactly the identity."""
+
+    def __call__(self, key: Key, image: Image) -> Image:
+        """A random view of the image, of the same shape."""
