@@ -1,0 +1,118 @@
+"""Registers with Hydra the launcher `fused` and the sweeper `grids`; what they do is in `sweeps`.
+
+Hydra scans every plugin at the start of every application and executes this module twice, the
+first time before it is in `sys.modules`: so it imports nothing heavy, keeps no state, and does not
+postpone its annotations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass
+class FusedLauncherConfig:
+    """How the jobs of a sweep run together."""
+
+    _target_: str = "hydra_plugins.sweeps_launcher.FusedLauncher"
+    chunk: int | None = None
+    """Most jobs in one chunk; chosen from the device's memory if null."""
+    resume: bool = False
+    """Whether jobs that the sweep's directory holds already are not run again."""
+
+
+@dataclass
+class GridsSweeperConfig:
+    """The union of grids to sweep over; see `sweeps.grids.expand`."""
+
+    _target_: str = "hydra_plugins.sweeps_launcher.GridsSweeper"
+    grids: list[dict[str, Any]] = field(default_factory=list)
+    """Each maps override keys to a value, a list of values, or text such as `range(0,8)`."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Choices common to all grids."""
+
+
+class FusedLauncher(Launcher):
+    """Runs the jobs of a sweep that share a structure as one program; see `sweeps.launch`."""
+
+    def __init__(self, chunk: int | None, resume: bool) -> None:
+        """Called by Hydra with the fields of `FusedLauncherConfig`."""
+        self.chunk = chunk
+        self.resume = resume
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take note of the sweep; from here on its jobs are composed quickly."""
+        from sweeps.compose import Composer
+
+        # The sweeper holds this same context, so its validation is quick too.
+        hydra_context.config_loader = cast(ConfigLoader, Composer(hydra_context.config_loader))
+        self.context = hydra_context
+        self.task = task_function
+        self.config = config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs; one return for each, in their order."""
+        from sweeps.launch import launch
+
+        returns: Sequence[JobReturn] = launch(self, job_overrides, initial_job_idx)
+        return returns
+
+
+class GridsSweeper(Sweeper):
+    """Sweeps over a union of grids; see `sweeps.grids`."""
+
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: Launcher
+
+    def __init__(self, grids: Any, params: Any) -> None:
+        """Called by Hydra with the fields of `GridsSweeperConfig`."""
+        self.grids, self.params = _plain(grids), _plain(params)
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take note of the sweep and make its launcher."""
+        self.hydra_context = hydra_context
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Launch all jobs; the first that failed raises its error once all have run."""
+        from sweeps.grids import expand
+
+        loader = self.hydra_context.config_loader
+        jobs = expand(self.grids, self.params, arguments, loader)
+        self.validate_batch_is_legal(jobs)
+        directory = Path(self.config.hydra.sweep.dir)
+        directory.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, directory / "multirun.yaml")
+        returns = self.launcher.launch(jobs, initial_job_idx=0)
+        for job in returns:
+            _ = job.return_value  # raises what the job raised
+        return [returns]
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+_store = ConfigStore.instance().store
+_store("fused", FusedLauncherConfig, group="hydra/launcher", provider="sweeps_launcher")
+_store("grids", GridsSweeperConfig, group="hydra/sweeper", provider="sweeps_launcher")

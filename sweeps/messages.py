@@ -1,0 +1,200 @@
+"""One sentence for what is wrong on the command line: what was given, what is allowed and close."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+"""The errors that a wrong config or command line raises."""
+
+FULL = "HYDRA_FULL_ERROR"
+
+
+def run(main: Callable[[], object], config_dir: str | Path) -> int:
+    """Call a Hydra application's main and print an expected error as one sentence; the exit code.
+
+    With the environment variable HYDRA_FULL_ERROR set, errors are left to Hydra: full tracebacks.
+    """
+    if FULL in os.environ:
+        main()
+        return 0
+    os.environ[FULL] = "1"  # Hydra raises errors again only so; otherwise it prints them and exits
+    try:
+        main()
+    except EXPECTED as error:
+        print(f"error: {explain(error, config_dir)}", file=sys.stderr)
+        if not isinstance(error, ConfigCompositionException | OverrideParseException):
+            print(f"({FULL}=1 shows where it was raised)", file=sys.stderr)
+        return 1
+    finally:
+        os.environ.pop(FULL, None)
+    return 0
+
+
+def explain(error: BaseException, config_dir: str | Path) -> str:
+    """What an error means to the person who typed the command, in one sentence.
+
+    Args:
+        error: an error that composing or building a config raised; its causes are looked at too.
+        config_dir: the folder of the configs, with a folder in it for each group.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        sentence = _explain(cause, Path(config_dir))
+        if sentence:
+            return sentence
+        cause = cause.__cause__
+    return f"{type(error).__name__}: {_first_line(error)}".removesuffix(": ")
+
+
+def _explain(error: BaseException, config_dir: Path) -> str | None:
+    match error:
+        case OverrideParseException():
+            return _unreadable(error)
+        case MissingConfigException():
+            return _no_option(error, config_dir)
+        case ConfigCompositionException():
+            return _not_composed(error, config_dir)
+        case InstantiationException():
+            where = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
+            why = explain(error.__cause__, config_dir) if error.__cause__ else _joined(error)
+            return f"{where[1]}: {why}" if where else why
+        case MissingMandatoryValue():
+            return f"{error.full_key} has no value: give {error.full_key}=..."
+        case OmegaConfBaseException():
+            return ": ".join(filter(None, [error.full_key, _first_line(error)]))
+        case HydraException() | YAMLError():
+            return _joined(error)
+        case ValueError() if type(error) is ValueError:
+            return str(error)
+    return None
+
+
+def _unreadable(error: OverrideParseException) -> str:
+    given, lines = error.override, error.message.splitlines()
+    if lines[0].startswith("LexerNoViableAlt"):
+        start = lines[1].index("^") - lines[0].index(given)
+        reason = f"unexpected {given[start:]!r}"
+    elif isinstance(error.__cause__, HydraException):
+        reason = _joined(error.__cause__)
+    else:
+        reason = lines[0].partition(" expecting {")[0]
+    return (
+        f"cannot read {given!r}: {reason}; write key=value, "
+        "with quotes around a text that holds spaces, commas, brackets or quotes"
+    )
+
+
+def _no_option(error: MissingConfigException, config_dir: Path) -> str:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    if not group:
+        return f"no config {name!r} in {config_dir}"
+    options = error.options or sorted(path.stem for path in (config_dir / group).glob("*.yaml"))
+    return f"{group} has no option {name!r}: {_allowed(name, options)}"
+
+
+def _not_composed(error: ConfigCompositionException, config_dir: Path) -> str | None:
+    text, cause = str(error), error.__cause__
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+        node = cause.parent_node
+        present = [str(key) for key in node] if isinstance(node, DictConfig) else []
+        return _no_key(cause.full_key, present, config_dir)
+    if match := re.match(r"Error merging override (.+)", text):
+        return f"{match[1]}: {_first_line(cause)}" if cause else match[1]
+    if match := re.match(r"Could not delete .*?'([^'=]+)' does not exist", text):
+        return _no_key(match[1], [], config_dir)
+    if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", text):
+        return f"{match[1]} is several values: add -m for a sweep, or write [1,2] for a list"
+    if match := re.match(r"You must specify '(.+?)'", text):
+        options = [line.strip() for line in text.splitlines()[2:]]
+        return f"{match[1]} must be chosen: allowed: {', '.join(options)}"
+    return _joined(error)
+
+
+def _no_key(given: str, present: list[str], config_dir: Path) -> str:
+    """Says that there is no such key, and which there are: in the config and in other options."""
+    parent, _, name = given.rpartition(".")
+    files = _keys(config_dir)
+    siblings = {key.rpartition(".")[2]: key for key in files if key.rpartition(".")[0] == parent}
+    if files.get(given) and name not in present:
+        return f"{given} is a key of {' and of '.join(sorted(files[given]))} only"
+    names = sorted(one for one in {*present, *siblings} - {"hydra"} if not one.startswith("_"))
+    if parent and not names:
+        return f"no key {given}: {parent} is a single value"
+    if _closest(name, names) is None:  # perhaps the right key in the wrong place, as `index=3`
+        names = [key for key in files if key.endswith(f".{name}")] or names
+    owners = {one: files[key] for one, key in siblings.items() if one not in present}
+    return f"no key {given}: {_allowed(name, names, owners)}"
+
+
+def _keys(config_dir: Path) -> dict[str, set[str]]:
+    """All keys of the config files, and the options that have each; none for keys always there."""
+    keys: dict[str, set[str]] = {}
+    for path in sorted(config_dir.rglob("*.yaml")):
+        group = path.parent.relative_to(config_dir).as_posix()
+        package = "" if group == "." else group.replace("/", ".")
+        if package:
+            keys.setdefault(package, set())
+        try:
+            content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        except (YAMLError, OSError):
+            continue  # Hydra complains of it when it is chosen
+        if "@package _global_" in path.read_text():
+            continue  # an experiment: it only sets what other files declare
+        for key in _dotted(content, f"{package}." if package else ""):
+            keys.setdefault(key, set()).update([f"{group}={path.stem}"] if package else [])
+    return keys
+
+
+def _dotted(content: object, prefix: str) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if prefix or key not in ("defaults", "hydra"):
+                yield f"{prefix}{key}"
+                yield from _dotted(value, f"{prefix}{key}.")
+
+
+def _allowed(name: str, names: Sequence[str], owners: Mapping[str, set[str]] | None = None) -> str:
+    closest, owners = _closest(name, names), owners or {}
+    guess = f"did you mean {closest}? " if closest else ""
+    listed = [
+        f"{one} (of {' or '.join(sorted(owners[one]))})" if owners.get(one) else one
+        for one in names
+    ]
+    return f"{guess}allowed: {', '.join(listed)}"
+
+
+def _closest(name: str, names: Sequence[str]) -> str | None:
+    lower = {one.lower(): one for one in names}
+    return next((lower[one] for one in difflib.get_close_matches(name.lower(), lower, 1)), None)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
+def _joined(error: BaseException) -> str:
+    """A message of several lines as one sentence, without the addresses of manuals."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return " ".join(line for line in lines if line and not line.startswith("See http"))
