@@ -186,7 +186,7 @@ def _allowed(name: str, names: Sequence[str], owners: Mapping[str, set[str]] | N
 
 
 def _closest(name: str, names: Sequence[str]) -> str | None:
-    lower = {one.lower(): one for one in names}
+    lower = {one.rpartition(".")[2].lower(): one for one in names}
     return next((lower[one] for one in difflib.get_close_matches(name.lower(), lower, 1)), None)
 
 

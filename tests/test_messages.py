@@ -72,6 +72,8 @@ QUOTES = (
          "exponent (of objective=power), name"),
         ("objective.exponent=2", "objective.exponent is a key of objective=power only"),
         ("width=3", "no key width: did you mean model.width? allowed: model.width"),
+        ("exponent=3", "no key exponent: did you mean objective.exponent? allowed: "
+         "objective.exponent"),
         ("steps.deep=3", "no key steps.deep: steps is a single value"),
         ("objectve=dot", "no key objectve: did you mean objective? allowed: experiment, layer, "
          "model, must, objective, sizes, steps"),
