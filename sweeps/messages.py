@@ -142,9 +142,7 @@ def _no_key(given: str, present: list[str], config_dir: Path) -> str:
     names = sorted(one for one in {*present, *siblings} - {"hydra"} if not one.startswith("_"))
     if parent and not names:
         return f"no key {given}: {parent} is a single value"
-    if (
-        not parent or _closest(name, names) is None
-    ):  # perhaps the right key in the wrong place, as `index=3`
+    if not parent or _closest(name, names) is None:  # a right key in the wrong place, `index=3`?
         names = [key for key in files if key.endswith(f".{name}")] or names
     owners = {one: files[key] for one, key in siblings.items() if one not in present}
     return f"no key {given}: {_allowed(name, names, owners)}"
