@@ -13,13 +13,10 @@ from fvjax.activations import layer_of
 from fvjax.direction import Direction
 from fvjax.types import Activations, Number, Scalar
 
-
 Focus = Callable[[Activations, Direction], tuple[Activations, Direction]]
 
 
-def everywhere(
-    activations: Activations, direction: Direction
-) -> tuple[Activations, Direction]:
+def everywhere(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
     """All positions: activations and direction as they are."""
     return activations, direction
 

@@ -76,7 +76,9 @@ def visualize(model: Model, job: Job) -> Result:
         updates, state = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
         return (optax.apply_updates(params, updates), state), history
 
-    (last, _), history = lax.scan(ascend, (params, optimizer.init(params)), jnp.arange(recipe.steps))
+    (last, _), history = lax.scan(
+        ascend, (params, optimizer.init(params)), jnp.arange(recipe.steps)
+    )
     images = jax.vmap(recipe.parameterization.decode)(jax.tree.map(_stack, params, last))
     # One copy of the network serves both images: lax.map compiles its body once.
     (scores, seen) = lax.map(partial(score_of, model, job), images)

@@ -1,6 +1,5 @@
 """An image as its Fourier coefficients, scaled like those of photographs."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -8,7 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.parameterizations.parameterization import to_rgb
+from fvjax.parameterizations.parameterization import normal, to_rgb
 from fvjax.types import Image, Key, Number
 
 _LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic constant from library"
@@ -36,7 +35,7 @@ class Fourier:
 
     def init(self, key: Key) -> Float[Array, "2 3 height half"]:
         """Independent normal real and imaginary parts, for frequencies 0 ... size//2 across."""
-        return self.deviation * jax.random.normal(key, (2, 3, self.size, self.size // 2 + 1))
+        return self.deviation * normal(key, (2, 3, self.size, self.size // 2 + 1))
 
     def decode(self, params: Float[Array, "2 3 height half"]) -> Image:
         """Scale, transform back, colour space and sigmoid."""

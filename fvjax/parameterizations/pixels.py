@@ -1,11 +1,10 @@
 """An image as its pixels."""
 
-import jax
 from flax import struct
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.parameterizations.parameterization import to_rgb
+from fvjax.parameterizations.parameterization import normal, to_rgb
 from fvjax.types import Image, Key, Number
 
 
@@ -24,7 +23,7 @@ class Pixels:
 
     def init(self, key: Key) -> Float[Array, "height width 3"]:
         """Independent normal values."""
-        return self.deviation * jax.random.normal(key, (self.size, self.size, 3))
+        return self.deviation * normal(key, (self.size, self.size, 3))
 
     def decode(self, params: Float[Array, "height width 3"]) -> Image:
         """Colour space and sigmoid."""

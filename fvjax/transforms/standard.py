@@ -36,12 +36,13 @@ class Standard:
 
     def __call__(self, key: Key, image: Image) -> Image:
         """One random view, sampled once."""
-        first, second, third, fourth = jax.random.split(key, 4)
-        steps = jax.random.randint(second, (), -_SCALES, _SCALES + 1)
+        draw = jax.random.uniform(key, (6,))  # one draw: each costs compile time
+        early, late = _offset(draw[0:2], self.jitter), _offset(draw[2:4], self.late_jitter)
+        steps = jnp.floor(draw[4] * (2 * _SCALES + 1)) - _SCALES
         factor = 1 + self.scale * steps / _SCALES
-        angle = jax.random.randint(third, (), -_ANGLES, _ANGLES + 1 + _ZEROS)
-        angle = jnp.deg2rad(self.rotation * jnp.where(angle > _ANGLES, 0, angle) / _ANGLES)
-        early, late = _offset(first, self.jitter), _offset(fourth, self.late_jitter)
+        turns = jnp.floor(draw[5] * (2 * _ANGLES + 1 + _ZEROS)) - _ANGLES
+        turns = jnp.where(turns > _ANGLES, 0, turns)
+        angle = jnp.deg2rad(self.rotation * turns / _ANGLES)
 
         height, width, _ = image.shape
         middle = (height - 1) / 2, (width - 1) / 2
@@ -53,9 +54,9 @@ class Standard:
         return _bilinear(image, rows, columns, self.fill)
 
 
-def _offset(key: Key, jitter: Number) -> Float[Array, "2"]:
+def _offset(draw: Float[Array, "2"], jitter: Number) -> Float[Array, "2"]:
     """Crop offsets of 0 ... jitter, uniform, less the middle one; whole pixels."""
-    return jnp.floor(jax.random.uniform(key, (2,)) * (jitter + 1)) - jnp.floor(jitter / 2)
+    return jnp.floor(draw * (jitter + 1)) - jnp.floor(jitter / 2)
 
 
 def _bilinear(
@@ -78,4 +79,3 @@ def _bilinear(
         + tap(top + 1, left, down * (1 - across))
         + tap(top + 1, left + 1, down * across)
     )
-

@@ -1,0 +1,151 @@
+"""Run tasks and write what they made: rows, history, pictures. Knows nothing of Hydra."""
+
+import hashlib
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from PIL import Image
+
+import fvjax
+from sweeps.build import Task
+from sweeps.execute import Executor, Outcome
+from sweeps.plan import plan, signature
+from sweeps.progress import Progress
+from sweeps.table import write_part
+
+Row = dict[str, Any]
+
+
+@cache
+def executor() -> Executor:
+    """The process's executor: its compiled programs serve every sweep in it."""
+    return Executor()
+
+
+def dry_run(tasks: Sequence[Task]) -> dict[int, str]:
+    """What is wrong with tasks by place, found without compiling: shapes that do not fit."""
+    wrong: dict[Any, str | None] = {}
+    for task in tasks:
+        key = signature(task.model, task.job)
+        if key not in wrong:
+            try:
+                jax.eval_shape(fvjax.visualize, task.model, task.job)
+                wrong[key] = None
+            except (TypeError, ValueError) as error:
+                wrong[key] = str(error).splitlines()[0]
+    found = {place: wrong[signature(t.model, t.job)] for place, t in enumerate(tasks)}
+    return {place: text for place, text in found.items() if text is not None}
+
+
+def run(
+    tasks: Sequence[Task],
+    numbers: Sequence[int],
+    directory: Path,
+    chunk: int | None = None,
+    chunk_of: Mapping[str, int] | None = None,
+    report: Callable[[int, Row], None] = lambda place, row: None,
+) -> None:
+    """Run the tasks; each chunk's rows are on disk before they are reported.
+
+    Args:
+        tasks: what to run.
+        numbers: the tasks' job numbers.
+        directory: of the sweep, or of the run.
+        chunk: jobs per program; None for a fitting number.
+        chunk_of: for programs that ran before, their chunk: a resumed sweep repeats the same sums.
+        report: called with place and row of every task as its chunk ends.
+    """
+    jobs = [task.job for task in tasks]
+    groups = plan([(task.model, task.job) for task in tasks])
+    with Progress(sum(job.recipe.steps for job in jobs)) as progress:
+        for group in groups:
+            name = program_name(group.signature)
+            focus = jobs[group.members[0]].recipe.objective.focus
+            wanted = chunk if chunk is not None else (chunk_of or {}).get(name)
+            for ended in executor().execute(group, jobs, focus, wanted, progress.announce):
+                rows = [
+                    row_of(tasks[place], numbers[place], outcome, name, directory)
+                    for place, outcome in ended
+                ]
+                write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
+                for (place, _), row in zip(ended, rows, strict=True):
+                    progress.advance(jobs[place].recipe.steps)
+                    report(place, row)
+
+
+def program_name(key: Any) -> str:
+    """A short name of a structure, the same in every process."""
+    text = re.sub(r" at 0x[0-9a-f]+", "", str(key))  # a function's address says nothing
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
+    """The job's row of the table; its picture is written to images/."""
+    result, row = outcome.result, {"job": number, "job_id": task.job_id}
+    row |= {"status": _status(outcome), "error": outcome.error} | task.columns
+    row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
+    row |= {"kind": task.sourced.kind}
+    if result is not None:
+        metrics = {"first_score": result.first_score, "score": result.score, **outcome.metrics}
+        row |= {name: _number(value) for name, value in metrics.items()}
+        if task.sourced.channel is None:
+            row["rank"] = None
+        if task.sourced.kind == "covector":
+            row["inversion_error"] = None
+        if not (row["dot"] or 0) > 0:
+            row["parsimony"] = None
+    row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
+    row |= {"device": outcome.device, "program": program, "chunk": outcome.chunk}
+    return row | {"image": _picture(outcome, number, directory)}
+
+
+def _status(outcome: Outcome) -> str:
+    result = outcome.result
+    if result is None:
+        return "failed"
+    if not result.finite or result.score < result.first_score:
+        return "diverged"
+    return "dead" if result.dead else "ok"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] | None:
+    if outcome.result is None or not np.all(np.isfinite(outcome.result.image)):
+        return None
+    pixels = np.round(np.asarray(outcome.result.image) * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
+    path = directory / "images" / f"{number}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(buffer.getvalue())
+    partial.replace(path)
+    return {"bytes": buffer.getvalue(), "path": str(path.relative_to(directory))}
+
+
+def _history(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """History columns of one chunk: job, step and what `visualize` kept of every step."""
+    columns: dict[str, list[Any]] = {"job": [], "step": []}
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if outcome.result is None:
+            continue
+        history = outcome.result.history
+        steps = len(history["score"])
+        columns["job"].append(np.full(steps, row["job"]))
+        columns["step"].append(np.arange(steps))
+        for name, values in history.items():
+            columns.setdefault(name, []).append(np.asarray(values))
+    return {
+        name: np.concatenate(values) if values else np.array([], np.int64)
+        for name, values in columns.items()
+    }
