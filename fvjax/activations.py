@@ -21,6 +21,6 @@ def norm(x: Float[Array, "*shape channels"]) -> Float[Array, "*shape 1"]:
 
 
 def unit(x: Float[Array, "*shape channels"]) -> Float[Array, "*shape channels"]:
-    """`x` divided by its length over the last axis; zero stays zero, with gradient zero."""
+    """`x` divided by its length over the last axis; zero stays zero, with a finite gradient."""
     length = norm(x)
     return x / jnp.where(length > 0, length, 1.0)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 
-def _number(value: Any) -> float | None:
+def _number(name: str, value: Any) -> float | None:
     """The value if it is still a plain number; None for a tracer, a shape or a placeholder."""
+    if isinstance(value, str):
+        raise ValueError(f"{name} must be a number, got {value!r}")
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         return None
     return float(value)
@@ -17,28 +19,28 @@ def _number(value: Any) -> float | None:
 
 def finite(name: str, value: Any) -> None:
     """Refuse NaN and infinities."""
-    number = _number(value)
+    number = _number(name, value)
     if number is not None and not math.isfinite(number):
         raise ValueError(f"{name} must be a finite number, got {value}")
 
 
 def positive(name: str, value: Any) -> None:
     """Refuse zero, negative and non-finite numbers."""
-    number = _number(value)
+    number = _number(name, value)
     if number is not None and not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be a positive finite number, got {value}")
 
 
 def not_negative(name: str, value: Any) -> None:
     """Refuse negative and non-finite numbers."""
-    number = _number(value)
+    number = _number(name, value)
     if number is not None and not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
 
 
 def below(name: str, value: Any, bound: float) -> None:
     """Refuse numbers at or above `bound`."""
-    number = _number(value)
+    number = _number(name, value)
     if number is not None and not number < bound:
         raise ValueError(f"{name} must be below {bound}, got {value}")
 

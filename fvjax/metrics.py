@@ -92,12 +92,13 @@ def parsimony(drops: Float[Array, "patches"]) -> Scalar:
     """Smallest share of the patches that carries 90 % of what all of them carry.
 
     `drops`: how far the dot product falls when a patch is hidden; a patch whose hiding helps
-    carries nothing.
+    carries nothing. Where no patch carries anything there is no such share: NaN.
     """
     carried = jnp.sort(jnp.maximum(drops, 0))[::-1]
     total = jnp.sum(carried)
     share = jnp.cumsum(carried) / jnp.where(total > 0, total, 1.0)
-    return (1 + jnp.sum(share < _PARSIMONY_SHARE)) / drops.size
+    counted = (1 + jnp.sum(share < _PARSIMONY_SHARE)) / drops.size
+    return jnp.where(total > 0, counted, jnp.nan)
 
 
 def hide(image: Image, patch: Array) -> Image:

@@ -3,32 +3,16 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 from flax import struct
 
 from fvjax import checks
-from fvjax.activations import layer_of
-from fvjax.direction import Direction
+from fvjax.direction import Direction, fitted
 from fvjax.types import Activations, Number, Scalar
 
 Focus = Callable[[Activations, Direction], tuple[Activations, Direction]]
-
-
-def everywhere(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
-    """All positions: activations and direction as they are."""
-    return activations, direction
-
-
-def center(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
-    """The direction's layer, and a direction of its full shape, cut to the centre position."""
-    a, v = layer_of(activations, direction.layer), direction.vector
-    if a.ndim == 3:
-        row, column = a.shape[0] // 2, a.shape[1] // 2
-        here = (slice(row, row + 1), slice(column, column + 1))
-        a, v = a[here], v[here] if v.ndim == 3 else v
-    return {**activations, direction.layer: a}, Direction(vector=v, layer=direction.layer)
 
 
 class Objective:
@@ -41,8 +25,10 @@ class Objective:
         """The score of one image."""
         raise NotImplementedError
 
-    # The activations and direction at the positions that the objective looks at.
-    focus: ClassVar[Focus] = staticmethod(everywhere)
+    @staticmethod
+    def focus(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
+        """Activations and direction at the positions that the objective looks at: all of them."""
+        return activations, direction
 
     def __add__(self, other: "Objective") -> "Sum":
         """The sum of two objectives."""
@@ -121,7 +107,7 @@ class Scaled(Objective):
 
 @struct.dataclass(kw_only=True)
 class AtCenter(Objective):
-    """An objective that sees the direction's layer at its centre position (height//2, width//2) only.
+    """An objective that sees its direction's layer at the centre (height//2, width//2) only.
 
     The position stays as (1, 1, channels), for a direction of full shape too; other layers and the
     image stay whole. A layer without positions (logits) is left as it is.
@@ -129,7 +115,15 @@ class AtCenter(Objective):
 
     objective: Objective
 
-    focus: ClassVar[Focus] = staticmethod(center)
+    @staticmethod
+    def focus(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
+        """The direction's layer, and a direction of its full shape, cut to the centre position."""
+        a, v = fitted(activations, direction)
+        if a.ndim == 3:
+            row, column = a.shape[0] // 2, a.shape[1] // 2
+            here = (slice(row, row + 1), slice(column, column + 1))
+            a, v = a[here], v[here] if v.ndim == 3 else v
+        return {**activations, direction.layer: a}, Direction(vector=v, layer=direction.layer)
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of the centre position."""

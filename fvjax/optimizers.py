@@ -6,9 +6,9 @@ import optax
 
 from fvjax.types import Number
 
-# Objectives differ by 1000 in the scale of their gradients, and scale must not decide: Adam's eps is
-# far below any of them (optax's 1e-8 is not: cosine's gradient at the start is 2e-3 rms, and squared
-# dot's 1e3 times that).
+# Objectives differ by 1000 in the scale of their gradients, and scale must not decide: Adam's eps
+# is far below any of them (optax's 1e-8 is not: cosine's gradient at the start is 2e-3 rms, and
+# squared dot's 1e3 times that).
 _EPSILON = 1e-16
 
 OPTIMIZERS: Mapping[str, Callable[[Number], optax.GradientTransformation]] = {

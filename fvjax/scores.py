@@ -9,24 +9,15 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.activations import layer_of, norm, unit
-from fvjax.direction import Direction
+from fvjax.activations import norm, unit
+from fvjax.direction import Direction, fitted
 from fvjax.objective import Objective
 from fvjax.types import Activations, Number, Scalar
 
 
 def matched(activations: Activations, direction: Direction) -> tuple[Array, Array]:
-    """Activations and direction of the layer as (positions, channels) and (1 or positions, channels).
-
-    Raises:
-        ValueError: a direction whose channels, or height and width, are not the layer's.
-    """
-    a, v = layer_of(activations, direction.layer), direction.vector
-    if v.shape[-1] != a.shape[-1] or (v.ndim > 1 and v.shape != a.shape):
-        raise ValueError(
-            f"a direction of shape {v.shape} does not fit layer {direction.layer!r} of shape "
-            f"{a.shape}: it must have shape {a.shape[-1:]} or {a.shape}"
-        )
+    """The layer as (positions, channels), the direction as (1 or positions, channels)."""
+    a, v = fitted(activations, direction)
     return a.reshape(-1, a.shape[-1]), v.reshape(-1, v.shape[-1])
 
 

@@ -28,7 +28,7 @@ class Result:
     first_score: Scalar  # of the first image, untransformed
     score: Scalar  # of the final image, untransformed
     finite: Bool[Array, ""]  # every step's score and gradient was a number
-    dead: Bool[Array, ""]  # the direction never woke: no gradient at the end, and no activation
+    dead: Bool[Array, ""]  # the direction never woke: dot was 0 at every step and is at the end
 
 
 def score_of(
@@ -82,7 +82,6 @@ def visualize(model: Model, job: Job) -> Result:
     images = jax.vmap(recipe.parameterization.decode)(jax.tree.map(_stack, params, last))
     # One copy of the network serves both images: lax.map compiles its body once.
     (scores, seen) = lax.map(partial(score_of, model, job), images)
-    asleep = (history["gradient_norm"][-1] == 0) & (seen["dot"][-1] == 0)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(
         image=images[-1],
@@ -90,7 +89,7 @@ def visualize(model: Model, job: Job) -> Result:
         first_score=scores[0],
         score=scores[-1],
         finite=finite & jnp.isfinite(scores[-1]) & jnp.all(jnp.isfinite(images[-1])),
-        dead=asleep,
+        dead=jnp.all(history["dot"] == 0) & (seen["dot"][-1] == 0),
     )
 
 

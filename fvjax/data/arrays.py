@@ -1,6 +1,7 @@
-"""Reading one array from a .npy, .npz or .safetensors file; nothing is ever unpickled."""
+"""Reading arrays from a .npy, .npz or .safetensors file; nothing is ever unpickled."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from fvjax import checks
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, SafetensorError)
 
 
 def read_arrays(path: str | Path) -> dict[str, Any]:
@@ -25,9 +28,13 @@ def read_arrays(path: str | Path) -> dict[str, Any]:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         loaded = np.load(path, allow_pickle=False)
-        return {"": loaded} if isinstance(loaded, np.ndarray) else {k: loaded[k] for k in loaded}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded}
+    except (OSError, EOFError, ValueError, *_BROKEN) as error:
+        reason = str(error).split(". ")[0].split("\n")[0]  # numpy's next one advises to unpickle
+        raise ValueError(f"{path} cannot be read: {reason}") from error
 
 
 def read_array(path: str | Path, name: str | None = None) -> Any:

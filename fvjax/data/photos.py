@@ -23,5 +23,7 @@ def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
         raise ValueError(f"{path} is no image that Pillow can read") from error
     side = min(photo.size)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
-    square = photo.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
+    square = photo.resize(
+        (size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
+    )
     return np.asarray(square, np.float32) / 255

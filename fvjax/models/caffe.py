@@ -1,4 +1,4 @@
-"""What Caffe's ImageNet networks have in common: their input, and loading one by name."""
+"""What Caffe's ImageNet networks have in common: input, joined branches, and loading by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
+from fvjax.models import layers
 from fvjax.models.model import Linen, Model, Record
 from fvjax.models.weights import read_caffe
 from fvjax.types import Image
@@ -19,6 +21,19 @@ def preprocess(image: Image) -> Array:
     """RGB in [0, 1] to BGR in 0 ... 255 less the mean."""
     shape = (1,) * (image.ndim - 1) + (3,)
     return image[..., ::-1] * 255 - jnp.array(_MEAN_BGR).reshape(shape)
+
+
+def joined(record: Record, name: str, branches: Mapping[str, Array]) -> Array:
+    """The ReLU of branches side by side, recorded as "<name>_pre_relu", each branch, and `name`.
+
+    Each of these is computed from the one before, so that offsets work at all of them.
+    """
+    before = jnp.concatenate(list(branches.values()), -1)
+    before = record(f"{name}_pre_relu", before, main=False)
+    ends = np.cumsum([branch.shape[-1] for branch in branches.values()])[:-1]
+    after = jnp.split(layers.relu(before, record.redirect), ends, -1)
+    after = [record(b, part, main=False) for b, part in zip(branches, after, strict=True)]
+    return record(name, jnp.concatenate(after, -1))
 
 
 def load_caffe(

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from fvjax.models import layers
-from fvjax.models.caffe import load_caffe, preprocess
+from fvjax.models.caffe import joined, load_caffe, preprocess
 from fvjax.models.conv import Conv
 from fvjax.models.model import Model, Record
 from fvjax.types import Image
@@ -57,23 +56,25 @@ class GoogLeNet(nn.Module):
     def __call__(self, image: Image, record: Record) -> None:
         """Run forward on RGB in [0, 1], any size from 16 pixels."""
 
-        def conv(name: str, x: Array, width: int, kernel: int = 1, stride: int = 1) -> Array:
+        def linear(name: str, x: Array, width: int, kernel: int = 1, stride: int = 1) -> Array:
             x = Conv(width, kernel, stride, pad=kernel // 2, name=name)(x)
-            x = record(f"{name}_pre_relu", x, main=False)
-            return record(name, layers.relu(x, record.redirect), main=name.startswith("conv2d"))
+            return record(f"{name}_pre_relu", x, main=False)
+
+        def conv(name: str, x: Array, width: int, kernel: int = 1, stride: int = 1) -> Array:
+            x = layers.relu(linear(name, x, width, kernel, stride), record.redirect)
+            return record(name, x, main=name.startswith("conv2d"))
 
         def inception(name: str, x: Array, w: Widths) -> Array:
-            one = conv(f"{name}_1x1", x, w.one)
             three = conv(f"{name}_3x3_reduce", x, w.three_reduce)
-            three = conv(f"{name}_3x3", three, w.three, 3)
             five = conv(f"{name}_5x5_reduce", x, w.five_reduce)
-            five = conv(f"{name}_5x5", five, w.five, 5)
             pooled = layers.max_pool(x, 3, 1, ((1, 1), (1, 1)))
-            pooled = conv(f"{name}_pool_proj", pooled, w.pool)
-            branches = ("1x1", "3x3", "5x5", "pool_proj")
-            before = [record.activations[f"{name}_{b}_pre_relu"] for b in branches]
-            record(f"{name}_pre_relu", jnp.concatenate(before, -1), main=False)
-            return record(name, jnp.concatenate([one, three, five, pooled], -1))
+            branches = {
+                f"{name}_1x1": linear(f"{name}_1x1", x, w.one),
+                f"{name}_3x3": linear(f"{name}_3x3", three, w.three, 3),
+                f"{name}_5x5": linear(f"{name}_5x5", five, w.five, 5),
+                f"{name}_pool_proj": linear(f"{name}_pool_proj", pooled, w.pool),
+            }
+            return joined(record, name, branches)
 
         x = conv("conv2d0", preprocess(image), 64, 7, 2)
         x = layers.local_response_norm(_pool(x))

@@ -1,9 +1,9 @@
 """Layers whose gradients are right and quick: convolution, pooling, normalisation, redirected ReLU.
 
-Every function works on (..., height, width, channels); leading axes, if any, are a batch. The backward
-passes are written by hand where XLA's own is slow on a CPU: convolution's input gradient is an ordinary
-convolution with the flipped kernel (inside `lax.scan` XLA:CPU otherwise picks a slow kernel layout),
-and max-pooling's is a sum of shifted copies instead of select-and-scatter.
+Every function works on (..., height, width, channels); leading axes, if any, are a batch. The
+backward passes are written by hand where XLA's own is slow on a CPU: convolution's input gradient
+is an ordinary convolution with the flipped kernel (inside `lax.scan` XLA:CPU otherwise picks a slow
+kernel layout), and max-pooling's is a sum of shifted copies instead of select-and-scatter.
 """
 
 from functools import partial
@@ -100,7 +100,7 @@ def max_pool(
     return _max_pool(x, window, stride, padding)[0]
 
 
-def ceil_padding(size: tuple[int, int], window: int, stride: int) -> Padding:
+def ceil_padding(size: tuple[int, ...], window: int, stride: int) -> Padding:
     """Caffe's rounding: pad the far side until the last window starts inside the image."""
     high = [max(-(-(s - window) // stride), 0) * stride + window - s for s in size]
     return ((0, high[0]), (0, high[1]))

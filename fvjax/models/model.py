@@ -44,6 +44,9 @@ class Record:
 class Network(Protocol):
     """The function of a model: it calls `record(name, x)` at each layer, in forward order."""
 
+    def __hash__(self) -> int:
+        """A network is static: equal ones share a program."""
+
     def __call__(self, weights: Any, image: Image, record: Record, /) -> Any:
         """Run forward on one image (height, width, 3), RGB in [0, 1]."""
 
@@ -67,7 +70,7 @@ class Model:
         size: tuple[int, int],
         default_layer: str | None = None,
     ) -> "Model":
-        """A model of your own: `apply(weights, image, record)` calls `x = record(name, x)` per layer.
+        """Your own model: `apply(weights, image, record)` calls `x = record(name, x)` per layer.
 
         Args:
             apply: a module-level function or another hashable callable; a new lambda each time is a
@@ -77,7 +80,7 @@ class Model:
             default_layer: the last main layer if None.
         """
         weights = jax.tree.map(jnp.asarray, weights)
-        model = cls(weights=weights, network=apply, size=tuple(size), default_layer="")
+        model = cls(weights=weights, network=apply, size=(size[0], size[1]), default_layer="")
         layers = model.layers
         if not layers:
             raise ValueError("the network recorded no layer: call record(name, x) at each of them")

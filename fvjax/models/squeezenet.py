@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from fvjax.models import layers
-from fvjax.models.caffe import load_caffe, preprocess
+from fvjax.models.caffe import joined, load_caffe, preprocess
 from fvjax.models.conv import Conv
 from fvjax.models.model import Model, Record
 from fvjax.types import Image
@@ -33,20 +32,23 @@ class SqueezeNet(nn.Module):
     def __call__(self, image: Image, record: Record) -> None:
         """Run forward on RGB in [0, 1], any size from 16 pixels."""
 
-        def conv(
+        def linear(
             name: str, x: Array, width: int, kernel: int = 1, stride: int = 1, pad: int = 0
         ) -> Array:
             x = Conv(width, kernel, stride, pad, name=name)(x)
-            x = record(f"{name}_pre_relu", x, main=False)
-            return record(name, layers.relu(x, record.redirect), main=name.startswith("conv"))
+            return record(f"{name}_pre_relu", x, main=False)
+
+        def conv(name: str, x: Array, width: int, kernel: int = 1, stride: int = 1) -> Array:
+            x = layers.relu(linear(name, x, width, kernel, stride), record.redirect)
+            return record(name, x, main=name.startswith("conv"))
 
         def fire(name: str, x: Array, squeeze: int, expand: int) -> Array:
             x = conv(f"{name}_squeeze1x1", x, squeeze)
-            one = conv(f"{name}_expand1x1", x, expand)
-            three = conv(f"{name}_expand3x3", x, expand, 3, pad=1)
-            before = [record.activations[f"{name}_{p}_pre_relu"] for p in _PARTS[1:]]
-            record(f"{name}_pre_relu", jnp.concatenate(before, -1), main=False)
-            return record(name, jnp.concatenate([one, three], -1))
+            branches = {
+                f"{name}_expand1x1": linear(f"{name}_expand1x1", x, expand),
+                f"{name}_expand3x3": linear(f"{name}_expand3x3", x, expand, 3, pad=1),
+            }
+            return joined(record, name, branches)
 
         x = conv("conv1", preprocess(image), 64, 3, 2)
         for number, (squeeze, expand) in FIRES.items():

@@ -1,4 +1,4 @@
-"""Strict reading of weights: every tensor there, none extra, right shape, finite; never a pickle."""
+"""Strict reading of weights: all tensors, none extra, right shapes, finite; never a pickle."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from fvjax.data.arrays import read_arrays
+
+_REAL = "fiuV"  # numpy's kinds of real numbers; V is bfloat16's
 
 
 def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
@@ -29,12 +31,16 @@ def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dic
             raise ValueError(
                 f"tensor {name!r} in {path} has shape {tensors[name].shape}, expected {shape}"
             )
+        if tensors[name].dtype.kind not in _REAL:
+            raise ValueError(f"tensor {name!r} in {path} holds {tensors[name].dtype}, no numbers")
         if not np.all(np.isfinite(tensors[name])):
             raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
     return tensors
 
 
-def read_caffe(path: str | Path, params: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> Any:
+def read_caffe(
+    path: str | Path, params: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+) -> Any:
     """Linen params from Caffe's tensors: "<layer>/weight" is (out, in, rows, columns) or (out, in).
 
     Args:

@@ -3,18 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from fvjax import checks
 from fvjax.direction import AnyDirection
 from fvjax.models.model import Model
 
 # How a direction travels through a linear transform of the space. A point (an activation, a
-# centroid) moves with the origin, a vector (a difference, a factor) does not, a covector (a neuron, a
-# logit) reads the space, has no length of its own and transforms inversely.
+# centroid) moves with the origin, a vector (a difference, a factor) does not, a covector (a neuron,
+# a logit) reads the space, has no length of its own and transforms inversely.
 Kind = Literal["point", "vector", "covector"]
 
 
 @dataclass(frozen=True)
 class Sourced:
-    """A direction and what people and spaces need to know of it; only the direction enters a Job."""
+    """A direction and what people and spaces must know of it; only the direction enters a Job."""
 
     direction: AnyDirection
     label: str
@@ -28,3 +29,9 @@ class Source(Protocol):
 
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The direction for images of `size` pixels; ValueError when there is none such."""
+
+
+def channels_of(model: Model, layer: str) -> int:
+    """Channels of a layer; an unknown one raises ValueError naming the closest."""
+    checks.choice("layer", layer, model.layers)
+    return model.layers[layer][-1]

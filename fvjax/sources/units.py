@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.sources.sourced import Sourced
+from fvjax.sources.sourced import Sourced, channels_of
 
 
 def _one_hot(indices: tuple[int, ...], layer: str, channels: int) -> Direction:
@@ -25,8 +25,8 @@ class Channel:
 
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The one-hot (or several-hot) covector."""
-        channels = model.layers[layer][-1]
-        indices = (self.index,) if isinstance(self.index, int) else tuple(self.index)
+        channels = channels_of(model, layer)
+        indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
         if not indices:
             raise ValueError("direction.index must name at least one channel, got none")
         for index in indices:
@@ -45,8 +45,7 @@ class Logit:
 
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The one-hot covector at the readout."""
-        checks.choice("layer", self.layer, model.layers)
-        classes = model.layers[self.layer][-1]
+        classes = channels_of(model, self.layer)
         checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
         name = model.classes[self.index] if model.classes else f"{self.layer}:{self.index}"
         direction = _one_hot((self.index,), self.layer, classes)
@@ -62,6 +61,6 @@ class Random:
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The vector drawn from the seed."""
         checks.count("direction.seed", self.seed, least=0)
-        vector = jax.random.normal(jax.random.key(self.seed), model.layers[layer][-1:])
+        vector = jax.random.normal(jax.random.key(self.seed), (channels_of(model, layer),))
         direction = Direction(vector=vector / jnp.linalg.norm(vector), layer=layer)
         return Sourced(direction, f"{layer}:random {self.seed}", "vector")

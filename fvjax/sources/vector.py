@@ -9,12 +9,12 @@ from fvjax import checks
 from fvjax.data.arrays import read_array
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.sources.sourced import Kind, Sourced
+from fvjax.sources.sourced import Kind, Sourced, channels_of
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector (channels,), or row `index` of a set (n, channels), such as an autoencoder's decoder."""
+    """A vector (channels,), or row `index` of a set (n, channels), such as a decoder's."""
 
     path: str  # .npy, .npz or .safetensors
     kind: Kind
@@ -25,7 +25,7 @@ class Vector:
         """The vector, its length kept."""
         checks.choice("direction.kind", self.kind, ("point", "vector", "covector"))
         rows = np.atleast_2d(read_array(self.path, self.name)).astype(np.float32)
-        channels = model.layers[layer][-1]
+        channels = channels_of(model, layer)
         if rows.ndim != 2 or rows.shape[1] != channels:
             raise ValueError(
                 f"{self.path} holds vectors of shape {rows.shape[1:]}, "

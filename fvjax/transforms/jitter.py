@@ -10,7 +10,7 @@ from fvjax.types import Image, Key, Number
 
 @struct.dataclass(kw_only=True)
 class Jitter:
-    """A shift by up to `pixels` each way, down and across; what leaves one side enters the other."""
+    """A shift by up to `pixels` each way, down and across; what leaves at one side returns."""
 
     pixels: Number
 
