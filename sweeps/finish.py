@@ -9,7 +9,7 @@ from rich.table import Table
 from sweeps.sheet import arms, write_sheet
 from sweeps.table import RESULTS, consolidate, holds_results
 
-_SHOWN = ("score", "dot", "cosine", "orthogonal", "norm", "robust_dot")
+_SHOWN = ("score", "dot", "cosine", "orthogonal")
 
 
 def finish(directory: Path) -> None:

@@ -44,8 +44,6 @@ def run(main: Callable[[], object], config_dir: str | Path) -> int:
         main()
     except EXPECTED as error:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
-        if not isinstance(error, ConfigCompositionException | OverrideParseException):
-            print(f"({FULL}=1 shows where it was raised)", file=sys.stderr)
         return 1
     finally:
         os.environ.pop(FULL, None)

@@ -49,6 +49,10 @@ COLUMNS = {
 }
 
 
+_OTHERS = {"job", "job_id", "status", "error", "label", "kind", "device", "program", "chunk", "image"}
+_NUMBERS = COLUMNS.keys() - _OTHERS
+
+
 def write_part(
     directory: Path, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Any]]
 ) -> None:
@@ -131,10 +135,12 @@ def _read(directory: Path, kind: str) -> pa.Table:
 def _table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: _array([row.get(name) for row in rows]) for name in names})
+    return pa.table({name: _array(name, [row.get(name) for row in rows]) for name in names})
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(name: str, values: list[Any]) -> pa.Array:
+    if name in _NUMBERS:  # numbers also where this part has nulls alone
+        return pa.array(values, pa.float64())
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers and text in one column: text

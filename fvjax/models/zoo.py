@@ -6,18 +6,20 @@ from fvjax import checks
 from fvjax.models.googlenet import googlenet
 from fvjax.models.model import Model
 from fvjax.models.squeezenet import squeezenet
+from fvjax.models.texturenet import texturenet, texturenet_judge
 from fvjax.models.tiny import tiny
 
 _FROM_FILE = {"googlenet": googlenet, "squeezenet": squeezenet}
-_SHIPPED = {"tiny": tiny}
+_SHIPPED = {"texturenet": texturenet, "judge": texturenet_judge, "tiny": tiny}
 _FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v1.1.safetensors"}
 
 
 def load(name: str, weights: str | Path | None = None) -> Model:
-    """A network by name: texturenet (shipped), googlenet and squeezenet (from a file), tiny (random).
+    """A network by name: googlenet and squeezenet need a file, the others come with the package.
 
     Args:
-        name: one of the above.
+        name: texturenet; judge, another TextureNet to read the first one's pictures; googlenet;
+            squeezenet; tiny, with random weights.
         weights: path of the weights' file, for the networks whose weights are not shipped.
 
     Raises:

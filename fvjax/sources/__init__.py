@@ -1,6 +1,7 @@
 """Where directions come from. A source is called with (model, layer, size) and yields a Sourced."""
 
-from fvjax.sources.photo import Photo as Photo
+from fvjax.sources.image import Generated as Generated
+from fvjax.sources.image import Photo as Photo
 from fvjax.sources.sourced import Kind as Kind
 from fvjax.sources.sourced import Source as Source
 from fvjax.sources.sourced import Sourced as Sourced

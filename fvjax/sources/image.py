@@ -1,0 +1,83 @@
+"""Directions from an image's activations: a photograph's, or a generated image's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from fvjax import checks
+from fvjax.data.photos import read_photo
+from fvjax.data.textures import HEADS, SIZE, sample
+from fvjax.direction import Direction
+from fvjax.models.model import Model
+from fvjax.sources.sourced import Sourced
+from fvjax.types import Image
+
+At = Literal["center", "mean"] | Sequence[int]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph's activation: at the centre, at (row, column) of the layer, or the mean."""
+
+    path: str
+    at: At
+
+    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+        """The activation vector, its length kept; silence at that place is refused."""
+        image = jnp.asarray(read_photo(self.path, size))
+        return _sourced(model, layer, image, self.at, Path(self.path).stem)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The activation of an image that `fvjax.data.textures` draws from a seed."""
+
+    seed: int
+    at: At
+
+    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+        """The activation vector, its length kept; the label names the image's content."""
+        checks.count("direction.seed", self.seed, least=0)
+        drawn = _draw(jax.random.key(self.seed))
+        name = " ".join(names[int(getattr(drawn, head))] for head, names in HEADS.items())
+        shape = (size, size, 3)
+        image = drawn.image if size == SIZE else jax.image.resize(drawn.image, shape, "linear")
+        return _sourced(model, layer, image, self.at, name)
+
+
+def _sourced(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
+    checks.choice("layer", layer, model.layers)
+    spot, vector = _vector(_forward(model, layer, image), layer, at)
+    if not bool(jnp.any(vector != 0)):
+        raise ValueError(f"{name} does not excite layer {layer!r} at {spot}: all zero")
+    label = f"{layer}:{name} {spot}".strip()
+    return Sourced(Direction(vector=vector, layer=layer), label, "point")
+
+
+def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:
+    """Where it is, for people, and the activation there; a layer without positions has one."""
+    if activations.ndim == 1:
+        return "", activations
+    height, width, _ = activations.shape
+    if at == "mean":
+        return "mean", jnp.mean(activations, (0, 1))
+    if at == "center":
+        return "center", activations[height // 2, width // 2]
+    if isinstance(at, str) or len(at) != 2:
+        raise ValueError(f"direction.at must be center, mean or [row, column], got {at!r}")
+    checks.index(f"direction.at row in layer {layer!r}", at[0], height)
+    checks.index(f"direction.at column in layer {layer!r}", at[1], width)
+    return f"{at[0]},{at[1]}", activations[at[0], at[1]]
+
+
+def _layer(model: Model, layer: str, image: Image) -> Array:
+    return model(image)[layer]
+
+
+_forward = jax.jit(_layer, static_argnums=1)
+_draw = jax.jit(sample)
