@@ -1,0 +1,94 @@
+"""Command: train TextureNet, write its weights and, beside them, the record of its training."""
+
+import argparse
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors.numpy import save_file
+
+from fvjax.data.textures import HEADS
+from fvjax.models.texturenet import TextureNet
+from fvjax.training.normalised import fold, population
+from fvjax.training.trainer import Progress, State, Trainer, accuracy, draw, key_for
+
+BATCHES = 64  # of 128 images, for the evaluation
+EVERY = 100  # steps between two lines of the log
+
+
+def train(trainer: Trainer, out: Path) -> dict[str, Any]:
+    """Run to the end, saving at every tenth of the way; returns the record."""
+    state, begun = trainer.begin(), time.monotonic()
+    recent: list[Progress] = []
+    record: dict[str, Any] = {}
+    for step in range(1, trainer.steps + 1):
+        state, progress = trainer.advance(state)
+        recent.append(progress)
+        seconds = time.monotonic() - begun
+        if step % EVERY == 0:
+            loss = np.mean([p.loss for p in recent])
+            shares = np.mean([p.accuracy for p in recent], 0)
+            told = ", ".join(f"{h} {s:.3f}" for h, s in zip(HEADS, shares, strict=True))
+            print(f"step {step}, {seconds:.0f} s: loss {loss:.3f}, {told}", flush=True)
+            recent = []
+        if step * 10 % trainer.steps < 10:
+            record = save(trainer, state, out, seconds)
+            print(json.dumps(record), flush=True)
+    return record
+
+
+def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str, Any]:
+    """Write the plain network's weights as float16, evaluate those, and write the record."""
+    key = key_for(trainer.seed, "statistics")
+    batches = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(16)]
+    folded = fold(state.parameters, population(trainer.net, state.parameters, batches))
+    stored = jax.tree.map(lambda x: np.asarray(x, np.float16), folded)
+    tensors = {f"{layer}/{name}": x for layer, p in stored.items() for name, x in p.items()}
+    save_file(tensors, out)
+    weights = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), stored)
+    record = {
+        "seed": trainer.seed,
+        "widths": trainer.net.widths,
+        "batch": trainer.batch,
+        "adversary": trainer.adversary,
+        "steps": int(state.step),
+        "planned_steps": trainer.steps,
+        "images": int(state.step) * trainer.batch,
+        "seconds": round(seconds),
+        "accuracy": accuracy(trainer.net, weights, key_for(trainer.seed, "evaluation"), BATCHES),
+        "accuracy_images": BATCHES * 128,
+        "generator": fingerprint(),
+        "jax": jax.__version__,
+        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+    }
+    out.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def fingerprint() -> list[float]:
+    """Means of eight generated images, by which to see that the generator is still the same."""
+    return [round(float(x), 5) for x in draw(jax.random.key(0), 8)[0].mean((1, 2, 3))]
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(prog="python -m fvjax.training", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--batch", type=int, default=32, help="images per step")
+    parser.add_argument("--adversary", type=float, default=0.0, help="see Trainer")
+    parser.add_argument("--widths", type=int, nargs=5, default=TextureNet.widths)
+    parser.add_argument("--out", type=Path, required=True, help="a .safetensors file")
+    arguments = parser.parse_args()
+    net = TextureNet(tuple(arguments.widths))
+    a = arguments
+    train(Trainer(net, a.seed, a.steps, a.batch, a.adversary), a.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""One training run of TextureNet, reproducible from its seed, and its honest evaluation."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int
+
+from fvjax.data import textures
+from fvjax.models.model import Record
+from fvjax.models.texturenet import TextureNet
+from fvjax.training.normalised import Images, forward
+from fvjax.types import Key, Scalar
+
+SMOOTHING = 0.05  # of the labels
+LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 5e-4, 200  # AdamW, half a cosine after the warm-up
+PURPOSES = ("weights", "images", "statistics", "evaluation")
+
+Labels = Int[Array, "batch 3"]  # shape, texture, hue
+Logits = Float[Array, "batch 24"]
+
+
+@struct.dataclass
+class State:
+    """Parameters (`weights` of the network, `norms` of the normalisation), Adam's moments, step."""
+
+    parameters: Any
+    moments: Any
+    step: Int[Array, ""]
+
+
+@struct.dataclass
+class Progress:
+    """The loss of one step and its accuracy for shape, texture and hue."""
+
+    loss: Scalar
+    accuracy: Float[Array, "3"]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """All that decides a run.
+
+    Args:
+        net: the network.
+        seed: of the weights and of all images.
+        steps: planned; the learning rate falls to zero over them.
+        batch: images per step.
+        adversary: train on images that one step of gradient made worse, moved by a random length
+            of up to this (Euclidean, over all pixels and channels) at the end of training, less in
+            proportion before; 0 is ordinary training.
+    """
+
+    net: TextureNet
+    seed: int
+    steps: int
+    batch: int
+    adversary: float = 0.0
+
+    def begin(self) -> State:
+        """Random weights."""
+        image = jnp.zeros((textures.SIZE, textures.SIZE, 3))
+        weights = self.net.init(key_for(self.seed, "weights"), image, Record({}, False))["params"]
+        norms = {
+            f"conv{i}": {"gain": jnp.ones(width), "shift": jnp.zeros(width)}
+            for i, width in enumerate(self.net.widths, start=1)
+        }
+        parameters = {"weights": weights, "norms": norms}
+        moments = self._optimizer().init(parameters)
+        return State(parameters=parameters, moments=moments, step=jnp.zeros((), jnp.int32))
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def advance(self, state: State) -> tuple[State, Progress]:
+        """One step on images never seen before."""
+        key = jax.random.fold_in(key_for(self.seed, "images"), state.step)
+        images, labels = draw(key, self.batch)
+        if self.adversary > 0:
+            reach = self.adversary * state.step / self.steps
+            lengths = reach * jax.random.uniform(jax.random.fold_in(key, 1), (self.batch, 1, 1, 1))
+            images = self._worsened(state.parameters, images, labels, lengths)
+
+        def loss(parameters: Any) -> tuple[Scalar, Logits]:
+            logits, _ = forward(self.net, parameters, images)
+            return cross_entropy(logits, labels), logits
+
+        (value, logits), slope = jax.value_and_grad(loss, has_aux=True)(state.parameters)
+        update, moments = self._optimizer().update(slope, state.moments, state.parameters)
+        parameters = optax.apply_updates(state.parameters, update)
+        state = State(parameters=parameters, moments=moments, step=state.step + 1)
+        return state, Progress(loss=value, accuracy=correct(logits, labels).mean(0))
+
+    def _worsened(self, parameters: Any, images: Images, labels: Labels, lengths: Array) -> Images:
+        """Each image moved uphill in the loss by its length."""
+
+        def loss(images: Images) -> Scalar:
+            return cross_entropy(forward(self.net, parameters, images)[0], labels)
+
+        slope = jax.grad(loss)(images)
+        norm = jnp.sqrt(jnp.square(slope).sum((1, 2, 3), keepdims=True))
+        return jnp.clip(images + lengths * slope / (norm + 1e-12), 0, 1)
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        warm_up = min(WARM_UP, self.steps // 2)
+        rate = optax.warmup_cosine_decay_schedule(0.0, LEARNING_RATE, warm_up, self.steps, 1e-6)
+
+        def kernels(parameters: Any) -> Any:
+            return jax.tree.map(lambda x: x.ndim > 1, parameters)
+
+        return optax.adamw(rate, b2=0.99, weight_decay=WEIGHT_DECAY, mask=kernels)
+
+
+def key_for(seed: int, purpose: str) -> Key:
+    """A key of its own for each of `PURPOSES`: no image of training serves for evaluation."""
+    return jax.random.fold_in(jax.random.key(seed), PURPOSES.index(purpose))
+
+
+@partial(jax.jit, static_argnums=1)
+def draw(key: Key, batch: int) -> tuple[Images, Labels]:
+    """Random images and their labels."""
+    samples = jax.vmap(textures.sample)(jax.random.split(key, batch))
+    return samples.image, jnp.stack([samples.shape, samples.texture, samples.hue], -1)
+
+
+def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
+    """The three heads' cross-entropies with smoothed labels, summed; mean over the images."""
+    chances = jax.nn.log_softmax(_heads(logits))
+    wanted = jax.nn.one_hot(labels, 8) * (1 - SMOOTHING) + SMOOTHING / 8
+    return -(wanted * chances).sum((1, 2)).mean()
+
+
+def correct(logits: Logits, labels: Labels) -> Bool[Array, "batch 3"]:
+    """Whether each head's largest logit is that of the label."""
+    return _heads(logits).argmax(-1) == labels
+
+
+def _heads(logits: Logits) -> Float[Array, "batch 3 8"]:
+    return logits.reshape(-1, len(textures.HEADS), 8)
+
+
+def accuracy(net: TextureNet, weights: Any, key: Key, batches: int) -> dict[str, float]:
+    """Share of `batches` x 128 new images whose label the plain network tells, by head."""
+
+    @jax.jit
+    def share(images: Images, labels: Labels) -> Float[Array, "3"]:
+        record = Record({}, False)
+        net.apply({"params": weights}, images, record)
+        return correct(record.activations["logits"], labels).mean(0)
+
+    keys = [jax.random.fold_in(key, i) for i in range(batches)]
+    shares = np.mean([share(*draw(k, 128)) for k in keys], 0)
+    return {head: float(share) for head, share in zip(textures.HEADS, shares, strict=True)}
