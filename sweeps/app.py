@@ -48,7 +48,7 @@ def quiet_jax() -> None:
 
 def cache_programs() -> None:
     """Keep compiled programs in the user's cache folder, unless JAX is told where."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         home = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(Path(home) / "fvjax" / "programs"))
 

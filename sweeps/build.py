@@ -1,4 +1,4 @@
-"""From a composed config to a task: the model, the job, and the row of the table that describes it."""
+"""From a composed config to a task: a model, a job, and the columns that describe it."""
 
 import hashlib
 import json
@@ -38,8 +38,7 @@ class Task:
 
 def build(config: DictConfig) -> Task:
     """The task of one composed config; raises ValueError in one sentence for whatever is wrong."""
-    choices = OmegaConf.to_container(config.hydra.runtime.choices)
-    assert isinstance(choices, dict)
+    choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
     plain = _plain(config)
     checks.choice("position", plain["position"], _POSITIONS)
     checks.choice("precision", plain["precision"], _PRECISIONS)
@@ -68,7 +67,8 @@ def build(config: DictConfig) -> Task:
 
 def leaves(job: Job) -> Job:
     """The job with every plain number cast to a float32: 3, 3.0 and float32(3) are one program."""
-    return jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
+    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
+    return cast
 
 
 def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _cell(value: Any) -> Any:
 
 def _plain(config: DictConfig) -> dict[str, Any]:
     """The config without `hydra`, resolved, as plain Python values."""
-    task = OmegaConf.masked_copy(config, [k for k in config if k not in ("hydra", "experiment")])
+    task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Run groups of jobs: fixed-size padded chunks of one compiled program, sharded over the devices."""
+"""Run groups of jobs: padded chunks of one compiled program, sharded over the devices."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -168,4 +168,5 @@ class Executor:
 
 def stack(jobs: Sequence[Job]) -> Job:
     """One job whose leaves have a leading jobs axis."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *jobs)
+    stacked: Job = jax.tree.map(lambda *leaves: jnp.stack(leaves), *jobs)
+    return stacked

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from hydra.core.utils import (
     JobReturn,
     JobStatus,
@@ -54,10 +53,11 @@ def _itself(task: Any) -> Any:
 
 
 def headline_of(row: Row, headline: str) -> float:
-    """The metric that a sweeper sees: NaN for a job that failed or diverged, or where it is null."""
+    """The metric that a sweeper sees; NaN for a job that failed or diverged, or where null."""
     value = row.get(headline)
-    good = row["status"] in ("ok", "dead") and value is not None and not pd.isna(value)
-    return float(value) if good else float("nan")
+    if value is None or row["status"] not in ("ok", "dead"):
+        return float("nan")
+    return float(value)
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -141,7 +141,7 @@ def build_all(configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[st
 
 
 def discard(directory: Path) -> None:
-    """Take away what Hydra wrote for a job or sweep that was refused, where there is nothing else."""
+    """Take away what Hydra wrote for a refused job or sweep, where there is nothing else."""
     if not directory.is_dir():
         return
     hydra = [directory / "multirun.yaml", *(directory / ".hydra").glob("*.yaml")]
@@ -162,7 +162,8 @@ def discard(directory: Path) -> None:
 
 
 def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig:
-    config = launcher.context.config_loader.load_sweep_config(launcher.config, list(overrides))
+    loader = launcher.context.config_loader
+    config: DictConfig = loader.load_sweep_config(launcher.config, list(overrides))
     with open_dict(config):
         config.hydra.job.id, config.hydra.job.num = str(number), number
     return config
@@ -180,7 +181,7 @@ def _done(directory: Path, resume: bool, first: int) -> dict[str, Row]:
             )
         return {}
     rows = load(directory).replace({float("nan"): None}).to_dict("records")
-    return {row["job_id"]: row for row in rows if row["status"] != "failed"}
+    return {row["job_id"]: dict(row) for row in rows if row["status"] != "failed"}  # type: ignore[misc]
 
 
 def _numbers(tasks: Sequence[Task], done: dict[str, Row], first: int) -> list[int]:
@@ -199,7 +200,7 @@ def _numbers(tasks: Sequence[Task], done: dict[str, Row], first: int) -> list[in
 
 
 def _judged(returns: list[JobReturn], rows: list[Row]) -> list[JobReturn]:
-    """A failed job's value is NaN, with a warning; it fails the sweep only if no job came through."""
+    """A failed job warns and returns NaN; only when no job came through does the sweep fail."""
     bad = [i for i, row in enumerate(rows) if row["status"] in ("failed", "diverged")]
     for i in bad:
         names = " ".join(filter_overrides(returns[i].overrides or []))

@@ -88,7 +88,8 @@ def program_name(key: Any) -> str:
 
 def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
     """The job's row of the table; its picture is written to images/."""
-    result, row = outcome.result, {"job": number, "job_id": task.job_id}
+    result = outcome.result
+    row: Row = {"job": number, "job_id": task.job_id}
     row |= {"status": _status(outcome), "error": outcome.error} | task.columns
     row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
     row |= {"kind": task.sourced.kind}

@@ -52,10 +52,13 @@ def write_sheet(results: pd.DataFrame, path: Path) -> None:
     rows = list(dict.fromkeys(shown[list(_ROW)].itertuples(index=False, name=None)))
     rows.sort(key=lambda row: (row[0], _natural(row[1]), row[2]))
     rows = rows[: _MOST[1]]
-    images = {
-        (row.layer, row.label, row.seed, row.arm): (row.image, row.status)
-        for row in shown.itertuples()
-    }
+    images = dict(
+        zip(
+            shown[[*_ROW, "arm"]].itertuples(index=False, name=None),
+            zip(shown["image"], shown["status"], strict=True),
+            strict=True,
+        )
+    )
     side = max(64, min(160, int(results["size"].max())))
     step = side + _GAP
     canvas = np.full((len(rows) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)

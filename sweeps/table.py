@@ -17,8 +17,8 @@ RESULTS, HISTORY, PARTS = "results", "history", "parts"
 COLUMNS = {
     "job": "Hydra's job number, and the name of the job's directory; 0 for a single run",
     "job_id": "hash of the resolved config without hydra.*: equal configs have equal ids",
-    "status": "ok; failed: an error while running; diverged: a step that was not finite, or a final "
-    "score below the first image's; dead: the direction never woke, the picture is grey",
+    "status": "ok; failed: an error while running; diverged: a step that was not finite, or a "
+    "final score below the first image's; dead: the direction never woke, the picture is grey",
     "error": "the error of a failed job",
     "label": "the direction, for people",
     "kind": "point, vector or covector: how the direction travels through a linear transform",
@@ -28,11 +28,11 @@ COLUMNS = {
     "cosine": "mean over positions of cos(a, v)",
     "norm": "mean over positions of |a|",
     "orthogonal": "mean over positions of |a⊥|/|a|",
-    "rank": "place of the channel among all channels by mean activation, 1 = first; null unless the "
-    "direction is one channel",
+    "rank": "place of the channel among all channels by mean activation, 1 = first; null unless "
+    "the direction is one channel",
     "inversion_error": "mean|a - v|²/mean|v|²; null for a covector, which has no length",
-    "parsimony": "smallest share of the image's 8 x 8 patches that carries 90 % of the dot product; "
-    "null where the dot product is not positive",
+    "parsimony": "smallest share of the image's 8 x 8 patches that carries 90 % of the dot "
+    "product; null where the dot product is not positive",
     "previous_l1": "mean |a| of the main-path layer before; null for the first layer",
     "previous_l2": "mean a² of the main-path layer before; null for the first layer",
     "robust_dot": "mean of dot over 16 fixed random views by the job's transform",
@@ -41,7 +41,7 @@ COLUMNS = {
     "high_frequency": "share of the spectral power above half the Nyquist frequency",
     "saturated": "share of pixel values below .01 or above .99",
     "seconds": "the chunk's wall time, compilation apart, divided by its jobs",
-    "compile_seconds": "spent compiling for this job's chunk; 0 where the program was there already",
+    "compile_seconds": "spent compiling for this job's chunk; 0 where the program was there",
     "device": "what it ran on",
     "program": "equal for jobs of equal structure, which share a compiled program",
     "chunk": "jobs in one run of the program, padding included",
@@ -49,7 +49,18 @@ COLUMNS = {
 }
 
 
-_OTHERS = {"job", "job_id", "status", "error", "label", "kind", "device", "program", "chunk", "image"}
+_OTHERS = {
+    "job",
+    "job_id",
+    "status",
+    "error",
+    "label",
+    "kind",
+    "device",
+    "program",
+    "chunk",
+    "image",
+}
 _NUMBERS = COLUMNS.keys() - _OTHERS
 
 
@@ -72,7 +83,7 @@ def consolidate(directory: Path) -> pd.DataFrame:
         part.unlink()
     if parts:
         (directory / PARTS).rmdir()
-    return rows.to_pandas()
+    return _frame(rows)
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -99,7 +110,7 @@ def holds_results(directory: Path) -> bool:
 
 def _load(path: Path, kind: str) -> pd.DataFrame:
     if holds_results(path):
-        return _read(path, kind).to_pandas()
+        return _frame(_read(path, kind))
     marks = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
     found = {
         p.parent.parent if p.parent.name == PARTS else p.parent
@@ -113,7 +124,12 @@ def _load(path: Path, kind: str) -> pd.DataFrame:
         one = _read(directory, kind)
         name = pa.array([str(directory.relative_to(path))] * len(one))
         tables.append(one.add_column(0, "sweep", name))
-    return _concatenate(tables).to_pandas()
+    return _frame(_concatenate(tables))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def _read(directory: Path, kind: str) -> pa.Table:

@@ -1,0 +1,224 @@
+"""The application through Hydra: single runs, sweeps, resuming, failures, sweepers, errors."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+
+import sweeps
+from sweeps.app import main
+from sweeps.messages import run
+from sweeps.paths import CONF
+from sweeps.run import executor
+from sweeps.table import COLUMNS
+
+TINY = ("model=tiny", "steps=3")
+App = Callable[..., int]
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+    """`python -m sweeps ...` in this process, so that programs are compiled once; exit status."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
+        state = Singleton.get_state()
+        try:
+            return run(main, CONF)
+        except SystemExit as end:
+            return int(end.code or 0)
+        finally:
+            GlobalHydra.instance().clear()
+            HydraConfig.instance().cfg = None
+            Singleton.set_state(state)
+
+    return call
+
+
+def test_a_single_run_writes_what_a_sweep_writes(app: App, tmp_path: Path) -> None:
+    assert app(*TINY, "hydra.run.dir=one") == 0
+    row = sweeps.load(tmp_path / "one").iloc[0]
+    assert row["status"] == "ok" and row["label"] == "conv2:0" and row["rank"] >= 1
+    assert (tmp_path / "one" / row["image"]["path"]).read_bytes() == row["image"]["bytes"]
+    assert (tmp_path / "one" / "sheet.png").stat().st_size > 1000
+    assert len(sweeps.load_history(tmp_path / "one")) == 3
+    assert (tmp_path / "one" / ".hydra" / "config.yaml").exists()
+
+
+def test_a_sweep_is_one_table_and_ordinary_jobs(app: App, tmp_path: Path) -> None:
+    before = executor().compiled
+    arguments = (
+        "objective=dot,dot_cosine,cosine",
+        "direction.index=0,1",
+        "penalty=none,orthogonal",
+    )
+    assert app("-m", *TINY, *arguments, "hydra.sweep.dir=many") == 0
+    assert executor().compiled - before <= 4  # dot and dot_cosine are points of one program
+    results = sweeps.load(tmp_path / "many")
+    assert list(results["job"]) == list(range(12))
+    assert results["program"].nunique() == 4 and results["job_id"].nunique() == 12
+    assert set(results["objective"]) == {"dot", "dot_cosine", "cosine"}
+    assert (results.loc[results["objective"] == "dot", "objective_exponent"] == 0).all()
+    for job, row in results.set_index("job").iterrows():
+        overrides = (tmp_path / "many" / str(job) / ".hydra" / "overrides.yaml").read_text()
+        assert f"direction.index={row['direction_index']}" in overrides
+
+
+def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> None:
+    assert app("-m", *TINY, "seed=0,1", "hydra.sweep.dir=some") == 0
+    results = sweeps.load(tmp_path / "some")
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    plain = {"layer", "position", "steps", "size", "learning_rate", "seed", "precision"}
+    ours = {c for c in results if not any(c == g or c.startswith(f"{g}_") for g in groups)}
+    assert ours == COLUMNS.keys() | plain
+
+
+def test_a_diverging_job_is_a_row_and_a_warning(app: App, tmp_path: Path) -> None:
+    rates = ",".join(["0.05"] * 1 + ["1e38"] + [f"0.0{i}" for i in range(10, 24)])
+    assert app("-m", *TINY, f"learning_rate={rates}", "hydra.sweep.dir=wild") == 0
+    results = sweeps.load(tmp_path / "wild")
+    assert len(results) == 16
+    wild = results[results["learning_rate"] == 1e38].iloc[0]
+    assert wild["status"] == "diverged" and wild["image"] is None and np.isnan(wild["score"])
+    assert (results.drop(wild.name)["image"].map(lambda image: image is not None)).all()
+    log = (tmp_path / "wild" / str(wild["job"]) / ".hydra" / "overrides.yaml").read_text()
+    assert "learning_rate=1e" in log
+
+
+def test_a_sweep_in_which_nothing_came_through_fails(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app("-m", *TINY, "learning_rate=1e38", "seed=0,1") == 1
+    assert "error: all 2 jobs diverged" in capsys.readouterr().err
+
+
+def test_resuming_runs_what_is_missing_under_the_old_numbers(app: App, tmp_path: Path) -> None:
+    where = "hydra.sweep.dir=again"
+    assert app("-m", *TINY, "seed=0,1", where) == 0
+    first = sweeps.load(tmp_path / "again").set_index("seed")
+    assert app("-m", *TINY, "seed=0,1", where) == 1  # nothing is overwritten
+    assert app("-m", *TINY, "seed=2,1,0", where, "hydra.launcher.resume=true") == 0
+    second = sweeps.load(tmp_path / "again").set_index("seed")
+    assert second["job"].to_dict() == {0: 0, 1: 1, 2: 2}
+    for seed in (0, 1):
+        assert second["image"][seed] == first["image"][seed]
+        assert second["seconds"][seed] == first["seconds"][seed]  # not run again
+    assert len(sweeps.load_history(tmp_path / "again")) == 9
+
+
+def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -> None:
+    sweep = ["-m", "model=tiny", "steps=400", "seed=range(0,40)", "hydra.launcher.chunk=2"]
+    sweep.append(f"hydra.sweep.dir={tmp_path / 'killed'}")
+    process = subprocess.Popen([sys.executable, "-m", "sweeps", *sweep])
+    parts = tmp_path / "killed" / "parts"
+    while len(list(parts.glob("history-*.parquet"))) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    before = sweeps.load(tmp_path / "killed")
+    assert 2 <= len(before) < 40
+    shorter = [a.replace("range(0,40)", "range(0,8)") for a in sweep]
+    assert app(*shorter, "hydra.launcher.resume=true") == 0
+    after = sweeps.load(tmp_path / "killed").set_index("job_id")
+    assert set(before["job_id"]) <= set(after.index) and set(range(8)) <= set(after["seed"])
+    for row in before.itertuples():
+        assert after.loc[row.job_id, "image"] == row.image
+    assert after["chunk"].eq(2).all() and not parts.exists()
+
+
+def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Path) -> None:
+    search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2")
+    space = ("objective.exponent=interval(0,4)", "learning_rate=interval(0.01,0.1)")
+    before = executor().compiled
+    quiet = "hydra.sweeper.sampler.seed=0"
+    assert app("-m", *TINY, *search, *space, quiet, "hydra.sweep.dir=search") == 0
+    assert executor().compiled - before <= 1
+    results = sweeps.load(tmp_path / "search")
+    assert list(results["job"]) == list(range(6)) and results["dot"].notna().all()
+    best = (tmp_path / "search" / "optimization_results.yaml").read_text()
+    assert f"{results['dot'].min():.6f}"[:6] in best
+
+
+def test_python_m_sweeps_as_its_user_types_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sweeps", "-m", *TINY, "objective=dot,cosine", "seed=0,1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (table,) = tmp_path.glob("multirun/*/*/results.parquet")
+    assert str(table.relative_to(tmp_path)) in done.stdout and "sheet.png" in done.stdout
+    assert len(pd.read_parquet(table)) == 4 and done.stderr == ""
+
+
+WRONG = {
+    "layer=conv3": "did you mean conv2",
+    "direction.index=16": "from 0 to 15, got 16",
+    "direction.index=-1": "from 0 to 15, got -1",
+    "model=googlenet": "no file weights/bvlc_googlenet.safetensors",
+    "stepz=3": "did you mean steps",
+    "objective.exponnt=2": "did you mean exponent",
+    "objective=dott": "did you mean dot",
+    "objective.floor=0": "floor must be a positive finite number, got 0",
+    "objective.exponent=nan": "exponent must be a finite number",
+    "objective.exponent=high": "exponent must be a number, got 'high'",
+    "steps=0": "steps must be an integer of at least 1, got 0",
+    "size=15": "size must be an integer of at least 16, got 15",
+    "learning_rate=0": "learning_rate must be a positive finite number, got 0",
+    "position=middle": "it is one of all, center",
+    "objective=inversion": "needs a direction with a length",
+    "penalty.weight=-1": "penalty.weight must be a finite number of at least 0",
+    "direction=photo": "direction.path",
+    "direction=photo direction.path=/nowhere.jpg": "there is no photo /nowhere.jpg",
+    f"direction=photo direction.path={__file__}": "is no image",
+    "direction=vector direction.path=five.npy": "vectors of shape (5,)",
+    "penalty=previous layer=conv1": "no layer comes before 'conv1'",
+}
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",)], ids=["run", "sweep"])
+@pytest.mark.parametrize("arguments", WRONG)
+def test_mistakes_are_one_sentence_and_leave_nothing(
+    arguments: str,
+    mode: tuple[str, ...],
+    app: App,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.save(tmp_path / "five.npy", np.ones(5))
+    before = executor().compiled
+    assert app(*mode, "model=tiny", *arguments.split()) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ") and WRONG[arguments] in line
+    assert [path.name for path in tmp_path.iterdir()] == ["five.npy"]
+    assert executor().compiled == before
+
+
+def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app("-m", *TINY, "direction.index=0,16,17", "objective.floor=0.1,0") == 1
+    error = capsys.readouterr().err
+    for named in (
+        "index=16 objective.floor=0.1",
+        "index=17 objective.floor=0.1",
+        "got 16",
+        "got 17",
+    ):
+        assert named in error
+    assert "direction.index=0 objective.floor=0]" in error
+
+
+def test_results_are_never_overwritten_by_a_run(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*TINY, "hydra.run.dir=one") == 0
+    assert app(*TINY, "hydra.run.dir=one") == 1
+    assert "holds results already" in capsys.readouterr().err
+    assert os.path.exists("one/results.parquet")
