@@ -72,7 +72,7 @@ def visualize(model: Model, job: Job) -> Result:
             )
 
         (score, seen), gradient = jax.value_and_grad(seen_score, has_aux=True)(params)
-        history = {"score": score, **seen, "gradient_norm": optax.global_norm(gradient)}
+        history = {"score": score, **seen, "gradient_norm": optax.tree.norm(gradient)}
         updates, state = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
         return (optax.apply_updates(params, updates), state), history
 

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from fvjax import checks
 
+_REAL = "fiuV"  # numpy's kinds of real numbers; V is bfloat16's
 _BROKEN = (zipfile.BadZipFile, zlib.error, SafetensorError)
 
 
@@ -18,20 +19,28 @@ def read_arrays(path: str | Path) -> dict[str, Any]:
     """All arrays of a file by name; a .npy file's has the name "".
 
     Raises:
-        ValueError: one sentence for a missing, truncated or pickled file or an unknown suffix.
+        ValueError: one sentence for a missing, truncated or pickled file, an unknown suffix, or an
+            array that holds no real numbers.
     """
     path = Path(path)
-    checks.choice("file type", path.suffix, (".npy", ".npz", ".safetensors"))
+    arrays = _read(path)
+    for name, array in arrays.items():
+        if array.dtype.kind not in _REAL:
+            raise ValueError(f"array {name!r} in {path} holds {array.dtype}, not real numbers")
+    return arrays
+
+
+def _read(path: Path) -> dict[str, Any]:
+    checks.choice(f"file type of {path}:", path.suffix, (".npy", ".npz", ".safetensors"))
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            single = isinstance(loaded, np.ndarray)
+            return {"": loaded} if single else {name: loaded[name] for name in loaded}
     except (OSError, EOFError, ValueError, *_BROKEN) as error:
         reason = str(error).split(". ")[0].split("\n")[0]  # numpy's next one advises to unpickle
         raise ValueError(f"{path} cannot be read: {reason}") from error

@@ -1,8 +1,13 @@
 """Three small random layers, for tests and for a first look."""
 
+import math
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
 
 from fvjax.models import layers
 from fvjax.models.conv import Conv
@@ -26,6 +31,17 @@ class Tiny(nn.Module):
 
 def tiny(seed: int = 0) -> Model:
     """The network with random weights from `seed`; 32 x 32 pixels, default layer `conv2`."""
-    record = Record({}, False)
-    weights = Tiny().init(jax.random.key(seed), jnp.zeros((32, 32, 3)), record)["params"]
-    return Model(weights=weights, network=Linen(Tiny()), size=(32, 32), default_layer="conv2")
+    module, draws = Tiny(), np.random.default_rng(seed)  # jax would compile for seconds to draw
+
+    def initialise(key: Array, image: Image) -> Any:
+        return module.init(key, image, Record({}, False))["params"]
+
+    def draw(leaf: jax.ShapeDtypeStruct) -> Array:
+        if len(leaf.shape) == 1:  # a bias
+            return jnp.zeros(leaf.shape)
+        deviation = math.sqrt(2 / math.prod(leaf.shape[:-1]))
+        return jnp.asarray(deviation * draws.standard_normal(leaf.shape), jnp.float32)
+
+    shapes = jax.eval_shape(initialise, jax.random.key(0), jnp.zeros((32, 32, 3)))
+    weights = jax.tree.map(draw, shapes)
+    return Model(weights=weights, network=Linen(module), size=(32, 32), default_layer="conv2")

@@ -9,8 +9,6 @@ import numpy as np
 
 from fvjax.data.arrays import read_arrays
 
-_REAL = "fiuV"  # numpy's kinds of real numbers; V is bfloat16's
-
 
 def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """The tensors of a .safetensors or .npz file, exactly those of `shapes`.
@@ -31,8 +29,6 @@ def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dic
             raise ValueError(
                 f"tensor {name!r} in {path} has shape {tensors[name].shape}, expected {shape}"
             )
-        if tensors[name].dtype.kind not in _REAL:
-            raise ValueError(f"tensor {name!r} in {path} holds {tensors[name].dtype}, no numbers")
         if not np.all(np.isfinite(tensors[name])):
             raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
     return tensors

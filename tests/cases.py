@@ -1,0 +1,51 @@
+"""One instance of every objective, parameterization and transform; a new class adds a line here."""
+
+import jax.numpy as jnp
+
+import fvjax
+from fvjax.transforms import Chain, Identity, Jitter, Standard
+
+LAYER, SIZE, CHANNELS = "conv2", 32, 16  # of the tiny model
+
+DIRECTION = fvjax.Direction(vector=jnp.linspace(-0.5, 2.0, CHANNELS), layer=LAYER)
+
+SCORES = {
+    "dot": fvjax.DotCosine(exponent=0.0, floor=0.1),
+    "dot_cosine": fvjax.DotCosine(exponent=2.0, floor=0.1),
+    "cosine": fvjax.Cosine(),
+    "inversion": fvjax.Inversion(),
+    "center": fvjax.AtCenter(objective=fvjax.DotCosine(exponent=1.0, floor=0.1)),
+    "sum": fvjax.DotCosine(exponent=0.0, floor=0.1) - 0.1 * fvjax.OrthogonalNorm(squared=False),
+    "product": fvjax.Cosine() * fvjax.ActivationNorm(layer=LAYER, order=1),
+    "scaled": 3.0 * fvjax.Cosine(),
+}
+PENALTIES = {
+    "orthogonal": fvjax.OrthogonalNorm(squared=False),
+    "orthogonal_squared": fvjax.OrthogonalNorm(squared=True),
+    "norm_1": fvjax.ActivationNorm(layer="conv1", order=1),
+    "norm_2": fvjax.ActivationNorm(layer="conv1", order=2),
+    "total_variation": fvjax.TotalVariation(),
+}
+# A penalty is ascended too: less of it is what its user wants, more of it is what it measures.
+OBJECTIVES = SCORES | PENALTIES
+
+PARAMETERIZATIONS = {
+    "fourier": fvjax.Fourier(size=SIZE, deviation=0.01, decay=1.0, decorrelate=True),
+    "fourier_rgb": fvjax.Fourier(size=33, deviation=0.01, decay=0.5, decorrelate=False),
+    "pixels": fvjax.Pixels(size=SIZE, deviation=0.01, decorrelate=True),
+}
+
+LUCID = Standard(jitter=8.0, scale=0.1, rotation=10.0, late_jitter=4.0, fill=0.5)
+TRANSFORMS = {
+    "identity": Identity(),
+    "jitter": Jitter(pixels=8.0),
+    "standard": LUCID,
+    "chain": Chain(transforms=(Jitter(pixels=3.0), LUCID)),
+}
+_STILL = Standard(jitter=0.0, scale=0.0, rotation=0.0, late_jitter=0.0, fill=0.5)
+STILL = {
+    "identity": Identity(),
+    "jitter": Jitter(pixels=0.0),
+    "standard": _STILL,
+    "chain": Chain(transforms=(Jitter(pixels=0.0), _STILL)),
+}

@@ -1,0 +1,151 @@
+"""Sources yield the directions they are asked for, or say in one sentence why not."""
+
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import fvjax
+from fvjax.models import Model
+from fvjax.models.tiny import tiny
+from fvjax.sources import Channel, Logit, Random, Sourced, Vector
+
+ROWS = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return tiny()
+
+
+def vector(sourced: Sourced) -> np.ndarray:
+    assert isinstance(sourced.direction, fvjax.Direction)
+    return np.asarray(sourced.direction.vector)
+
+
+def test_a_channel_is_one_hot(model: Model) -> None:
+    sourced = Channel(index=5)(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(sourced), np.eye(16)[5])
+    assert sourced.direction.layer == "conv2"
+    assert (sourced.label, sourced.kind, sourced.channel) == ("conv2:5", "covector", 5)
+
+
+@pytest.mark.parametrize("several", [[2, 7], (2, 7)])
+def test_several_channels_are_summed(model: Model, several: Any) -> None:
+    sourced = Channel(index=several)(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(sourced), np.eye(16)[2] + np.eye(16)[7])
+    assert (sourced.label, sourced.channel) == ("conv2:2+7", None)
+    assert Channel(index=[3])(model, "conv2", 32).channel == 3
+
+
+@pytest.mark.parametrize("bad", [16, -1, [1, 16], 1.5, "3", True, None])
+def test_a_channel_out_of_range_is_refused(model: Model, bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"direction.index at layer 'conv2' must be .* 0 to 15"):
+        Channel(index=bad)(model, "conv2", 32)
+
+
+def test_no_channel_is_refused(model: Model) -> None:
+    with pytest.raises(ValueError, match="at least one channel"):
+        Channel(index=[])(model, "conv2", 32)
+
+
+@pytest.mark.parametrize("source", [Channel(index=0), Random(seed=0)])
+def test_an_unknown_layer_is_refused_naming_the_closest(model: Model, source: Any) -> None:
+    with pytest.raises(ValueError, match=r"unknown layer 'conv_2'.*did you mean conv2"):
+        source(model, "conv_2", 32)
+
+
+def test_a_logit_is_at_the_readout_whatever_the_layer(model: Model) -> None:
+    sourced = Logit(index=4)(model, "conv1", 32)
+    np.testing.assert_array_equal(vector(sourced), np.eye(10)[4])
+    assert (sourced.direction.layer, sourced.label) == ("logits", "logits:4")
+    named = model.replace(classes=tuple("abcdefghij"))  # type: ignore[attr-defined]
+    assert Logit(index=4)(named, "conv1", 32).label == "e"
+    with pytest.raises(ValueError, match=r"layer 'logits' must be .* 0 to 9, got 10"):
+        Logit(index=10)(model, "conv1", 32)
+    with pytest.raises(ValueError, match="unknown layer 'readout'"):
+        Logit(index=0, layer="readout")(model, "conv1", 32)
+
+
+def test_a_random_direction_is_of_unit_length_and_reproducible(model: Model) -> None:
+    one, again, other = (vector(Random(seed=s)(model, "conv2", 32)) for s in (3, 3, 4))
+    assert one.shape == (16,)
+    np.testing.assert_allclose(np.linalg.norm(one), 1, rtol=1e-6)
+    np.testing.assert_array_equal(one, again)
+    assert abs(one @ other) < 0.9
+    assert Random(seed=3)(model, "conv2", 32).kind == "vector"
+    many = np.stack([vector(Random(seed=s)(model, "conv2", 32)) for s in range(64)])
+    assert np.abs(many.mean(0)).max() < 0.15  # five standard errors: no side is preferred
+
+
+@pytest.mark.parametrize("bad", [-1, 1.5, "a"])
+def test_a_bad_seed_is_refused(model: Model, bad: Any) -> None:
+    with pytest.raises(ValueError, match="direction.seed must be an integer of at least 0"):
+        Random(seed=bad)(model, "conv2", 32)
+
+
+@pytest.fixture(params=[".npy", ".npz", ".safetensors"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    path = tmp_path / f"rows{request.param}"
+    if request.param == ".npy":
+        np.save(path, ROWS)
+    elif request.param == ".npz":
+        np.savez(path, rows=ROWS)
+    else:
+        save_file({"rows": ROWS}, path)
+    return str(path)
+
+
+def test_a_vector_is_a_row_of_a_file_its_length_kept(model: Model, file: str) -> None:
+    sourced = Vector(path=file, kind="point", index=2)(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(sourced), ROWS[2])
+    assert sourced.kind == "point" and sourced.label.startswith("conv2:rows.")
+    assert vector(sourced).dtype == np.float32
+
+
+def test_a_bad_row_or_layer_is_refused_naming_the_file(model: Model, file: str) -> None:
+    with pytest.raises(ValueError, match=rf"direction.index in {file} must be .* 0 to 2, got 3"):
+        Vector(path=file, kind="point", index=3)(model, "conv2", 32)
+    with pytest.raises(ValueError, match=rf"{file} holds vectors of shape \(16,\).* 8 channels"):
+        Vector(path=file, kind="point")(model, "conv1", 32)
+    with pytest.raises(ValueError, match="unknown direction.kind 'neuron'"):
+        Vector(path=file, kind="neuron")(model, "conv2", 32)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unknown layer"):
+        Vector(path=file, kind="point")(model, "conv9", 32)
+
+
+def test_one_vector_alone_and_one_array_of_several(model: Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", ROWS[1].astype(np.float64))
+    sourced = Vector(path=str(tmp_path / "one.npy"), kind="vector")(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(sourced), ROWS[1])
+    np.savez(tmp_path / "two.npz", a=ROWS, b=2 * ROWS)
+    path = str(tmp_path / "two.npz")
+    named = Vector(path=path, kind="vector", index=1, name="b")(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(named), 2 * ROWS[1])
+    with pytest.raises(ValueError, match="name one"):
+        Vector(path=path, kind="vector")(model, "conv2", 32)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [np.zeros((1, 16)), np.full((1, 16), np.nan), np.ones((2, 2, 16)), np.full((1, 16), "a")],
+    ids=["zero", "nan", "three axes", "text"],
+)
+def test_vectors_without_a_direction_are_refused(
+    model: Model, rows: np.ndarray, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "bad.npy")
+    np.save(path, rows)
+    with pytest.raises(ValueError, match=path):
+        Vector(path=path, kind="vector")(model, "conv2", 32)
+
+
+def test_only_the_direction_is_made_of_leaves(model: Model) -> None:
+    sourced = Channel(index=1)(model, "conv2", 32)
+    assert jnp.shape(sourced.direction.vector) == (16,)  # type: ignore[union-attr]
+    other = Channel(index=2)(model, "conv2", 32)
+    structures = [type(s.direction) for s in (sourced, other)]
+    assert structures[0] is structures[1]
