@@ -35,10 +35,11 @@ def main(config: DictConfig) -> float:
     rows: list[Row] = []
     run([task], [0], directory, report=lambda place, row: rows.append(row))
     finish(directory)
-    if rows[0]["status"] in ("failed", "diverged"):
-        print(f"error: the job {rows[0]['status']}: {rows[0]['error']}", file=sys.stderr)
-        raise SystemExit(1)
-    return headline_of(rows[0], task.headline)
+    try:
+        return headline_of(rows[0], task.headline)
+    except RuntimeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def quiet_jax() -> None:

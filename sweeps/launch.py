@@ -7,7 +7,6 @@ from typing import Any
 
 from hydra.core.utils import (
     JobReturn,
-    JobStatus,
     configure_log,
     filter_overrides,
     run_job,
@@ -25,6 +24,7 @@ from sweeps.table import holds_results, load
 log = logging.getLogger(__name__)
 
 _MOST_NAMED = 20  # jobs named for one mistake
+_BAD = ("failed", "diverged")
 
 
 class Replay:
@@ -39,8 +39,6 @@ class Replay:
 
     def __call__(self, config: DictConfig) -> float:
         """What the job returns to Hydra."""
-        if self.row["status"] == "failed":
-            raise RuntimeError(self.row["error"])
         return headline_of(self.row, self.headline)
 
     def __reduce__(self) -> Any:
@@ -53,11 +51,16 @@ def _itself(task: Any) -> Any:
 
 
 def headline_of(row: Row, headline: str) -> float:
-    """The metric that a sweeper sees; NaN for a job that failed or diverged, or where null."""
+    """The metric that a sweeper sees; NaN where it is null.
+
+    Raises:
+        RuntimeError: the job failed or diverged. (NaN instead would end an Optuna study; a failed
+            trial does not.)
+    """
+    if row["status"] in _BAD:
+        raise RuntimeError(row["error"] or f"the job {row['status']}")
     value = row.get(headline)
-    if value is None or row["status"] not in ("ok", "dead"):
-        return float("nan")
-    return float(value)
+    return float("nan") if value is None else float(value)
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -65,7 +68,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
     Raises:
         ValueError: the mistakes of all jobs that planning finds, before anything is compiled or
-            written; or all jobs failed.
+            written.
     """
     setup_globals()
     config = launcher.config
@@ -114,7 +117,9 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
         f"{len(tasks)} jobs: {len(missing)} run, {len(tasks) - len(missing)} there before; "
         f"{executor().compiled - before} programs compiled"
     )
-    return _judged([returns[i] for i in range(len(tasks))], [rows[i] for i in range(len(tasks))])
+    ended = [returns[i] for i in range(len(tasks))]
+    _warn(ended, [rows[i] for i in range(len(tasks))])
+    return ended
 
 
 def build_all(configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[Task]:
@@ -199,17 +204,12 @@ def _numbers(tasks: Sequence[Task], done: dict[str, Row], first: int) -> list[in
     return numbers
 
 
-def _judged(returns: list[JobReturn], rows: list[Row]) -> list[JobReturn]:
-    """A failed job warns and returns NaN; only when no job came through does the sweep fail."""
-    bad = [i for i, row in enumerate(rows) if row["status"] in ("failed", "diverged")]
-    for i in bad:
+def _warn(returns: Sequence[JobReturn], rows: Sequence[Row]) -> None:
+    """Name the jobs that did not come through, each with what became of it."""
+    bad = [i for i, row in enumerate(rows) if row["status"] in _BAD]
+    for i in bad[:_MOST_NAMED]:
         names = " ".join(filter_overrides(returns[i].overrides or []))
         why = f": {rows[i]['error']}" if rows[i]["error"] else ""
         log.warning(f"job {rows[i]['job']} {rows[i]['status']} ({names}){why}")
-    if rows and len(bad) == len(rows):
-        first = rows[0]
-        raise ValueError(f"all {len(rows)} jobs {first['status']}: {first['error'] or 'see above'}")
-    for i in bad:
-        if returns[i].status is JobStatus.FAILED:
-            returns[i].status, returns[i]._return_value = JobStatus.COMPLETED, float("nan")
-    return returns
+    if len(bad) > _MOST_NAMED:
+        log.warning(f"and {len(bad) - _MOST_NAMED} more that did not come through")

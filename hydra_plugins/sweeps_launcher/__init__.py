@@ -13,7 +13,7 @@ from typing import Any, cast
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -94,7 +94,7 @@ class GridsSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Launch all jobs; the first that failed raises its error once all have run."""
+        """Launch all jobs at once; the sweep fails when none of them came through."""
         from sweeps.grids import expand
 
         loader = self.hydra_context.config_loader
@@ -104,8 +104,9 @@ class GridsSweeper(Sweeper):
         directory.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, directory / "multirun.yaml")
         returns = self.launcher.launch(jobs, initial_job_idx=0)
-        for job in returns:
-            _ = job.return_value  # raises what the job raised
+        failed = [job for job in returns if job.status is not JobStatus.COMPLETED]
+        if returns and len(failed) == len(returns):  # a sweep with some good rows has not failed
+            raise ValueError(f"all {len(returns)} jobs failed: {failed[0]._return_value}")
         return [returns]
 
 
