@@ -10,8 +10,9 @@ import jax
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
+from sweeps.check import build_all, discard
 from sweeps.finish import finish
-from sweeps.launch import build_all, discard, headline_of
+from sweeps.launch import headline_of
 from sweeps.paths import CONF
 from sweeps.run import Row, run
 from sweeps.table import holds_results

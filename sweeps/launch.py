@@ -1,5 +1,6 @@
 """A multirun: plan all jobs, run them fused, and hand each back to Hydra as an ordinary job."""
 
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +15,15 @@ from hydra.core.utils import (
 )
 from omegaconf import DictConfig, open_dict
 
-from sweeps.build import Task, build
+from sweeps.build import Task
+from sweeps.check import build_all, discard
 from sweeps.finish import finish
-from sweeps.messages import explain
-from sweeps.paths import CONF
-from sweeps.run import Row, dry_run, executor, run
+from sweeps.run import Row, executor, run
 from sweeps.table import holds_results, load
 
 log = logging.getLogger(__name__)
 
-_MOST_NAMED = 20  # jobs named for one mistake
+_MOST_NAMED = 20  # jobs that did not come through
 _BAD = ("failed", "diverged")
 
 
@@ -75,13 +75,14 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(str(config.hydra.sweep.dir))
     try:
-        done = _done(directory, launcher.resume, first)
+        known = _known(directory, launcher.resume, first)
         configs = [_compose(launcher, o, first + i) for i, o in enumerate(job_overrides)]
         tasks = build_all(configs, job_overrides)
     except ValueError:
         discard(directory)
         raise
-    numbers = _numbers(tasks, done, first)
+    numbers = _numbers(tasks, known, first)
+    done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
     returns: dict[int, JobReturn] = {}
     rows: dict[int, Row] = {}
 
@@ -122,50 +123,6 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     return ended
 
 
-def build_all(configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[Task]:
-    """The tasks of all jobs, or one ValueError that names every wrong job's overrides."""
-    tasks: dict[int, Task] = {}
-    wrong: dict[int, str] = {}
-    for place, config in enumerate(configs):
-        try:
-            tasks[place] = build(config)
-        except Exception as error:
-            wrong[place] = explain(error, CONF)
-    right = list(tasks)
-    for place, text in dry_run([tasks[p] for p in right]).items():
-        wrong[right[place]] = text
-    if not wrong:
-        return [tasks[place] for place in range(len(configs))]
-    lines = []
-    for text in dict.fromkeys(wrong.values()):
-        names = [" ".join(filter_overrides(job_overrides[p])) for p in wrong if wrong[p] == text]
-        named = [name for name in names if name][:_MOST_NAMED]
-        more = f" and {len(names) - len(named)} more" if len(names) > len(named) > 0 else ""
-        lines.append(f"{text} [{'; '.join(named)}{more}]" if named else text)
-    raise ValueError("\n".join(lines))
-
-
-def discard(directory: Path) -> None:
-    """Take away what Hydra wrote for a refused job or sweep, where there is nothing else."""
-    if not directory.is_dir():
-        return
-    hydra = [directory / "multirun.yaml", *(directory / ".hydra").glob("*.yaml")]
-    hydra += [path for path in directory.glob("*.log") if path.stat().st_size == 0]
-    if {*directory.rglob("*")} - {*hydra, directory / ".hydra"}:
-        return
-    for path in hydra:
-        path.unlink(missing_ok=True)
-    for folder in (directory / ".hydra", directory, *directory.parents):
-        inside = Path.cwd() in folder.absolute().parents or folder in (
-            directory / ".hydra",
-            directory,
-        )
-        if not inside or (folder.is_dir() and any(folder.iterdir())):
-            break
-        if folder.is_dir():
-            folder.rmdir()
-
-
 def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig:
     loader = launcher.context.config_loader
     config: DictConfig = loader.load_sweep_config(launcher.config, list(overrides))
@@ -174,34 +131,24 @@ def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig
     return config
 
 
-def _done(directory: Path, resume: bool, first: int) -> dict[str, Row]:
-    """Rows that the directory holds already, by job id; those of failed jobs apart."""
-    if not holds_results(directory):
+def _known(directory: Path, resume: bool, first: int) -> dict[str, Row]:
+    """Rows that the directory holds already, by job id; none where a later batch begins."""
+    if not holds_results(directory) or (first > 0 and not resume):
         return {}
     if not resume:
-        if first == 0:
-            raise ValueError(
-                f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to run "
-                "what is missing or failed, or choose another hydra.sweep.dir"
-            )
-        return {}
+        raise ValueError(
+            f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to run what "
+            "is missing or failed, or choose another hydra.sweep.dir"
+        )
     rows = load(directory).replace({float("nan"): None}).to_dict("records")
-    return {row["job_id"]: dict(row) for row in rows if row["status"] != "failed"}  # type: ignore[misc]
+    return {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
 
 
-def _numbers(tasks: Sequence[Task], done: dict[str, Row], first: int) -> list[int]:
+def _numbers(tasks: Sequence[Task], known: dict[str, Row], first: int) -> list[int]:
     """A known job keeps its number; new ones take free numbers in order."""
-    taken = {int(row["job"]) for row in done.values()}
-    numbers, free = [], first
-    for task in tasks:
-        if task.job_id in done:
-            numbers.append(int(done[task.job_id]["job"]))
-            continue
-        while free in taken:
-            free += 1
-        numbers.append(free)
-        taken.add(free)
-    return numbers
+    taken = {int(row["job"]) for row in known.values()}
+    free = (number for number in itertools.count(first) if number not in taken)
+    return [int(known[t.job_id]["job"]) if t.job_id in known else next(free) for t in tasks]
 
 
 def _warn(returns: Sequence[JobReturn], rows: Sequence[Row]) -> None:

@@ -9,14 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from PIL import Image
 
-import fvjax
 from sweeps.build import Task
 from sweeps.execute import Executor, Outcome
-from sweeps.plan import plan, signature
+from sweeps.plan import plan
 from sweeps.progress import Progress
 from sweeps.table import write_part
 
@@ -27,21 +25,6 @@ Row = dict[str, Any]
 def executor() -> Executor:
     """The process's executor: its compiled programs serve every sweep in it."""
     return Executor()
-
-
-def dry_run(tasks: Sequence[Task]) -> dict[int, str]:
-    """What is wrong with tasks by place, found without compiling: shapes that do not fit."""
-    wrong: dict[Any, str | None] = {}
-    for task in tasks:
-        key = signature(task.model, task.job)
-        if key not in wrong:
-            try:
-                jax.eval_shape(fvjax.visualize, task.model, task.job)
-                wrong[key] = None
-            except (TypeError, ValueError) as error:
-                wrong[key] = str(error).splitlines()[0]
-    found = {place: wrong[signature(t.model, t.job)] for place, t in enumerate(tasks)}
-    return {place: text for place, text in found.items() if text is not None}
 
 
 def run(
