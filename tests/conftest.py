@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Tests compile much and run little: this halves their time. Set it to 0 to test what users run.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 import jax
 import pytest
 
@@ -25,8 +28,3 @@ def shared(name: str) -> Path:
             pytest.fail(missing)
         pytest.skip(missing)
     return path
-
-
-@pytest.fixture(scope="session", name="shared")
-def _shared():  # type: ignore[no-untyped-def]
-    return shared
