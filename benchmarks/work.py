@@ -1,0 +1,110 @@
+"""What is compared: settings, the peers in each, and one measured round of one side."""
+
+import importlib
+import math
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+THREADS = 2  # at most, on either side
+
+
+def limit() -> None:
+    """Keep this process and those it starts on as many cores as threads are allowed."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One piece of work that every side does in every round."""
+
+    name: str
+    size: int  # pixels into the network, height and width
+    batch: int  # images optimised together, one channel each
+    steps: int
+    layer: str
+    peers: dict[str, tuple[str, str]] = field(hash=False)  # ratio: module, variant
+
+    def shorter(self, size: int, steps: int, layer: str) -> "Setting":
+        """The same setting for a quick run."""
+        return Setting(self.name, size, self.batch, steps, layer, self.peers)
+
+
+# The steps keep each side's round between one and ten seconds on two cores.
+SETTINGS = (
+    Setting("224 px, batch 1", 224, 1, 16, "mixed4d", {"stock_224": ("side_lucent", "stock")}),
+    Setting(
+        "128 px, batch 1",
+        128,
+        1,
+        32,
+        "mixed4d",
+        {
+            "tuned_b1": ("side_lucent", "tuned"),
+            "torch_b1": ("side_torch", "views"),
+            "torch_b1_no_transform": ("side_torch", "bare"),
+        },
+    ),
+    Setting(
+        "128 px, batch 16",
+        128,
+        16,
+        8,
+        "mixed4d",
+        {
+            "tuned_b16": ("side_lucent", "tuned"),
+            "torch_b16": ("side_torch", "views"),
+            "torch_b16_no_transform": ("side_torch", "bare"),
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One round of one side, or one job of it."""
+
+    seconds: float
+    steps: int  # counted, not asked for
+    before: float  # score of the first image
+    after: float  # score at the end
+
+    @property
+    def rose(self) -> bool:
+        """Whether the score is finite and better at the end."""
+        return math.isfinite(self.after) and self.after > self.before
+
+
+def timing(seconds: float, scores: Sequence[float]) -> Timing:
+    """From the scores of each step's view: noisy, so the end is the mean of the later half."""
+    later = statistics.mean(scores[len(scores) // 2 :])
+    return Timing(seconds, len(scores), float(scores[0]), float(later))
+
+
+def check(timing: Timing, setting: Setting, side: str) -> Timing:
+    """The timing, if its side did the work: every step, and a score that rose.
+
+    Raises:
+        ValueError: naming the side and what it did instead.
+    """
+    if timing.steps != setting.steps:
+        raise ValueError(f"{side} did {timing.steps} of {setting.steps} steps in {setting.name}")
+    if not timing.rose:
+        raise ValueError(f"the score of {side} did not rise in {setting.name}: {timing}")
+    return timing
+
+
+def awakening(inputs: int) -> float:
+    """A mean for the random weights of the units that are looked at, in standard deviations.
+
+    Without it half of them sleep on a grey image and have no gradient. `inputs` of one unit.
+    """
+    return 4 / math.sqrt(inputs)
+
+
+def call(module: str, function: str, *arguments: Any) -> Any:
+    """Call a side's function; runs in that side's process, the only one that imports it."""
+    return getattr(importlib.import_module(module), function)(*arguments)
