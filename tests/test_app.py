@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
 import sweeps
@@ -34,7 +33,6 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
-        state = Singleton.get_state()
         try:
             return run(main, CONF)
         except SystemExit as end:
@@ -42,7 +40,6 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
         finally:
             GlobalHydra.instance().clear()
             HydraConfig.instance().cfg = None
-            Singleton.set_state(state)
 
     return call
 

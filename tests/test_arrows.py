@@ -28,7 +28,7 @@ ALLOWED = {
     "PIL": ["fvjax/data/*"],
     "sklearn": ["fvjax/sources/*", "fvjax/statistics.py"],
 }
-HYDRA = ("__main__", "app", "build", "launch", "compose", "grids", "messages")
+HYDRA = ("__main__", "app", "build", "check", "launch", "compose", "grids", "messages")
 PANDAS = ("table*", "sheet*", "finish*", "launch*", "compare*", "report*")
 
 

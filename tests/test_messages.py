@@ -184,12 +184,11 @@ def test_the_application_prints_one_sentence(folder: Path) -> None:
 
 
 def test_the_application_keeps_what_a_job_says(folder: Path) -> None:
-    hint = "(HYDRA_FULL_ERROR=1 shows where it was raised)\n"
     code, text = start(folder)
-    assert code == 1 and text.endswith(f"\nerror: must has no value: give must=...\n{hint}")
+    assert code == 1 and text.endswith("\nerror: must has no value: give must=...\n")
     code, text = start(folder, "steps=13", "must=1")
     assert code == 1
-    assert text.endswith(f"\nerror: steps must not be 13:\nseed=1\nseed=2\n{hint}")
+    assert text.endswith("\nerror: steps must not be 13:\nseed=1\nseed=2\n")
 
 
 def test_a_file_that_is_no_yaml_is_named(folder: Path) -> None:
