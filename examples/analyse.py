@@ -6,10 +6,13 @@ import sweeps
 
 results = sweeps.load(sys.argv[1])
 results = results[(results["status"] == "ok") & (results["penalty"] == "none")]
-keys = ["layer", "label", "seed"]
-dot = results[results["objective"] == "dot"].set_index(keys)
-for (objective, exponent), arm in results.groupby(["objective", "objective_exponent"], dropna=False):
-    pairs = arm.set_index(keys)[["dot", "cosine"]].join(dot[["dot", "cosine"]], rsuffix="_of_dot")
-    gain = (pairs["cosine"] - pairs["cosine_of_dot"]).dropna()
-    kept = (pairs["dot"] / pairs["dot_of_dot"]).dropna()
-    print(f"{objective} {exponent}: cosine {gain.mean():+.3f} (n={len(gain)}), dot x {kept.median():.2f}")
+keys, both = ["layer", "label", "seed"], ["dot", "cosine"]
+dot = results[results["objective"] == "dot"]
+for (objective, exponent), arm in results.groupby(
+    ["objective", "objective_exponent"], dropna=False
+):
+    pairs = arm[keys + both].merge(dot[keys + both], on=keys, suffixes=("", "_of_dot"))
+    gain, kept = pairs["cosine"] - pairs["cosine_of_dot"], pairs["dot"] / pairs["dot_of_dot"]
+    print(
+        f"{objective} {exponent}: cosine {gain.mean():+.3f} (n={len(gain)}), dot x {kept.median():.2f}"
+    )

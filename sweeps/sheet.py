@@ -10,6 +10,7 @@ from PIL import Image
 
 _ROW = ("layer", "label", "seed")
 _GAP = 4  # pixels between tiles
+_SIDES = 112, 160  # least and most pixels of a tile
 _MOST = 24, 60  # columns and rows on one sheet
 _GROUPS = ("objective", "penalty", "space", "parameterization", "transform", "optimizer", "model")
 
@@ -59,7 +60,7 @@ def write_sheet(results: pd.DataFrame, path: Path) -> None:
             strict=True,
         )
     )
-    side = max(64, min(160, int(results["size"].max())))
+    side = max(_SIDES[0], min(_SIDES[1], int(results["size"].max())))
     step = side + _GAP
     canvas = np.full((len(rows) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)
     for i, row in enumerate(rows):
@@ -97,7 +98,7 @@ def _draw(
     hidden: bool,
 ) -> None:
     dpi = 100
-    left, top = 2.4, 1.1  # inches of labels
+    left, top = 2.4, 0.7  # inches of labels
     height, width = canvas.shape[0] / dpi, canvas.shape[1] / dpi
     figure = Figure(figsize=(width + left, height + top), dpi=dpi)
     axes = figure.add_axes(
