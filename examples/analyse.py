@@ -1,4 +1,4 @@
-"""Does dot x cosine^n make purer pictures, and what does it cost? `python examples/analyse.py DIR`."""
+"""Does dot x cosine^n make purer pictures, and at what price? `python examples/analyse.py DIR`."""
 
 import sys
 
@@ -13,6 +13,5 @@ for (objective, exponent), arm in results.groupby(
 ):
     pairs = arm[keys + both].merge(dot[keys + both], on=keys, suffixes=("", "_of_dot"))
     gain, kept = pairs["cosine"] - pairs["cosine_of_dot"], pairs["dot"] / pairs["dot_of_dot"]
-    print(
-        f"{objective} {exponent}: cosine {gain.mean():+.3f} (n={len(gain)}), dot x {kept.median():.2f}"
-    )
+    numbers = f"cosine {gain.mean():+.3f} (n={len(gain)}), dot x {kept.median():.2f}"
+    print(f"{objective} {exponent}: {numbers}")

@@ -1,0 +1,89 @@
+"""Every config is sound: each option builds a job, each experiment expands, no default twice."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image
+
+import fvjax
+from sweeps.build import build
+from sweeps.check import build_all
+from sweeps.grids import expand
+from sweeps.paths import CONF
+
+_NEEDED = {
+    "direction=vector": ["direction.path=five.npy"],
+    "direction=photo": ["direction.path=photo.png"],
+    "objective=inversion": ["direction=generated"],
+    "model=googlenet": None,
+    "model=squeezenet": None,
+    "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
+}
+OPTIONS = [
+    f"{folder.name}={file.stem}"
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir() and folder.name != "experiment"
+    for file in sorted(folder.glob("*.yaml"))
+]
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+
+
+def composed(*overrides: str) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", list(overrides), return_hydra_config=True)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_builds_a_job_that_passes_the_dry_run(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("five.npy", np.ones(16))
+    Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save("photo.png")
+    needed = _NEEDED.get(option, [])
+    if needed is None:
+        pytest.skip("needs weights that are not shipped; tests/test_models.py loads them")
+    base = ["model=tiny"] if not option.startswith("model=") else []
+    size = ["model.size=32"] if option == "model=custom" else []
+    (task,) = build_all([composed(*base, option, "steps=2", *needed, *size)], [[]])
+    assert task.columns[option.split("=")[0]] == option.split("=")[1]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_says_its_question_and_expands(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n# ") and "?" in text.split("\n\n")[0]
+    monkeypatch.setenv("FVJAX_WEIGHTS", os.environ.get("FVJAX_WEIGHTS", "weights"))
+    config = composed(f"experiment={name}")
+    sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    jobs = expand(sweeper["grids"], sweeper["params"], [])
+    assert len(jobs) >= 4
+    for job in jobs[:: max(1, len(jobs) // 12)]:
+        composed(f"experiment={name}", *job)
+
+
+def test_the_demo_is_at_least_48_jobs_that_build() -> None:
+    config = composed("experiment=demo")
+    sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    jobs = expand(sweeper["grids"], sweeper["params"], [])
+    assert len(jobs) >= 48
+    assert {build(composed("experiment=demo", *job)).sourced.kind for job in jobs[::9]} == {
+        "covector",
+        "point",
+    }
+
+
+@pytest.mark.parametrize("name", ["texturenet", "judge", "tiny"])
+def test_a_models_defaults_are_those_of_its_config(name: str) -> None:
+    config = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text())
+    model = fvjax.load(name)
+    assert model.default_layer == config["default_layer"]
+    assert model.size == (config["size"], config["size"])
