@@ -32,6 +32,7 @@ def write_weights(path: str, layer: str) -> str:
     for name, params in shapes.items():
         *space, features = params["kernel"].shape
         kernel = random.normal(size=(*space, features))
+        kernel -= kernel.mean(tuple(range(len(space))))
         if name.startswith(layer) and not name.endswith("_reduce"):
             kernel += awakening(int(np.prod(space)))
         kernel *= np.sqrt(2 / np.prod(space))

@@ -51,8 +51,9 @@ def network(variant: str, layer: str) -> torch.nn.Module:
         if isinstance(module, torch.nn.Conv2d):
             inputs = module.weight[0].numel()
             awake = name.startswith(layer) and "bottleneck" not in name
-            mean, deviation = awakening(inputs) if awake else 0.0, (2 / inputs) ** 0.5
-            torch.nn.init.normal_(module.weight, mean * deviation, deviation)
+            weight = torch.randn_like(module.weight)
+            weight += (awakening(inputs) if awake else 0) - weight.mean((1, 2, 3), keepdim=True)
+            module.weight.data = weight * (2 / inputs) ** 0.5
             torch.nn.init.normal_(module.bias, std=0.1)
     return model.requires_grad_(False) if tuned else model
 

@@ -41,6 +41,7 @@ def weights(layer: str) -> Weights:
     made = {}
     for name, (outputs, inputs, kernel) in shapes.items():
         weight = torch.randn(outputs, inputs, kernel, kernel, generator=generator)
+        weight -= weight.mean((1, 2, 3), keepdim=True)
         if name.startswith(layer) and not name.endswith("b"):
             weight += awakening(kernel * kernel * inputs)
         weight *= (2 / (kernel * kernel * inputs)) ** 0.5

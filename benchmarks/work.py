@@ -84,23 +84,25 @@ def timing(seconds: float, scores: Sequence[float]) -> Timing:
     return Timing(seconds, len(scores), float(scores[0]), float(later))
 
 
-def check(timing: Timing, setting: Setting, side: str) -> Timing:
-    """The timing, if its side did the work: every step, and a score that rose.
+def check(timing: Timing, setting: Setting, side: str, rises: bool = True) -> Timing:
+    """The timing, if its side did the work: every step, and (if it must) a score that rose.
 
     Raises:
         ValueError: naming the side and what it did instead.
     """
     if timing.steps != setting.steps:
         raise ValueError(f"{side} did {timing.steps} of {setting.steps} steps in {setting.name}")
-    if not timing.rose:
+    if not math.isfinite(timing.after) or (rises and not timing.rose):
         raise ValueError(f"the score of {side} did not rise in {setting.name}: {timing}")
     return timing
 
 
 def awakening(inputs: int) -> float:
-    """A mean for the random weights of the units that are looked at, in standard deviations.
+    """A mean for the random kernels of the units that are looked at, in standard deviations.
 
-    Without it half of them sleep on a grey image and have no gradient. `inputs` of one unit.
+    All other kernels have mean zero over a unit's inputs, so that the grey of the first image does
+    not put half of all units to sleep, as it does under He's weights as they are; those looked at
+    must be awake at once, since a round has few steps.
     """
     return 4 / math.sqrt(inputs)
 
