@@ -14,11 +14,12 @@ from fvjax.data.textures import HEADS, HUES, SHAPES, TEXTURES, Nuisances
 
 KEY = jax.random.key(4)
 RENDER = jax.jit(textures.render)
+SAMPLE = jax.jit(jax.vmap(textures.sample))
 
 
 @pytest.fixture(scope="module")
 def samples() -> textures.Sample:
-    return jax.jit(jax.vmap(textures.sample))(jax.random.split(KEY, 256))
+    return SAMPLE(jax.random.split(KEY, 256))
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,7 @@ def test_images_are_finite_values_from_zero_to_one(samples: textures.Sample) -> 
 def test_the_same_key_gives_the_same_image_and_another_key_another(
     samples: textures.Sample,
 ) -> None:
-    draw = jax.jit(jax.vmap(textures.sample))
-    again = draw(jax.random.split(KEY, 256))
+    again = SAMPLE(jax.random.split(KEY, 256))
     jax.tree.map(np.testing.assert_array_equal, samples, again)
     assert np.abs(np.diff(again.image, axis=0)).mean((1, 2, 3)).min() > 0.01
 

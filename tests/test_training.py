@@ -55,8 +55,8 @@ def test_folding_the_normalisation_leaves_the_logits_equal(
     trained: tuple[Any, list[float]],
 ) -> None:
     net, parameters = SMALL.net, trained[0].parameters
-    images = draw(jax.random.key(9), 16)[0]
-    statistics = population(net, parameters, [images[:8], images[8:]])
+    images = draw(jax.random.key(9), 128)[0]
+    statistics = population(net, parameters, [images])
     expected = forward(net, parameters, images, statistics)[0]
     record = Record({}, False)
     net.apply({"params": fold(parameters, statistics)}, images, record)
@@ -65,9 +65,10 @@ def test_folding_the_normalisation_leaves_the_logits_equal(
 
 def test_statistics_over_batches_are_those_of_all_images_at_the_first_layer() -> None:
     parameters = SMALL.begin().parameters
-    images = draw(jax.random.key(9), 16)[0]
-    found = population(SMALL.net, parameters, [images[:8], images[8:]])["conv1"]
+    first, second = (draw(jax.random.key(i), 128)[0] for i in (9, 10))
+    found = population(SMALL.net, parameters, [first, 0.5 * second])["conv1"]
     record = Normalised(parameters["norms"])
+    images = jnp.concatenate([first, 0.5 * second])
     SMALL.net.apply({"params": parameters["weights"]}, images, record)
     for a, b in zip(found, record.statistics["conv1"], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -76,8 +77,8 @@ def test_statistics_over_batches_are_those_of_all_images_at_the_first_layer() ->
 
 def test_the_adversary_raises_the_loss_and_moves_no_further_than_its_length() -> None:
     parameters = SMALL.begin().parameters
-    images, labels = draw(jax.random.key(9), 16)
-    worsened = SMALL._worsened(parameters, images, labels, jnp.full((16, 1, 1, 1), 0.5))
+    images, labels = draw(jax.random.key(9), 128)
+    worsened = SMALL._worsened(parameters, images, labels, jnp.full((128, 1, 1, 1), 0.5))
 
     def loss(images: Any) -> float:
         return float(cross_entropy(forward(SMALL.net, parameters, images)[0], labels))
@@ -96,6 +97,7 @@ def test_the_command_writes_weights_that_load_and_a_record(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("fvjax.training.__main__.BATCHES", 1)
+    monkeypatch.setattr("fvjax.training.__main__.SAVES", 1)
     out = tmp_path / "net.safetensors"
     options = ["--seed", "3", "--steps", "16", "--batch", "16"]  # SMALL, compiled by now
     options += ["--widths", "4", "6", "8", "8", "12"]

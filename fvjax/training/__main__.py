@@ -19,10 +19,11 @@ from fvjax.training.trainer import Progress, State, Trainer, accuracy, draw, key
 
 BATCHES = 64  # of 128 images, for the evaluation
 EVERY = 100  # steps between two lines of the log
+SAVES = 10  # in a run
 
 
 def train(trainer: Trainer, out: Path) -> dict[str, Any]:
-    """Run to the end, saving at every tenth of the way; returns the record."""
+    """Run to the end, saving `SAVES` times on the way; returns the last record."""
     state, begun = trainer.begin(), time.monotonic()
     recent: list[Progress] = []
     record: dict[str, Any] = {}
@@ -36,7 +37,7 @@ def train(trainer: Trainer, out: Path) -> dict[str, Any]:
             told = ", ".join(f"{h} {s:.3f}" for h, s in zip(HEADS, shares, strict=True))
             print(f"step {step}, {seconds:.0f} s: loss {loss:.3f}, {told}", flush=True)
             recent = []
-        if step * 10 % trainer.steps < 10:
+        if step * SAVES // trainer.steps > (step - 1) * SAVES // trainer.steps:
             record = save(trainer, state, out, seconds)
             print(json.dumps(record), flush=True)
     return record
@@ -72,7 +73,8 @@ def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str,
 
 def fingerprint() -> list[float]:
     """Means of eight generated images, by which to see that the generator is still the same."""
-    return [round(float(x), 5) for x in draw(jax.random.key(0), 8)[0].mean((1, 2, 3))]
+    means = draw(jax.random.key(0), 128)[0].mean((1, 2, 3))
+    return [round(float(x), 5) for x in means[:8]]
 
 
 def main() -> None:

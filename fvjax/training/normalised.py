@@ -1,6 +1,7 @@
 """Batch normalisation that exists in training only: it is folded into the weights afterwards."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -54,6 +55,7 @@ def _affine(norm: Mapping[str, Array], statistics: tuple[Array, Array]) -> tuple
     return scale, norm["shift"] - mean * scale
 
 
+@partial(jax.jit, static_argnums=0)
 def forward(
     net: nn.Module, parameters: Any, images: Images, fixed: Statistics | None = None
 ) -> tuple[Float[Array, "batch logits"], Statistics]:
@@ -65,8 +67,7 @@ def forward(
 
 def population(net: nn.Module, parameters: Any, batches: Sequence[Images]) -> Statistics:
     """Mean and variance of each layer over several batches, each normalised by its own."""
-    one = jax.jit(lambda images: forward(net, parameters, images)[1])
-    found = [one(images) for images in batches]
+    found = [forward(net, parameters, images)[1] for images in batches]
     result = {}
     for layer in found[0]:
         means, variances = (jnp.stack([f[layer][i] for f in found]) for i in (0, 1))

@@ -144,13 +144,13 @@ def _heads(logits: Logits) -> Float[Array, "batch 3 8"]:
 
 def accuracy(net: TextureNet, weights: Any, key: Key, batches: int) -> dict[str, float]:
     """Share of `batches` x 128 new images whose label the plain network tells, by head."""
-
-    @jax.jit
-    def share(images: Images, labels: Labels) -> Float[Array, "3"]:
-        record = Record({}, False)
-        net.apply({"params": weights}, images, record)
-        return correct(record.activations["logits"], labels).mean(0)
-
     keys = [jax.random.fold_in(key, i) for i in range(batches)]
-    shares = np.mean([share(*draw(k, 128)) for k in keys], 0)
+    shares = np.mean([_shares(net, weights, *draw(k, 128)) for k in keys], 0)
     return {head: float(share) for head, share in zip(textures.HEADS, shares, strict=True)}
+
+
+@partial(jax.jit, static_argnums=0)
+def _shares(net: TextureNet, weights: Any, images: Images, labels: Labels) -> Float[Array, "3"]:
+    record = Record({}, False)
+    net.apply({"params": weights}, images, record)
+    return correct(record.activations["logits"], labels).mean(0)
