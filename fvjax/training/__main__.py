@@ -18,6 +18,7 @@ from fvjax.training.normalised import fold, population
 from fvjax.training.trainer import Progress, State, Trainer, accuracy, draw, key_for
 
 BATCHES = 64  # of 128 images, for the evaluation
+STATISTICS = 16  # batches of 128 images, for the normalisation's means and variances
 EVERY = 100  # steps between two lines of the log
 SAVES = 10  # in a run
 
@@ -46,7 +47,7 @@ def train(trainer: Trainer, out: Path) -> dict[str, Any]:
 def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str, Any]:
     """Write the plain network's weights as float16, evaluate those, and write the record."""
     key = key_for(trainer.seed, "statistics")
-    batches = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(16)]
+    batches = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(STATISTICS)]
     folded = fold(state.parameters, population(trainer.net, state.parameters, batches))
     stored = jax.tree.map(lambda x: np.asarray(x, np.float16), folded)
     tensors = {f"{layer}/{name}": x for layer, p in stored.items() for name, x in p.items()}
