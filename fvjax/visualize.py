@@ -1,6 +1,5 @@
 """The one loop: ascend an objective by gradient from a random image."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ from fvjax.optimizers import OPTIMIZERS
 from fvjax.recipe import Job
 from fvjax.types import Flag, Image, Key, Scalar
 
-REDIRECTED_STEPS = 16  # Lucid's: while a unit sleeps, gradient is let through (`layers.relu`)
+REDIRECTED_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
 
 
 @struct.dataclass
@@ -60,38 +59,34 @@ def visualize(model: Model, job: Job) -> Result:
     optimizer = OPTIMIZERS[recipe.optimizer](recipe.learning_rate)
     params = recipe.parameterization.init(start)
 
-    def ascend(carry: tuple[Any, Any], step: Array) -> tuple[tuple[Any, Any], dict[str, Array]]:
-        params, state = carry
+    def ascend(carry: tuple[Any, Any, Array], step: Array) -> tuple[Any, dict[str, Array]]:
+        params, state, asleep = carry
+        # Only a direction whose dot product was exactly 0 is redirected: through the sleeping
+        # channels on the way, an awake one's gradient would point elsewhere.
+        redirect = asleep & (step < REDIRECTED_STEPS)
 
         def seen_score(params: Any) -> tuple[Scalar, dict[str, Scalar]]:
-            image = recipe.parameterization.decode(params)
             # The gradient is the score's all the way down (`layers.relu` needs its sign); optax
             # minimises, so it is negated outside.
-            return score_of(
-                model, job, image, jax.random.fold_in(steps, step), step < REDIRECTED_STEPS
-            )
+            image = recipe.parameterization.decode(params)
+            return score_of(model, job, image, jax.random.fold_in(steps, step), redirect)
 
         (score, seen), gradient = jax.value_and_grad(seen_score, has_aux=True)(params)
         history = {"score": score, **seen, "gradient_norm": optax.tree.norm(gradient)}
         updates, state = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
-        return (optax.apply_updates(params, updates), state), history
+        return (optax.apply_updates(params, updates), state, seen["dot"] == 0), history
 
-    (last, _), history = lax.scan(
-        ascend, (params, optimizer.init(params)), jnp.arange(recipe.steps)
-    )
-    images = jax.vmap(recipe.parameterization.decode)(jax.tree.map(_stack, params, last))
-    # One copy of the network serves both images: lax.map compiles its body once.
-    (scores, seen) = lax.map(partial(score_of, model, job), images)
+    first, before = score_of(model, job, recipe.parameterization.decode(params))
+    begin = (params, optimizer.init(params), before["dot"] == 0)
+    (params, _, _), history = lax.scan(ascend, begin, jnp.arange(recipe.steps))
+    image = recipe.parameterization.decode(params)
+    score, after = score_of(model, job, image)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(
-        image=images[-1],
+        image=image,
         history=history,
-        first_score=scores[0],
-        score=scores[-1],
-        finite=finite & jnp.isfinite(scores[-1]) & jnp.all(jnp.isfinite(images[-1])),
-        dead=jnp.all(history["dot"] == 0) & (seen["dot"][-1] == 0),
+        first_score=first,
+        score=score,
+        finite=finite & jnp.isfinite(score) & jnp.all(jnp.isfinite(image)),
+        dead=jnp.all(history["dot"] == 0) & (after["dot"] == 0),
     )
-
-
-def _stack(first: Array, last: Array) -> Array:
-    return jnp.stack([first, last])

@@ -1,5 +1,6 @@
 """The loop ascends, one program serves every hyperparameter, and no image sees its neighbours."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -293,3 +294,23 @@ def test_bad_recipes_are_refused(bad: dict[str, Any], message: str) -> None:
     parts = {"objective": DOT, "parameterization": FOURIER, "transform": LUCID}
     with pytest.raises(ValueError, match=message):
         Recipe(**(parts | good | bad))
+
+
+def half_asleep(weights: Any, image: Array, record: Record) -> None:
+    """Two hidden channels, one of which sleeps, and a sum of them."""
+    hidden = layers.conv(image, weights) - jnp.array([[[0.0, 10.0]]])
+    hidden = record("hidden", layers.relu(hidden, record.redirect))
+    record("out", hidden.sum(-1, keepdims=True))
+
+
+def test_an_awake_direction_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = jnp.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
+    model = Model.from_function(half_asleep, weights, size=(32, 32))
+    recipe = job(steps=6).recipe
+    awake = Job(
+        recipe=recipe, direction=Direction(vector=jnp.ones(1), layer="out"), key=jax.random.key(0)
+    )
+    made = fvjax.visualize(model, awake)
+    assert made.history["dot"][0] > 0
+    monkeypatch.setattr(sys.modules["fvjax.visualize"], "REDIRECTED_STEPS", 0)
+    assert jnp.array_equal(made.image, fvjax.visualize(model, awake).image)
