@@ -18,7 +18,7 @@ from fvjax.recipe import Job
 from fvjax.visualize import Result
 from sweeps.plan import Group, chunks, signature
 
-CPU_CHUNK = 16  # jobs: beyond it time per image-step no longer falls and memory grows (performance)
+CPU_CHUNK = 8  # jobs: beyond it time per image-step rises again (docs/performance.md)
 DEVICE_CHUNK = 128  # jobs, on an accelerator
 _JOBS = PartitionSpec("jobs")
 
