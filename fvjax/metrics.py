@@ -7,7 +7,7 @@ objective looks at.
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from fvjax.activations import layer_of, norm
 from fvjax.direction import AnyDirection, Direction
@@ -34,6 +34,12 @@ def alignment(activations: Activations, direction: Direction) -> dict[str, Scala
         "norm": jnp.mean(length),
         "orthogonal": jnp.mean(share),
     }
+
+
+def asleep(activations: Activations, direction: Direction) -> Bool[Array, ""]:
+    """Whether a channel that the direction wants (v > 0) is exactly 0 at all positions."""
+    a, v = matched(activations, direction)
+    return jnp.any(jnp.any(v > 0, 0) & jnp.all(a == 0, 0))
 
 
 def measure(

@@ -9,7 +9,7 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from fvjax.metrics import alignment
+from fvjax.metrics import alignment, asleep
 from fvjax.models.model import Model
 from fvjax.optimizers import OPTIMIZERS
 from fvjax.recipe import Job
@@ -32,11 +32,11 @@ class Result:
 
 def score_of(
     model: Model, job: Job, image: Image, key: Key | None = None, redirect: Flag = False
-) -> tuple[Scalar, dict[str, Scalar]]:
+) -> tuple[Scalar, dict[str, Array]]:
     """Score of an image, seen through the transform that `key` draws (None: as it is).
 
     Penalties on "image" see the image itself, before the transform. Also returns dot, cosine,
-    orthogonal and norm at the objective's positions.
+    orthogonal and norm at the objective's positions, and whether part of the direction is asleep.
     """
 
     def view(seen: Image) -> Image:
@@ -46,7 +46,8 @@ def score_of(
     direction = job.direction.resolve(model, view)
     objective = job.recipe.objective
     score = objective(activations, direction)
-    return score, alignment(*objective.focus(activations, direction))
+    here = objective.focus(activations, direction)
+    return score, alignment(*here) | {"asleep": asleep(*here)}
 
 
 def visualize(model: Model, job: Job) -> Result:
@@ -60,24 +61,25 @@ def visualize(model: Model, job: Job) -> Result:
     params = recipe.parameterization.init(start)
 
     def ascend(carry: tuple[Any, Any, Array], step: Array) -> tuple[Any, dict[str, Array]]:
-        params, state, asleep = carry
-        # Only a direction whose dot product was exactly 0 is redirected: through the sleeping
-        # channels on the way, an awake one's gradient would point elsewhere.
-        redirect = asleep & (step < REDIRECTED_STEPS)
+        params, state, sleeps = carry
+        # Only a sleeping direction is redirected: through the sleeping channels on the way, the
+        # gradient of one that is wide awake would point elsewhere.
+        redirect = sleeps & (step < REDIRECTED_STEPS)
 
-        def seen_score(params: Any) -> tuple[Scalar, dict[str, Scalar]]:
+        def seen_score(params: Any) -> tuple[Scalar, dict[str, Array]]:
             # The gradient is the score's all the way down (`layers.relu` needs its sign); optax
             # minimises, so it is negated outside.
             image = recipe.parameterization.decode(params)
             return score_of(model, job, image, jax.random.fold_in(steps, step), redirect)
 
         (score, seen), gradient = jax.value_and_grad(seen_score, has_aux=True)(params)
+        sleeps = seen.pop("asleep")
         history = {"score": score, **seen, "gradient_norm": optax.tree.norm(gradient)}
         updates, state = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
-        return (optax.apply_updates(params, updates), state, seen["dot"] == 0), history
+        return (optax.apply_updates(params, updates), state, sleeps), history
 
     first, before = score_of(model, job, recipe.parameterization.decode(params))
-    begin = (params, optimizer.init(params), before["dot"] == 0)
+    begin = (params, optimizer.init(params), before["asleep"])
     (params, _, _), history = lax.scan(ascend, begin, jnp.arange(recipe.steps))
     image = recipe.parameterization.decode(params)
     score, after = score_of(model, job, image)
