@@ -27,7 +27,7 @@ class Result:
     first_score: Scalar  # of the first image, untransformed
     score: Scalar  # of the final image, untransformed
     finite: Bool[Array, ""]  # every step's score and gradient was a number
-    dead: Bool[Array, ""]  # the direction never woke: dot was 0 at every step and is at the end
+    dead: Bool[Array, ""]  # never woke: no gradient once unaided, or a dot product of 0 throughout
 
 
 def score_of(
@@ -73,8 +73,9 @@ def visualize(model: Model, job: Job) -> Result:
             return score_of(model, job, image, jax.random.fold_in(steps, step), redirect)
 
         (score, seen), gradient = jax.value_and_grad(seen_score, has_aux=True)(params)
-        sleeps = seen.pop("asleep")
-        history = {"score": score, **seen, "gradient_norm": optax.tree.norm(gradient)}
+        steepness = optax.tree.norm(gradient)
+        sleeps = seen.pop("asleep") | (steepness == 0)
+        history = {"score": score, **seen, "gradient_norm": steepness}
         updates, state = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
         return (optax.apply_updates(params, updates), state, sleeps), history
 
@@ -83,6 +84,8 @@ def visualize(model: Model, job: Job) -> Result:
     (params, _, _), history = lax.scan(ascend, begin, jnp.arange(recipe.steps))
     image = recipe.parameterization.decode(params)
     score, after = score_of(model, job, image)
+    unaided = min(REDIRECTED_STEPS, recipe.steps - 1)  # the first step that nothing wakes
+    stuck = jnp.all(history["gradient_norm"][unaided:] == 0)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(
         image=image,
@@ -90,5 +93,5 @@ def visualize(model: Model, job: Job) -> Result:
         first_score=first,
         score=score,
         finite=finite & jnp.isfinite(score) & jnp.all(jnp.isfinite(image)),
-        dead=jnp.all(history["dot"] == 0) & (after["dot"] == 0),
+        dead=stuck | (jnp.all(history["dot"] == 0) & (after["dot"] == 0)),
     )

@@ -314,3 +314,22 @@ def test_an_awake_direction_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -
     assert made.history["dot"][0] > 0
     monkeypatch.setattr(sys.modules["fvjax.visualize"], "REDIRECTED_STEPS", 0)
     assert jnp.array_equal(made.image, fvjax.visualize(model, awake).image)
+
+
+def silent_readout(weights: Any, image: Array, record: Record) -> None:
+    """A readout that is never 0, of hidden channels that are silent on a grey image."""
+    hidden = layers.conv(image, weights) - 0.6
+    hidden = record("hidden", layers.relu(hidden, record.redirect))
+    record("logits", 1.0 + hidden.mean((0, 1)))
+
+
+def test_a_readout_whose_channels_all_sleep_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = jnp.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
+    model = Model.from_function(silent_readout, weights, size=(32, 32))
+    direction = Direction(vector=jnp.array([1.0, 0.0]), layer="logits")
+    sleeper = Job(recipe=job(steps=20).recipe, direction=direction, key=jax.random.key(0))
+    woken = fvjax.visualize(model, sleeper)
+    assert woken.history["gradient_norm"][0] == 0 and woken.score > 1.0 and not woken.dead
+    monkeypatch.setattr(sys.modules["fvjax.visualize"], "REDIRECTED_STEPS", 0)
+    grey = fvjax.visualize(model, sleeper)
+    assert grey.score == 1.0 and grey.dead
