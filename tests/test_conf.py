@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from conftest import shared
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
@@ -21,9 +22,11 @@ _NEEDED = {
     "direction=vector": ["direction.path=five.npy"],
     "direction=photo": ["direction.path=photo.png"],
     "objective=inversion": ["direction=generated"],
-    "model=googlenet": None,
-    "model=squeezenet": None,
     "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
+}
+_WEIGHTS = {
+    "model=googlenet": "weights/bvlc_googlenet.safetensors",
+    "model=squeezenet": "weights/squeezenet_v1.1.safetensors",
 }
 OPTIONS = [
     f"{folder.name}={file.stem}"
@@ -46,9 +49,9 @@ def test_every_option_builds_a_job_that_passes_the_dry_run(
     monkeypatch.chdir(tmp_path)
     np.save("five.npy", np.ones(16))
     Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save("photo.png")
-    needed = _NEEDED.get(option, [])
-    if needed is None:
-        pytest.skip("needs weights that are not shipped; tests/test_models.py loads them")
+    needed = list(_NEEDED.get(option, []))
+    if option in _WEIGHTS:
+        needed.append(f"model.weights={shared(_WEIGHTS[option])}")
     base = ["model=tiny"] if not option.startswith("model=") else []
     size = ["model.size=32"] if option == "model=custom" else []
     (task,) = build_all([composed(*base, option, "steps=2", *needed, *size)], [[]])
