@@ -15,6 +15,7 @@ from hydra.core.utils import (
 )
 from omegaconf import DictConfig, open_dict
 
+from fvjax import checks
 from sweeps.build import Task
 from sweeps.check import build_all, discard
 from sweeps.finish import finish
@@ -75,6 +76,8 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(str(config.hydra.sweep.dir))
     try:
+        if launcher.chunk is not None:
+            checks.count("hydra.launcher.chunk", launcher.chunk)
         known = _known(directory, launcher.resume, first)
         configs = [_compose(launcher, o, first + i) for i, o in enumerate(job_overrides)]
         tasks = build_all(configs, job_overrides)

@@ -220,6 +220,11 @@ def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixtur
     assert "direction.index=0 objective.floor=0]" in error
 
 
+def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app("-m", *TINY, "seed=0,1", "hydra.launcher.chunk=0") == 1
+    assert "hydra.launcher.chunk must be an integer of at least 1, got 0" in capsys.readouterr().err
+
+
 def test_results_are_never_overwritten_by_a_run(
     app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
