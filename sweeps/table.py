@@ -69,8 +69,9 @@ def write_part(
 ) -> None:
     """Write rows and history columns as one more part, each file whole or not at all."""
     name = uuid.uuid4().hex[:12]
-    _write(_table(rows), directory / PARTS / f"{RESULTS}-{name}.parquet")
+    # History first: a job whose row is there is not run again.
     _write(pa.table(dict(history)), directory / PARTS / f"{HISTORY}-{name}.parquet")
+    _write(_table(rows), directory / PARTS / f"{RESULTS}-{name}.parquet")
 
 
 def consolidate(directory: Path) -> pd.DataFrame:
@@ -81,6 +82,8 @@ def consolidate(directory: Path) -> pd.DataFrame:
     _write(history, directory / f"{HISTORY}.parquet")
     for part in parts:
         part.unlink()
+    for partial in (directory / PARTS).glob("*.partial"):  # of a process that was killed
+        partial.unlink()
     if parts:
         (directory / PARTS).rmdir()
     return _frame(rows)
@@ -140,7 +143,7 @@ def _read(directory: Path, kind: str) -> pa.Table:
     for place, table in enumerate(tables):
         newest |= dict.fromkeys(table["job"].to_pylist(), place)
     kept = [
-        table.filter(pa.array([newest[job] == place for job in table["job"].to_pylist()]))
+        table.filter(pa.array([newest[j] == place for j in table["job"].to_pylist()], pa.bool_()))
         for place, table in enumerate(tables)
     ]
     merged = _concatenate(kept)
