@@ -45,10 +45,12 @@ def below(name: str, value: Any, bound: float) -> None:
         raise ValueError(f"{name} must be below {bound}, got {value}")
 
 
-def count(name: str, value: Any, least: int = 1) -> None:
-    """Refuse anything but an integer of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+def count(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
+    """Refuse anything but an integer of at least `least` and, if given, at most `most`."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be an integer {allowed}, got {value!r}")
 
 
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> None:

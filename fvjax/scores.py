@@ -65,6 +65,11 @@ class DotCosine(Objective):
         return jnp.mean(dots(a, v) * sharpness)
 
 
+def dot() -> DotCosine:
+    """The dot product: `DotCosine` at exponent 0, where any floor is of no effect."""
+    return DotCosine(exponent=0.0, floor=0.1)
+
+
 @struct.dataclass(kw_only=True)
 class Cosine(Objective):
     """mean_p cos(a, v): the angle alone, however small the activation."""

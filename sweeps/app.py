@@ -4,15 +4,18 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 import hydra
 import jax
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 
 from sweeps.check import build_all, discard
 from sweeps.finish import finish
 from sweeps.launch import headline_of
+from sweeps.lock import locked
 from sweeps.paths import CONF
 from sweeps.run import Row, run
 from sweeps.table import holds_results
@@ -25,22 +28,34 @@ def main(config: DictConfig) -> float:
     with open_dict(config):
         config.hydra = HydraConfig.instance().cfg.hydra  # type: ignore[union-attr]
     try:
-        if holds_results(directory):
-            raise ValueError(f"{directory} holds results already: choose another hydra.run.dir")
         (task,) = build_all([config], [[]])
     except ValueError as error:
         discard(directory)
-        # Not an exception for Hydra, which would add lines of its own.
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        _refuse(error)
     rows: list[Row] = []
-    run([task], [0], directory, report=lambda place, row: rows.append(row))
-    finish(directory)
     try:
+        with locked(directory):
+            run([task], [0], directory, report=rows.append)
+            finish(directory)
         return headline_of(rows[0], task.headline)
-    except RuntimeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    except (ValueError, RuntimeError) as error:
+        _refuse(error)
+
+
+class Guard(Callback):
+    """Refuses a run into a directory of results before Hydra writes into it."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Called by Hydra."""
+        directory = Path(config.hydra.run.dir)
+        if holds_results(directory):
+            _refuse(f"{directory} holds results already: choose another hydra.run.dir")
+
+
+def _refuse(error: object) -> NoReturn:
+    """End the application; no exception, to which Hydra would add lines of its own."""
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(1)
 
 
 def quiet_jax() -> None:

@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,10 +19,12 @@ from fvjax.models.model import Model
 from fvjax.objective import Objective, parts
 from fvjax.recipe import Job, Recipe
 from fvjax.sources import Source, Sourced
+from sweeps.table import COLUMNS, METRICS
 
 _POSITIONS = ("all", "center")
 _PRECISIONS = ("float32",)
 _LEAST_SIZE = 16  # pixels
+_MOST_SEED = 2**32 - 1  # a random key keeps 32 bits of it
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Task:
     job: Job
     sourced: Sourced  # the original direction, in the plain space
     headline: str
-    job_id: str  # hash of the resolved config
+    job_id: str  # hash of the resolved config and of the files that it names
     columns: dict[str, Any]  # the config as columns of the table
 
 
@@ -43,13 +46,16 @@ def build(config: DictConfig) -> Task:
     checks.choice("position", plain["position"], _POSITIONS)
     checks.choice("precision", plain["precision"], _PRECISIONS)
     checks.count("size", plain["size"], _LEAST_SIZE)
-    checks.count("seed", plain["seed"], least=0)
+    checks.count("seed", plain["seed"], least=0, most=_MOST_SEED)
     model = _model(json.dumps(plain["model"], sort_keys=True))
     layer, size = plain["layer"], plain["size"]
     checks.choice("layer", layer, model.layers)
     _fits(model, size)
     source: Source = instantiate(plain["direction"])
     sourced = source(model, layer, size)
+    _looks_there(plain, sourced)
+    headline = plain["metrics"]["headline"]
+    checks.choice("metrics.headline", headline, _metrics_of(model, sourced))
     recipe = Recipe(
         objective=_score(plain, model, sourced),
         parameterization=instantiate(plain["parameterization"], size=size),
@@ -60,9 +66,33 @@ def build(config: DictConfig) -> Task:
     )
     key = jax.random.key(plain["seed"])
     job = leaves(Job(recipe=recipe, direction=sourced.direction, key=key))
-    dump = json.dumps([choices_of(plain, choices), plain], sort_keys=True)
-    job_id = hashlib.sha256(dump.encode()).hexdigest()[:16]
-    return Task(model, job, sourced, plain["metrics"]["headline"], job_id, columns(plain, choices))
+    job_id = identity([choices_of(plain, choices), plain])
+    return Task(model, job, sourced, headline, job_id, columns(plain, choices))
+
+
+def identity(config: Any) -> str:
+    """A hash by which equal jobs are known: 2 and 2.0 are equal, files count by their content."""
+
+    def canonical(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: canonical(item) for key, item in value.items()}
+            case list():
+                return [canonical(item) for item in value]
+            case str() if Path(value).is_file():
+                stat = Path(value).stat()
+                return [value, _digest(value, stat.st_mtime_ns, stat.st_size)]
+            case int() | float() if not isinstance(value, bool):
+                return float(value)
+        return value
+
+    return hashlib.sha256(json.dumps(canonical(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _digest(path: str, modified: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def leaves(job: Job) -> Job:
@@ -77,15 +107,24 @@ def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str
 
 
 def columns(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as columns: a group's holds its option, its keys are <group>_<key>."""
-    row: dict[str, Any] = {}
+    """The config as columns: a group's holds its option, its keys are <group>_<key>.
+
+    Raises:
+        ValueError: a key of the user's whose column is taken.
+    """
+    cells: list[tuple[str, str, Any]] = []  # column, key, value
     for key, value in plain.items():
         if not isinstance(value, dict):
-            row[key] = _cell(value)
+            cells.append((key, key, _cell(value)))
             continue
-        row[key] = choices.get(key)
+        cells.append((key, key, choices.get(key)))
         inner = {k: v for k, v in value.items() if k != "_target_"}
-        row |= {f"{key}_{k}": _cell(v) for k, v in inner.items()}
+        cells += [(f"{key}_{k}", f"{key}.{k}", _cell(v)) for k, v in inner.items()]
+    row: dict[str, Any] = {}
+    for column, key, value in cells:
+        if column in row or column in COLUMNS or column == "sweep":
+            raise ValueError(f"the table has a column {column!r} already: call {key} otherwise")
+        row[column] = value
     return row
 
 
@@ -101,7 +140,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     return plain  # type: ignore[return-value]
 
 
-@lru_cache(maxsize=8)
+@cache
 def _model(config: str) -> Model:
     """The model of a config (as JSON), loaded once: equal configs share weights and programs."""
     node = json.loads(config)
@@ -122,6 +161,27 @@ def _fits(model: Model, size: int) -> None:
             raise ValueError(f"size {size} is too small: layer {name!r} would be empty")
 
 
+def _looks_there(plain: Mapping[str, Any], sourced: Sourced) -> None:
+    """Refuse a layer that the direction, which names its own, does not look at."""
+    layer, own = plain["layer"], sourced.direction.layer
+    if layer not in (own, plain["model"]["default_layer"]):
+        raise ValueError(
+            f"direction.layer={own} decides where to look, layer={layer} does not: leave it out"
+        )
+
+
+def _metrics_of(model: Model, sourced: Sourced) -> list[str]:
+    """The metrics that this direction can have."""
+    absent = set()
+    if sourced.channel is None:
+        absent.add("rank")
+    if sourced.kind == "covector":
+        absent.add("inversion_error")
+    if model.previous(sourced.direction.layer) is None:
+        absent |= {"previous_l1", "previous_l2"}
+    return [name for name in METRICS if name not in absent]
+
+
 def _score(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> Objective:
     """objective - weight * penalty, at the centre position if asked for."""
     score: Objective = instantiate(plain["objective"])
@@ -131,9 +191,9 @@ def _score(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> Objectiv
             f"{sourced.label} is a unit of the network and has none"
         )
     penalty = dict(plain["penalty"])
-    weight = penalty.pop("weight")
-    checks.not_negative("penalty.weight", weight)
-    if "_target_" in penalty:
+    if penalty:
+        weight = penalty.pop("weight")
+        checks.not_negative("penalty.weight", weight)
         if "layer" in penalty and penalty["layer"] is None:
             penalty["layer"] = model.previous(sourced.direction.layer)
             if penalty["layer"] is None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 import fvjax
 from sweeps.build import Task, build
+from sweeps.lock import LOCK
 from sweeps.messages import explain
 from sweeps.paths import CONF
 from sweeps.plan import signature
@@ -56,7 +57,7 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, str]:
 
 def discard(directory: Path) -> None:
     """Take away what Hydra wrote for a refused job or sweep, where there is nothing else."""
-    hydra = {directory / ".hydra", directory / "multirun.yaml"}
+    hydra = {directory / name for name in (".hydra", "multirun.yaml", LOCK)}
     hydra |= {*(directory / ".hydra").glob("*.yaml")}
     hydra |= {path for path in directory.glob("*.log") if path.stat().st_size == 0}
     if not directory.is_dir() or {*directory.rglob("*")} - hydra:

@@ -1,5 +1,6 @@
 """Run groups of jobs: padded chunks of one compiled program, sharded over the devices."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from fvjax.objective import Focus
 from fvjax.recipe import Job
 from fvjax.visualize import Result
 from sweeps.plan import Group, chunks, signature
+
+log = logging.getLogger(__name__)
 
 CPU_CHUNK = 8  # jobs: beyond it time per image-step rises again (docs/performance.md)
 DEVICE_CHUNK = 128  # jobs, on an accelerator
@@ -59,13 +62,15 @@ class Executor:
 
     def chunk_for(self, group: Group, wanted: int | None) -> int:
         """Jobs per program: as wanted; else of a program that is there; else an even share."""
-        many = len(self.devices)
+        many, jobs = len(self.devices), len(group.members)
         if wanted is None:
             there = self.sizes.get(group.signature, [])
             if there:
-                return min((c for c in there if c >= len(group.members)), default=max(there))
+                return min((c for c in there if c >= jobs), default=max(there))
             most = many * (CPU_CHUNK if self.devices[0].platform == "cpu" else DEVICE_CHUNK)
-            wanted = -(-len(group.members) // -(-len(group.members) // most))
+            wanted = -(-jobs // -(-jobs // most))
+        elif wanted > 2 * jobs:
+            log.warning(f"a group of {jobs} jobs is padded to the chunk of {wanted}")
         return -(-wanted // many) * many
 
     def execute(

@@ -23,8 +23,9 @@ def expand(
     `range(0,8)`); its jobs are the product of them. `params` holds for every grid that does not
     name the key itself. An argument of the command line multiplies every grid, or takes the place
     of what the grid or `params` say for its key: the command line always wins, and jobs that become
-    equal by this are one job. Without grids, `params` and the arguments are the one grid, as for
-    Hydra's own sweeper.
+    equal by this are one job. Where it chooses other options of a group than the grid, the keys
+    that the grid has for that group (`objective.exponent` for `objective`) fall away too. Without
+    grids, `params` and the arguments are the one grid, as for Hydra's own sweeper.
 
     Args:
         grids: the grids of the union.
@@ -37,7 +38,10 @@ def expand(
     common = _choices(params, parser)
     jobs: dict[tuple[str, ...], list[str]] = {}
     for grid in grids or [{}]:
-        for job in itertools.product(*(common | _choices(grid, parser) | given).values()):
+        own = common | _choices(grid, parser)
+        replaced = [key for key in own.keys() & given.keys() if own[key] != given[key]]
+        kept = {k: v for k, v in own.items() if k in given or k.partition(".")[0] not in replaced}
+        for job in itertools.product(*(kept | given).values()):
             jobs.setdefault(tuple(sorted(job)), list(job))
     return list(jobs.values())
 

@@ -2,7 +2,9 @@
 
 import itertools
 import logging
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from fvjax import checks
 from sweeps.build import Task
 from sweeps.check import build_all, discard
 from sweeps.finish import finish
+from sweeps.lock import locked
 from sweeps.run import Row, executor, run
 from sweeps.table import holds_results, load
 
@@ -52,16 +55,17 @@ def _itself(task: Any) -> Any:
 
 
 def headline_of(row: Row, headline: str) -> float:
-    """The metric that a sweeper sees; NaN where it is null.
+    """The metric that a sweeper sees.
 
     Raises:
-        RuntimeError: the job failed or diverged. (NaN instead would end an Optuna study; a failed
-            trial does not.)
+        RuntimeError: the job failed or diverged, or the metric is null. (NaN instead would end an
+            Optuna study; a failed trial does not.)
     """
     if row["status"] in _BAD:
-        raise RuntimeError(row["error"] or f"the job {row['status']}")
-    value = row.get(headline)
-    return float("nan") if value is None else float(value)
+        raise RuntimeError(f"the job {row['status']}: {row['error']}")
+    if row.get(headline) is None:
+        raise RuntimeError(f"the job has no {headline}, which metrics.headline asks for")
+    return float(row[headline])
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -69,23 +73,34 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
     Raises:
         ValueError: the mistakes of all jobs that planning finds, before anything is compiled or
-            written.
+            written; another process at work in the directory.
     """
     setup_globals()
     config = launcher.config
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(str(config.hydra.sweep.dir))
+    with locked(directory):
+        return _launch(launcher, job_overrides, first, directory)
+
+
+def _launch(
+    launcher: Any, job_overrides: Sequence[Sequence[str]], first: int, directory: Path
+) -> list[JobReturn]:
+    config = launcher.config
     try:
         if launcher.chunk is not None:
             checks.count("hydra.launcher.chunk", launcher.chunk)
-        known = _known(directory, launcher.resume, first)
+        known, taken = _known(directory, launcher.resume or first > 0)
         configs = [_compose(launcher, o, first + i) for i, o in enumerate(job_overrides)]
         tasks = build_all(configs, job_overrides)
     except ValueError:
         discard(directory)
         raise
-    numbers = _numbers(tasks, known, first)
+    numbers = _numbers(tasks, known, taken, first)
     done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
+    places: dict[str, list[int]] = {}  # equal jobs run once
+    for place, task in enumerate(tasks):
+        places.setdefault(task.job_id, []).append(place)
     returns: dict[int, JobReturn] = {}
     rows: dict[int, Row] = {}
 
@@ -101,10 +116,14 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
         )
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
 
-    missing = [place for place, task in enumerate(tasks) if task.job_id not in done]
-    for place, task in enumerate(tasks):
-        if task.job_id in done:
-            report(place, done[task.job_id])
+    def report_all(row: Row) -> None:
+        for place in places[row["job_id"]]:
+            report(place, row)
+
+    missing = [same[0] for job_id, same in places.items() if job_id not in done]
+    for job_id in places:
+        if job_id in done:
+            report_all(done[job_id])
     before = executor().compiled
     try:
         run(
@@ -113,12 +132,15 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
             directory,
             launcher.chunk,
             {row["program"]: row["chunk"] for row in done.values()},
-            lambda place, row: report(missing[place], row),
+            report_all,
         )
+    except KeyboardInterrupt:
+        log.warning(f"interrupted; to go on: {_again(directory)}")
+        raise
     finally:
         finish(directory)
     log.info(
-        f"{len(tasks)} jobs: {len(missing)} run, {len(tasks) - len(missing)} there before; "
+        f"{len(places)} jobs: {len(missing)} run, {len(places) - len(missing)} there before; "
         f"{executor().compiled - before} programs compiled"
     )
     ended = [returns[i] for i in range(len(tasks))]
@@ -134,24 +156,38 @@ def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig
     return config
 
 
-def _known(directory: Path, resume: bool, first: int) -> dict[str, Row]:
-    """Rows that the directory holds already, by job id; none where a later batch begins."""
-    if not holds_results(directory) or (first > 0 and not resume):
-        return {}
+def _again(directory: Path) -> str:
+    """The command that goes on with the sweep of this process."""
+    more = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
+    keys = {one.partition("=")[0] for one in more}
+    given = [one for one in sys.argv[1:] if one.partition("=")[0] not in keys]
+    return shlex.join(["python", "-m", "sweeps", *given, *more])
+
+
+def _known(directory: Path, resume: bool) -> tuple[dict[str, Row], set[int]]:
+    """Rows that the directory holds already, by job id, and the numbers that are taken."""
+    if not holds_results(directory):
+        return {}, set()
     if not resume:
         raise ValueError(
             f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to run what "
             "is missing or failed, or choose another hydra.sweep.dir"
         )
     rows = load(directory).replace({float("nan"): None}).to_dict("records")
-    return {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
+    known = {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
+    return known, {int(row["job"]) for row in rows}
 
 
-def _numbers(tasks: Sequence[Task], known: dict[str, Row], first: int) -> list[int]:
-    """A known job keeps its number; new ones take free numbers in order."""
-    taken = {int(row["job"]) for row in known.values()}
+def _numbers(
+    tasks: Sequence[Task], known: Mapping[str, Row], taken: set[int], first: int
+) -> list[int]:
+    """A known job keeps its number; new ones take free numbers in order, equal ones the same."""
     free = (number for number in itertools.count(first) if number not in taken)
-    return [int(known[t.job_id]["job"]) if t.job_id in known else next(free) for t in tasks]
+    numbers = {job_id: int(row["job"]) for job_id, row in known.items()}
+    return [
+        numbers[t.job_id] if t.job_id in numbers else numbers.setdefault(t.job_id, next(free))
+        for t in tasks
+    ]
 
 
 def _warn(returns: Sequence[JobReturn], rows: Sequence[Row]) -> None:

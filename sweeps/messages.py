@@ -45,6 +45,8 @@ def run(main: Callable[[], object], config_dir: str | Path) -> int:
     except EXPECTED as error:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as shells count it
     finally:
         os.environ.pop(FULL, None)
     return 0
@@ -82,7 +84,7 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
             return f"{error.full_key} has no value: give {error.full_key}=..."
         case OmegaConfBaseException():
             return ": ".join(filter(None, [error.full_key, _first_line(error)]))
-        case HydraException() | YAMLError():
+        case HydraException() | YAMLError() | ImportError():
             return _joined(error)
         case ValueError() if type(error) is ValueError:
             return str(error)

@@ -33,7 +33,7 @@ def run(
     directory: Path,
     chunk: int | None = None,
     chunk_of: Mapping[str, int] | None = None,
-    report: Callable[[int, Row], None] = lambda place, row: None,
+    report: Callable[[Row], None] = lambda row: None,
 ) -> None:
     """Run the tasks; each chunk's rows are on disk before they are reported.
 
@@ -43,7 +43,7 @@ def run(
         directory: of the sweep, or of the run.
         chunk: jobs per program; None for a fitting number.
         chunk_of: for programs that ran before, their chunk: a resumed sweep repeats the same sums.
-        report: called with place and row of every task as its chunk ends.
+        report: called with the row of every task as its chunk ends.
     """
     jobs = [task.job for task in tasks]
     groups = plan([(task.model, task.job) for task in tasks])
@@ -60,7 +60,7 @@ def run(
                 write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
                 for (place, _), row in zip(ended, rows, strict=True):
                     progress.advance(jobs[place].recipe.steps)
-                    report(place, row)
+                    report(row)
 
 
 def program_name(key: Any) -> str:
@@ -73,7 +73,8 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     """The job's row of the table; its picture is written to images/."""
     result = outcome.result
     row: Row = {"job": number, "job_id": task.job_id}
-    row |= {"status": _status(outcome), "error": outcome.error} | task.columns
+    status, error = _fate(outcome)
+    row |= {"status": status, "error": error} | task.columns
     row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
     row |= {"kind": task.sourced.kind}
     if result is not None:
@@ -90,13 +91,19 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     return row | {"image": _picture(outcome, number, directory)}
 
 
-def _status(outcome: Outcome) -> str:
+def _fate(outcome: Outcome) -> tuple[str, str | None]:
+    """Status and error."""
     result = outcome.result
     if result is None:
-        return "failed"
-    if not result.finite or result.score < result.first_score:
-        return "diverged"
-    return "dead" if result.dead else "ok"
+        return "failed", outcome.error
+    if not result.finite:
+        return "diverged", "a step was not finite"
+    if result.score < result.first_score:
+        return "diverged", (
+            f"the final score {result.score:.3g} is below the first image's "
+            f"{result.first_score:.3g}: too few steps, or too large a learning rate"
+        )
+    return ("dead" if result.dead else "ok"), None
 
 
 def _number(value: Any) -> float | None:

@@ -15,11 +15,14 @@ RESULTS, HISTORY, PARTS = "results", "history", "parts"
 # Every column that is not the config's. The config follows one rule: a group's column holds the
 # chosen option, its keys are <group>_<key>, and top-level keys keep their names.
 COLUMNS = {
-    "job": "Hydra's job number, and the name of the job's directory; 0 for a single run",
-    "job_id": "hash of the resolved config without hydra.*: equal configs have equal ids",
+    "job": "Hydra's job number, by which the job's directory is named unless hydra.sweep.subdir "
+    "says otherwise; 0 for a single run",
+    "job_id": "hash of the resolved config without hydra.*, and of the files that it names: equal "
+    "jobs have equal ids",
     "status": "ok; failed: an error while running; diverged: a step that was not finite, or a "
-    "final score below the first image's; dead: the direction never woke, the picture is grey",
-    "error": "the error of a failed job",
+    "final score below the first image's, which too few steps can also cause; dead: the direction "
+    "never woke, the picture is grey",
+    "error": "what was wrong with a failed or diverged job",
     "label": "the direction, for people",
     "kind": "point, vector or covector: how the direction travels through a linear transform",
     "first_score": "the objective of the first image, untransformed",
@@ -49,19 +52,9 @@ COLUMNS = {
 }
 
 
-_OTHERS = {
-    "job",
-    "job_id",
-    "status",
-    "error",
-    "label",
-    "kind",
-    "device",
-    "program",
-    "chunk",
-    "image",
-}
-_NUMBERS = COLUMNS.keys() - _OTHERS
+_MEANINGS = list(COLUMNS)
+METRICS = tuple(_MEANINGS[_MEANINGS.index("first_score") : _MEANINGS.index("saturated") + 1])
+_NUMBERS = {*METRICS, "seconds", "compile_seconds"}
 
 
 def write_part(
@@ -139,6 +132,8 @@ def _read(directory: Path, kind: str) -> pa.Table:
     whole = directory / f"{kind}.parquet"
     parts = sorted((directory / PARTS).glob(f"{kind}-*.parquet"), key=os.path.getmtime)
     tables = [pq.read_table(p) for p in (*([whole] if whole.exists() else []), *parts)]
+    if not tables:  # no job came as far as its history
+        return pa.table({"job": pa.array([], pa.int64()), "step": pa.array([], pa.int64())})
     newest: dict[int, int] = {}  # job -> the table that says most recently what became of it
     for place, table in enumerate(tables):
         newest |= dict.fromkeys(table["job"].to_pylist(), place)

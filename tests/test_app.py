@@ -1,6 +1,5 @@
 """The application through Hydra: single runs, sweeps, resuming, failures, sweepers, errors."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import absl.logging
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +17,8 @@ from omegaconf import OmegaConf
 
 import sweeps
 from sweeps.app import main
+from sweeps.launch import headline_of
+from sweeps.lock import locked
 from sweeps.messages import run
 from sweeps.paths import CONF
 from sweeps.run import executor
@@ -30,6 +32,8 @@ App = Callable[..., int]
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     """`python -m sweeps ...` in this process, so that programs are compiled once; exit status."""
     monkeypatch.chdir(tmp_path)
+    # When Hydra sets up logging, absl (imported by optax) would close pytest's captured stderr.
+    absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
@@ -67,7 +71,7 @@ def test_a_sweep_is_one_table_and_ordinary_jobs(app: App, tmp_path: Path) -> Non
     assert list(results["job"]) == list(range(12))
     assert results["program"].nunique() == 4 and results["job_id"].nunique() == 12
     assert set(results["objective"]) == {"dot", "dot_cosine", "cosine"}
-    assert (results.loc[results["objective"] == "dot", "objective_exponent"] == 0).all()
+    assert results.loc[results["objective"] == "dot", "objective_exponent"].isna().all()
     for job, row in results.set_index("job").iterrows():
         overrides = (tmp_path / "many" / str(job) / ".hydra" / "overrides.yaml").read_text()
         assert f"direction.index={row['direction_index']}" in overrides
@@ -98,7 +102,7 @@ def test_a_sweep_in_which_nothing_came_through_fails(
     app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert app("-m", *TINY, "learning_rate=1e38", "seed=0,1") == 1
-    assert "error: all 2 jobs failed: the job diverged" in capsys.readouterr().err
+    assert "all 2 jobs failed: the job diverged: a step was not finite" in capsys.readouterr().err
 
 
 def test_resuming_runs_what_is_missing_under_the_old_numbers(app: App, tmp_path: Path) -> None:
@@ -180,12 +184,23 @@ WRONG = {
     "learning_rate=0": "learning_rate must be a positive finite number, got 0",
     "position=middle": "it is one of all, center",
     "objective=inversion": "needs a direction with a length",
-    "penalty.weight=-1": "penalty.weight must be a finite number of at least 0",
+    "penalty=orthogonal penalty.weight=-1": "penalty.weight must be a finite number of at least 0",
     "direction=photo": "direction.path",
     "direction=photo direction.path=/nowhere.jpg": "there is no photo /nowhere.jpg",
     f"direction=photo direction.path={__file__}": "is no image",
     "direction=vector direction.path=five.npy": "vectors of shape (5,)",
     "penalty=previous layer=conv1": "no layer comes before 'conv1'",
+    "objective=dot objective.exponent=2": "exponent is a key of objective=dot_cosine only",
+    "penalty=none penalty.weight=1": "penalty.weight is a key of",
+    "direction=logit direction.layer=conv2 layer=conv1": "direction.layer=conv2 decides where",
+    "metrics.headline=dott": "did you mean dot",
+    "metrics.headline=null": "unknown metrics.headline None",
+    "metrics.headline=rank direction=random": "unknown metrics.headline 'rank'",
+    "metrics.headline=inversion_error": "unknown metrics.headline 'inversion_error'",
+    "model._target_=fvjax.laod": "Are you sure that 'laod' is importable",
+    "+job=5": "the table has a column 'job' already: call job otherwise",
+    "+objective_floor=5": "column 'objective_floor' already",
+    "seed=4294967296": "seed must be an integer from 0 to 4294967295",
 }
 
 
@@ -225,10 +240,62 @@ def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[s
     assert "hydra.launcher.chunk must be an integer of at least 1, got 0" in capsys.readouterr().err
 
 
-def test_results_are_never_overwritten_by_a_run(
-    app: App, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("mode", [("hydra.run.dir=one",), ("-m", "hydra.sweep.dir=one")])
+def test_a_refused_command_leaves_results_as_they_are(
+    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert app(*TINY, "hydra.run.dir=one") == 0
-    assert app(*TINY, "hydra.run.dir=one") == 1
-    assert "holds results already" in capsys.readouterr().err
-    assert os.path.exists("one/results.parquet")
+    assert app(*mode, *TINY) == 0
+    before = {p: p.read_bytes() for p in Path("one").rglob("*") if p.is_file()}
+    assert app(*mode, *TINY, "seed=1") == 1
+    assert "holds" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in Path("one").rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("mode", [("hydra.run.dir=one",), ("-m", "hydra.sweep.dir=one")])
+def test_two_processes_do_not_write_one_directory(
+    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("one").mkdir()
+    with locked(Path("one")):
+        assert app(*mode, *TINY) == 1
+    assert "one is being written by another process" in capsys.readouterr().err
+
+
+def test_equal_jobs_run_once(app: App, tmp_path: Path) -> None:
+    assert app("-m", *TINY, "seed=0,1,0", "learning_rate=1,1.0", "hydra.sweep.dir=equal") == 0
+    results = sweeps.load(tmp_path / "equal")
+    assert list(results["job"]) == [0, 1] and list(results["seed"]) == [0, 1]
+
+
+def test_a_changed_file_is_another_job(app: App, tmp_path: Path) -> None:
+    sweep = ("-m", *TINY, "direction=vector", "direction.path=v.npy", "hydra.sweep.dir=files")
+    np.save(tmp_path / "v.npy", np.eye(16)[0])
+    assert app(*sweep) == 0
+    np.save(tmp_path / "v.npy", np.eye(16)[1])
+    assert app(*sweep, "hydra.launcher.resume=true") == 0
+    assert len(sweeps.load(tmp_path / "files")) == 2
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(
+    app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sweeps.launch.run", interrupt)
+    assert app("-m", *TINY, "seed=0,1", "hydra.sweep.dir=cut") == 130
+    go_on = "python -m sweeps -m model=tiny steps=3 seed=0,1 hydra.sweep.dir=cut"
+    assert f"{go_on} hydra.launcher.resume=true" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"status": "ok", "parsimony": None},
+        {"status": "diverged", "parsimony": 0.5, "error": "a step was not finite"},
+        {"status": "failed", "parsimony": None, "error": "out of luck"},
+    ],
+)
+def test_a_sweeper_gets_an_error_instead_of_a_nan(row: dict[str, object]) -> None:
+    with pytest.raises(RuntimeError, match=r"parsimony|not finite|out of luck"):
+        headline_of(row, "parsimony")

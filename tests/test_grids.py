@@ -104,6 +104,18 @@ def test_params_hold_where_a_grid_does_not_name_the_key() -> None:
     ]
 
 
+def test_another_option_takes_the_keys_of_its_group_with_it() -> None:
+    grids = [{"a": 1, "objective": "power", "objective.exponent": [1, 2]}]
+    assert lines(grids, {}, ["objective=dot"]) == ["a=1 objective=dot"]
+    assert lines(grids, {}, ["objective=power"]) == [
+        "a=1 objective=power objective.exponent=1",
+        "a=1 objective=power objective.exponent=2",
+    ]
+    assert lines(grids, {}, ["objective=dot", "objective.exponent=3"]) == [
+        "a=1 objective=dot objective.exponent=3"
+    ]
+
+
 def test_equal_jobs_are_one_job() -> None:
     grids = [{"a": [1, 2], "b": 1}, {"b": 1, "a": [2, 3]}]
     assert lines(grids, {}, []) == ["a=1 b=1", "a=2 b=1", "b=1 a=3"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeps.table import consolidate, load, load_history, write_part
+from sweeps.table import COLUMNS, consolidate, load, load_history, write_part
 
 
 def test_a_failed_chunk_and_a_leftover_do_not_keep_the_table_from_being_made(
@@ -18,3 +18,17 @@ def test_a_failed_chunk_and_a_leftover_do_not_keep_the_table_from_being_made(
     consolidate(tmp_path)
     assert list(load(tmp_path)["status"]) == ["ok", "failed"]
     assert len(load_history(tmp_path)) == 2 and not (tmp_path / "parts").exists()
+
+
+def test_results_without_history_are_a_table(tmp_path: Path) -> None:
+    write_part(tmp_path, [{"job": 0, "status": "failed"}], {})
+    for part in tmp_path.glob("parts/history-*"):
+        part.unlink()
+    consolidate(tmp_path)
+    assert len(load(tmp_path)) == 1 and list(load_history(tmp_path)) == ["job", "step"]
+
+
+def test_the_documentation_has_every_column() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "table.md").read_text()
+    for name, meaning in COLUMNS.items():
+        assert f"| `{name}` | {meaning.replace('|', chr(92) + '|')} |" in page

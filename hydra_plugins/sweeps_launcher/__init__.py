@@ -26,7 +26,7 @@ class FusedLauncherConfig:
 
     _target_: str = "hydra_plugins.sweeps_launcher.FusedLauncher"
     chunk: int | None = None
-    """Most jobs in one chunk; chosen from the device's memory if null."""
+    """Jobs per program, a shorter group padded to it; a fitting number if null."""
     resume: bool = False
     """Whether jobs that the sweep's directory holds already are not run again."""
 
@@ -102,8 +102,15 @@ class GridsSweeper(Sweeper):
         self.validate_batch_is_legal(jobs)
         directory = Path(self.config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, directory / "multirun.yaml")
-        returns = self.launcher.launch(jobs, initial_job_idx=0)
+        record = directory / "multirun.yaml"
+        former = record.read_bytes() if record.exists() else None
+        OmegaConf.save(self.config, record)
+        try:
+            returns = self.launcher.launch(jobs, initial_job_idx=0)
+        except ValueError:  # refused: the directory's sweep is still the former
+            if former is not None:
+                record.write_bytes(former)
+            raise
         failed = [job for job in returns if job.status is not JobStatus.COMPLETED]
         if returns and len(failed) == len(returns):  # a sweep with some good rows has not failed
             raise ValueError(f"all {len(returns)} jobs failed: {failed[0]._return_value}")
