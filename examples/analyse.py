@@ -3,15 +3,19 @@
 import sys
 
 import sweeps
+from sweeps.table import COLUMNS
 
 results = sweeps.load(sys.argv[1])
-results = results[(results["status"] == "ok") & (results["penalty"] == "none")]
-keys, both = ["layer", "label", "seed"], ["dot", "cosine"]
-dot = results[results["objective"] == "dot"]
-for (objective, exponent), arm in results.groupby(
-    ["objective", "objective_exponent"], dropna=False
-):
-    pairs = arm[keys + both].merge(dot[keys + both], on=keys, suffixes=("", "_of_dot"))
-    gain, kept = pairs["cosine"] - pairs["cosine_of_dot"], pairs["dot"] / pairs["dot_of_dot"]
-    numbers = f"cosine {gain.mean():+.3f} (n={len(gain)}), dot x {kept.median():.2f}"
-    print(f"{objective} {exponent}: {numbers}")
+results = results[results["status"] == "ok"]
+config = [c for c in results if c not in COLUMNS]
+objective = [c for c in config if c.split("_")[0] == "objective"]
+equal = [c for c in config if c not in objective]  # pairs differ in the objective only
+
+dot = results.loc[results["objective"] == "dot", [*equal, "dot", "cosine"]]
+pairs = results.merge(dot, "left", equal, suffixes=("", "_of_dot"), validate="many_to_one")
+pairs["purer"] = pairs["cosine"] - pairs["cosine_of_dot"]
+pairs["price"] = pairs["dot"] / pairs["dot_of_dot"]
+table = pairs.groupby(objective, dropna=False, as_index=False).agg(
+    n=("purer", "count"), cosine_gain=("purer", "mean"), dot_kept=("price", "median")
+)
+print(table.round(3).to_string(index=False))

@@ -119,6 +119,8 @@ def columns(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, A
             continue
         cells.append((key, key, choices.get(key)))
         inner = {k: v for k, v in value.items() if k != "_target_"}
+        if choices.get(key) == "custom":  # what it is, its target alone says
+            inner["target"] = value["_target_"]
         cells += [(f"{key}_{k}", f"{key}.{k}", _cell(v)) for k, v in inner.items()]
     row: dict[str, Any] = {}
     for column, key, value in cells:

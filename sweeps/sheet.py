@@ -1,18 +1,38 @@
 """The contact sheet: rows are directions and seeds, columns what else differs between jobs."""
 
 import io
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-_ROW = ("layer", "label", "seed")
-_GAP = 4  # pixels between tiles
+from sweeps.table import COLUMNS
+
+_GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
 _SIDES = 112, 160  # least and most pixels of a tile
 _MOST = 24, 60  # columns and rows on one sheet
 _GROUPS = ("objective", "penalty", "space", "parameterization", "transform", "optimizer", "model")
+_MARKS = {  # status -> what the legend says, colour
+    "failed": ("red: failed", (200, 0, 0)),
+    "diverged": ("orange: diverged, or too few steps", (235, 120, 0)),
+    "dead": ("grey: dead", (120, 120, 120)),
+}
+
+
+def rows(results: pd.DataFrame) -> pd.Series:
+    """Each job's direction and seed, as text: `conv4:3 seed=1`.
+
+    Where several directions have one label, also what tells them apart: `direction.path=b/cat.jpg`.
+    """
+    columns = [c for c in _config(results) if _of_row(c) and c != "seed"]
+    keys = {c: c.replace("direction_", "direction.", 1) for c in columns}
+    told = [_differing(results, column, key, "label") for column, key in keys.items()]
+    return _join([results["label"].astype(str), *told, _differing(results, "seed", "seed")])
 
 
 def arms(results: pd.DataFrame) -> pd.Series:
@@ -21,67 +41,92 @@ def arms(results: pd.DataFrame) -> pd.Series:
     Made of the config columns that differ between jobs; a group's keys only where they differ
     within its option.
     """
-    names = [c for c in results.columns if c in _GROUPS]
-    parts = {c: results[c].astype(str) for c in names if results[c].nunique() > 1}
-    if "objective" in names:
+    columns = [c for c in _config(results) if not _of_row(c)]
+    parts = {}
+    for column in columns:
+        group, _, key = column.partition("_")
+        if key and group in columns:
+            parts[column] = _differing(results, column, key, within=group)
+        else:
+            parts[column] = _differing(results, column, column)
+        if column in _GROUPS:  # an option needs no key
+            parts[column] = parts[column].str.removeprefix(f"{column}=")
+    if "objective" in parts:
         parts["objective"] = results["objective"].astype(str)
     if "penalty" in parts:
-        parts["penalty"] = parts["penalty"].where(parts["penalty"] != "none", "")
-    for column in ("learning_rate", "steps", "size", "position", "precision"):
-        if column in results and results[column].nunique() > 1:
-            parts[column] = column + "=" + results[column].astype(str)
-    for group in names:
-        for column in (c for c in results.columns if c.startswith(f"{group}_")):
-            differs = results.groupby(group)[column].transform("nunique") > 1
-            if differs.any():
-                text = column.removeprefix(f"{group}_") + "=" + results[column].map(_short)
-                parts[column] = text.where(differs, "")
+        parts["penalty"] = parts["penalty"].replace("none", "")
     order = sorted(parts, key=lambda c: [c.split("_")[0] != g for g in _GROUPS])
-    joined = pd.DataFrame({c: parts[c] for c in order}).agg(" ".join, axis=1)
-    return joined.str.split().str.join(" ")
+    return _join([pd.Series("", results.index), *(parts[c] for c in order)])
 
 
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _config(results: pd.DataFrame) -> list[str]:
+    return [c for c in results.columns if c not in COLUMNS and c != "sweep"]
 
 
-def write_sheet(results: pd.DataFrame, path: Path) -> None:
-    """Write the contact sheet of a table of results as a PNG."""
-    results = results.assign(arm=arms(results))
-    shown = results.drop_duplicates(["arm", *_ROW])
-    columns = list(dict.fromkeys(shown["arm"]))[: _MOST[0]]
-    rows = list(dict.fromkeys(shown[list(_ROW)].itertuples(index=False, name=None)))
-    rows.sort(key=lambda row: (row[0], _natural(row[1]), row[2]))
-    rows = rows[: _MOST[1]]
-    images = dict(
-        zip(
-            shown[[*_ROW, "arm"]].itertuples(index=False, name=None),
-            zip(shown["image"], shown["status"], strict=True),
-            strict=True,
-        )
-    )
+def _of_row(column: str) -> bool:
+    return column in ("layer", "seed") or column.split("_")[0] == "direction"
+
+
+def _differing(
+    results: pd.DataFrame, column: str, key: str, within: str | None = None
+) -> pd.Series:
+    """`key=value` for jobs among which a column differs (those equal in `within`), else nothing."""
+    values = results[column]
+    among = pd.Series(0, results.index) if within is None else results[within]
+    many = values.groupby(among, dropna=False).transform(lambda v: v.nunique(dropna=False))
+    return (f"{key}=" + values.map(_exact)).where(values.notna() & (many > 1), "")
+
+
+def _exact(value: object) -> str:
+    """Text that no other value has: `2` for 2.0, but all digits where six are too few."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else str(value)
+
+
+def _join(parts: Iterable[pd.Series]) -> pd.Series:
+    return pd.concat(list(parts), axis=1).agg(" ".join, axis=1).str.split().str.join(" ")
+
+
+def write_sheet(results: pd.DataFrame, path: Path) -> int:
+    """Write the contact sheet of a table of results as a PNG; how many jobs it does not show."""
+    jobs = results.assign(row=rows(results), arm=arms(results)).drop_duplicates(["row", "arm"])
+    layer_of = dict(zip(jobs["row"], jobs["layer"].astype(str), strict=True))
+    names = sorted(layer_of, key=lambda row: (layer_of[row], _natural(row)))[: _MOST[1]]
+    columns = list(dict.fromkeys(jobs["arm"]))[: _MOST[0]]
+    jobs = jobs[jobs["row"].isin(names) & jobs["arm"].isin(columns)]
     side = max(_SIDES[0], min(_SIDES[1], int(results["size"].max())))
     step = side + _GAP
-    canvas = np.full((len(rows) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)
-    for i, row in enumerate(rows):
-        for j, arm in enumerate(columns):
-            tile = _tile(*images.get((*row, arm), (None, None)), side)
-            canvas[_GAP + i * step :, _GAP + j * step :][:side, :side] = tile
-    _draw(canvas, rows, columns, step, path, hidden=results["arm"].nunique() > len(columns))
+    canvas = np.full((len(names) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)
+    places = zip(jobs["row"], jobs["arm"], jobs["image"], jobs["status"], strict=True)
+    for row, arm, image, status in places:
+        top, left = (_GAP + i * step for i in (names.index(row), columns.index(arm)))
+        if image is not None and status in _MARKS:
+            frame = canvas[top - _FRAME :, left - _FRAME :]
+            frame[: side + 2 * _FRAME, : side + 2 * _FRAME] = _MARKS[status][1]
+        canvas[top : top + side, left : left + side] = _tile(image, status, side)
+    hidden = len(results) - len(jobs)
+    notes = [text for status, (text, _) in _MARKS.items() if (jobs["status"] == status).any()]
+    _draw(canvas, names, columns, [not_shown(hidden), *notes] if hidden else notes, path)
+    return hidden
 
 
-def _natural(label: str) -> tuple[str, int, str]:
-    head, _, tail = label.rpartition(":")
-    return (head, int(tail), "") if tail.isdigit() else (label, 0, "")
+def not_shown(hidden: int) -> str:
+    """What to say of the jobs that are not on the sheet."""
+    return f"{hidden} jobs not shown; all are in results.parquet"
 
 
-def _tile(image: dict[str, object] | None, status: str | None, side: int) -> np.ndarray:
-    """The picture at the sheet's size; white where there is no job, a cross where it failed."""
+def _natural(text: str) -> list[str | int]:
+    return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", text)]
+
+
+def _tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
+    """The picture at the sheet's size; a cross in the status's colour where there is none."""
     if image is None:
         tile = np.full((side, side, 3), 255, np.uint8)
-        if status is not None:
-            eye = np.eye(side, dtype=bool)
-            tile[eye | eye[::-1]] = (200, 0, 0)
+        eye = np.eye(side, dtype=bool)
+        tile[eye | eye[::-1]] = _MARKS[status][1]
         return tile
     data = image["bytes"]
     assert isinstance(data, bytes)
@@ -91,31 +136,31 @@ def _tile(image: dict[str, object] | None, status: str | None, side: int) -> np.
 
 def _draw(
     canvas: np.ndarray,
-    rows: list[tuple[str, str, int]],
-    columns: list[str],
-    step: int,
+    names: Sequence[str],
+    columns: Sequence[str],
+    notes: Sequence[str],
     path: Path,
-    hidden: bool,
 ) -> None:
-    dpi = 100
-    left, top = 2.4, 0.7  # inches of labels
+    dpi, line = 100, 0.14  # inches of a line of text
+    step = (canvas.shape[0] - _GAP) // len(names)
+    heads = [fill(arm, step // 6, break_on_hyphens=False) for arm in columns]  # 6 pixels a letter
+    names = [fill(name, 36, break_on_hyphens=False) for name in names]
+    corner = "\n".join(fill(note, 50) for note in notes)
+    lines = max(text.count("\n") + 1 for text in (*heads, corner))
+    left, top = 2.4, max(0.7, line * lines + 0.1)  # inches of labels
     height, width = canvas.shape[0] / dpi, canvas.shape[1] / dpi
     figure = Figure(figsize=(width + left, height + top), dpi=dpi)
     axes = figure.add_axes(
         (left / (width + left), 0, width / (width + left), height / (height + top))
     )
     axes.imshow(canvas, interpolation="nearest", aspect="auto")
-    middle = step / 2 + _GAP / 2
-    seeds = len({row[2] for row in rows}) > 1
-    names = [f"{label} seed {seed}" if seeds else label for _, label, seed in rows]
-    axes.set_yticks([i * step + middle for i in range(len(rows))], names, fontsize=8)
+    middle = (step + _GAP) / 2
+    axes.set_yticks([i * step + middle for i in range(len(names))], names, parse_math=False)
     axes.xaxis.tick_top()
-    wrapped = [arm.replace(" ", "\n") for arm in columns]
-    axes.set_xticks([j * step + middle for j in range(len(columns))], wrapped, fontsize=8)
-    axes.tick_params(length=0)
+    axes.set_xticks([j * step + middle for j in range(len(heads))], heads, parse_math=False)
+    axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
-    if hidden:
-        figure.text(0.01, 0.99, "more columns in results.parquet", fontsize=7, va="top")
+    figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
     partial = path.with_suffix(".partial")
     figure.savefig(partial, format="png", facecolor="white")
     partial.replace(path)

@@ -1,0 +1,150 @@
+"""The contact sheet and the summary, from tables made by hand: no job is merged or lost unsaid."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from sweeps import sheet
+from sweeps.finish import summary
+from sweeps.sheet import arms, rows, write_sheet
+
+NUMBERS = {"score": 1.0, "dot": 2.0, "cosine": 0.5, "orthogonal": 0.1}
+
+
+def png(grey: int = 50) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (grey, grey, grey)).save(buffer, format="png")
+    return {"bytes": buffer.getvalue(), "path": "images/0.png"}
+
+
+def table(**columns: list[Any]) -> pd.DataFrame:
+    """As many jobs as the lists are long, equal but for these columns."""
+    same = {"status": "ok", "model": "tiny", "direction": "channel", "objective": "dot"}
+    same |= {"penalty": "none", "layer": "conv2", "label": "conv2:0", "seed": 0, "size": 16}
+    jobs = len(next(iter(columns.values())))
+    whole = {name: [value] * jobs for name, value in (same | NUMBERS).items()}
+    return pd.DataFrame({"image": [png() for _ in range(jobs)]} | whole | columns)
+
+
+def printed(results: pd.DataFrame) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary(results))
+    return console.export_text()
+
+
+ROWS: dict[str, dict[str, list[Any]]] = {
+    "files of one name": {"direction_path": ["a/cat.jpg", "b/cat.jpg"]},
+    "generated seeds": {"direction_seed": [0, 4294967295.0]},
+    "null in some": {"direction_name": [None, "decoder"]},
+    "options": {"direction": ["channel", "photo"]},
+    "layers": {"layer": ["conv1", "conv2"]},
+    "labels": {"label": ["conv2:0", "conv2:1"]},
+    "seeds": {"seed": [0, 1]},
+}
+ARMS: dict[str, dict[str, list[Any]]] = {
+    "options": {"objective": ["dot", "cosine"]},
+    "no penalty": {"penalty": ["none", "orthogonal"]},
+    "keys of an option": {"objective_exponent": [1.0, 2.0]},
+    "null in some": {"objective_exponent": [None, 2.0]},
+    "near numbers": {"learning_rate": [0.12345678, 0.12345679]},
+    "models": {"model": ["tiny", "texturenet"]},
+    "sizes": {"size": [16, 32]},
+    "keys of the user": {"note": ["a", "b"]},
+    "null keys of the user": {"note": [None, "$a$_$"]},  # no mathematics of Matplotlib's
+    "groups of the user": {"mine": [None, None], "mine_x": [None, 1]},
+    "engines": {"engine_name": ["inline", "other"]},
+}
+
+
+@pytest.mark.parametrize("columns", ROWS.values(), ids=ROWS)
+def test_what_belongs_to_the_direction_makes_rows(columns: dict[str, list[Any]]) -> None:
+    results = table(**columns)
+    assert rows(results).nunique() == 2 and arms(results).nunique() == 1
+
+
+@pytest.mark.parametrize("columns", ARMS.values(), ids=ARMS)
+def test_every_other_key_that_differs_makes_columns(
+    columns: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    results = table(**columns)
+    assert rows(results).nunique() == 1 and arms(results).nunique() == 2
+    assert write_sheet(results, tmp_path / "sheet.png") == 0
+
+
+def test_names_say_no_more_than_what_differs() -> None:
+    assert set(rows(table(seed=[0, 0]))) == {"conv2:0"} and set(arms(table(seed=[0, 0]))) == {"dot"}
+    results = table(
+        label=["a", "b", "b"],
+        direction_path=["1/a", "1/b", "2/b"],
+        objective=["dot", "dot_cosine", "dot_cosine"],
+        objective_exponent=[None, 1.0, 2.0],
+        objective_floor=[None, 0.1, 0.1],
+    )
+    assert list(rows(results)) == ["a", "b direction.path=1/b", "b direction.path=2/b"]
+    assert list(arms(results)) == ["dot", "dot_cosine exponent=1", "dot_cosine exponent=2"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "hidden"),
+    [
+        ({"label": [f"conv2:{i}" for i in range(5)]}, 2),
+        ({"note": list("abcd")}, 2),
+        ({"job_id": list("abcd")}, 3),  # what differs is in no column of the config
+        ({"label": ["a", "b", "c"]}, 0),
+    ],
+)
+def test_jobs_that_are_not_shown_are_counted(
+    columns: dict[str, list[Any]], hidden: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(sheet, "_MOST", (2, 3))
+    monkeypatch.setattr(sheet, "_draw", lambda c, names, heads, said, path: notes.extend(said))
+    assert write_sheet(table(**columns), tmp_path / "sheet.png") == hidden
+    said = [f"{hidden} jobs not shown; all are in results.parquet"] if hidden else []
+    assert notes == said
+
+
+@pytest.mark.parametrize("status", ["ok", "failed", "diverged", "dead"])
+@pytest.mark.parametrize("picture", [True, False])
+def test_marks_are_where_a_job_was_not_ok(status: str, picture: bool, tmp_path: Path) -> None:
+    if status == "ok" and not picture:
+        return
+    image = png() if picture else None
+    results = table(seed=[0, 1], status=["ok", status], image=[png(), image])
+    path = tmp_path / "sheet.png"
+    write_sheet(results, path)
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    seen = {s: int((pixels == colour).all(-1).sum()) for s, (_, colour) in sheet._MARKS.items()}
+    assert [s for s, count in seen.items() if count > 100] == [s for s in seen if s == status]
+    greys = int((pixels == 50).all(-1).sum())
+    assert greys > (1.9 if picture else 0.9) * 112**2  # a frame leaves the picture whole
+
+
+def test_the_summary_says_what_its_means_leave_out() -> None:
+    status = ["ok", "diverged", "failed", "diverged", "ok"]
+    results = table(
+        status=status, score=[1.0, 5.0, None, 5.0, 3.0], objective=["dot"] * 4 + ["cosine"]
+    )
+    lines = [" ".join(line.replace("│", " ").split()) for line in printed(results).splitlines()]
+    assert "dot 4 2 diverged, 1 failed 1 2 0.5 0.1" in lines
+    assert "cosine 1 3 2 0.5 0.1" in lines
+
+
+@pytest.mark.parametrize("headline", [None, "rank", "robust_dot", "score"])
+def test_a_sweep_without_metrics_ends_in_a_summary(headline: str | None, tmp_path: Path) -> None:
+    results = table(status=["failed"] * 2, image=[None] * 2, note=["[a]", "[bold]"])
+    results = results.drop(columns=[*NUMBERS]).assign(metrics_headline=headline, rank=None)
+    text = printed(results)
+    assert "2 failed" not in text and text.count("1 failed") == 2 and "[bold]" in text
+    assert write_sheet(results, tmp_path / "sheet.png") == 0
+
+
+def test_the_summary_shows_the_headline() -> None:
+    results = table(metrics_headline=["robust_dot"] * 2, robust_dot=[0.25, 0.75])
+    assert "robust_dot" in printed(results) and "0.5" in printed(results)
