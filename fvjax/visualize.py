@@ -1,5 +1,6 @@
 """The one loop: ascend an objective by gradient from a random image."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,11 +10,12 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from fvjax.direction import View
 from fvjax.metrics import alignment, asleep
 from fvjax.models.model import Model
 from fvjax.optimizers import OPTIMIZERS
 from fvjax.recipe import Job
-from fvjax.types import Flag, Image, Key, Scalar
+from fvjax.types import Flag, Image, Scalar
 
 REDIRECTED_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
 
@@ -31,17 +33,13 @@ class Result:
 
 
 def score_of(
-    model: Model, job: Job, image: Image, key: Key | None = None, redirect: Flag = False
+    model: Model, job: Job, image: Image, view: View = lambda seen: seen, redirect: Flag = False
 ) -> tuple[Scalar, dict[str, Array]]:
-    """Score of an image, seen through the transform that `key` draws (None: as it is).
+    """Score of an image of which the network sees a view.
 
     Penalties on "image" see the image itself, before the transform. Also returns dot, cosine,
     orthogonal and norm at the objective's positions, and whether part of the direction is asleep.
     """
-
-    def view(seen: Image) -> Image:
-        return seen if key is None else job.recipe.transform(key, seen)
-
     activations = {**model(view(image), redirect=redirect), "image": image}
     direction = job.direction.resolve(model, view)
     objective = job.recipe.objective
@@ -56,42 +54,52 @@ def visualize(model: Model, job: Job) -> Result:
     The same key draws the same initial noise and the same transforms for every objective.
     """
     recipe = job.recipe
-    start, steps = jax.random.split(job.key)
+    start, draws = jax.random.split(job.key)
     optimizer = OPTIMIZERS[recipe.optimizer](recipe.learning_rate)
     params = recipe.parameterization.init(start)
 
     def ascend(carry: tuple[Any, Any, Array], step: Array) -> tuple[Any, dict[str, Array]]:
         params, state, sleeps = carry
+        # Before the first step and after the last one the image is only looked at, as it is: in the
+        # same loop, because compiling the network once more takes longer than two gradients.
+        looking = (step < 0) | (step == recipe.steps)
         # Only a sleeping direction is redirected: through the sleeping channels on the way, the
         # gradient of one that is wide awake would point elsewhere.
         redirect = sleeps & (step < REDIRECTED_STEPS)
 
-        def seen_score(params: Any) -> tuple[Scalar, dict[str, Array]]:
+        def view(image: Image) -> Image:
+            seen = recipe.transform(jax.random.fold_in(draws, step), image)
+            return jnp.where(looking, image, seen)
+
+        def score(params: Any) -> tuple[Scalar, dict[str, Array]]:
             # The gradient is the score's all the way down (`layers.relu` needs its sign); optax
             # minimises, so it is negated outside.
-            image = recipe.parameterization.decode(params)
-            return score_of(model, job, image, jax.random.fold_in(steps, step), redirect)
+            return score_of(model, job, recipe.parameterization.decode(params), view, redirect)
 
-        (score, seen), gradient = jax.value_and_grad(seen_score, has_aux=True)(params)
+        (value, seen), gradient = jax.value_and_grad(score, has_aux=True)(params)
         steepness = optax.tree.norm(gradient)
-        sleeps = seen.pop("asleep") | (steepness == 0)
-        history = {"score": score, **seen, "gradient_norm": steepness}
-        updates, state = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
-        return (optax.apply_updates(params, updates), state, sleeps), history
+        sleeps = seen.pop("asleep") | ((steepness == 0) & ~looking)
+        updates, moved = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
+        params, state = jax.tree.map(
+            partial(jnp.where, looking),
+            (params, state),
+            (optax.apply_updates(params, updates), moved),
+        )
+        return (params, state, sleeps), {"score": value, **seen, "gradient_norm": steepness}
 
-    first, before = score_of(model, job, recipe.parameterization.decode(params))
-    begin = (params, optimizer.init(params), before["asleep"])
-    (params, _, _), history = lax.scan(ascend, begin, jnp.arange(recipe.steps))
+    begin = (params, optimizer.init(params), jnp.array(False))
+    (params, _, _), looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
     image = recipe.parameterization.decode(params)
-    score, after = score_of(model, job, image)
+    history = {name: values[1:-1] for name, values in looks.items()}
+    score = looks["score"][-1]
     unaided = min(REDIRECTED_STEPS, recipe.steps - 1)  # the first step that nothing wakes
     stuck = jnp.all(history["gradient_norm"][unaided:] == 0)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(
         image=image,
         history=history,
-        first_score=first,
+        first_score=looks["score"][0],
         score=score,
         finite=finite & jnp.isfinite(score) & jnp.all(jnp.isfinite(image)),
-        dead=stuck | (jnp.all(history["dot"] == 0) & (after["dot"] == 0)),
+        dead=stuck | jnp.all(looks["dot"][1:] == 0),
     )

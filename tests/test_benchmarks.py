@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -20,3 +25,46 @@ def test_the_comparison_runs(tmp_path: Path) -> None:
     assert 0 < ours["start"] < ours["whole"] and ours["jobs"] > 0
     if report["sweep"]["seconds"]["lucent"]:  # the peers are installed
         assert len(report["ratios"]) == 6 and (tmp_path / "bench.png").stat().st_size > 1000
+
+
+def test_the_table_for_accelerators_is_made(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--quick", "--out", str(out)]
+    done = subprocess.run([*command, "--chunks", "2"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    assert [row["precision"] for row in report["rows"]] == ["bfloat16", "float32"]
+    for row in report["rows"]:
+        assert row["rate"] > 0 and row["compile_s"] > 0 and row["program_mib"] > 0
+        assert 0 < row["mfu"] < 1.5  # of a peak measured in a moment: roughly a share
+        assert row["gb_per_s"] > 0 and row["bound"] in ("bandwidth", "matmul")
+    assert not report["left_out"] and "Best: " in done.stdout
+
+
+def test_a_row_names_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    alike = {"layer": "mixed4d", "size": 128, "precision": "tf32"}
+
+    def row(chunk: int, step_ms: float, gb_per_s: float) -> dict[str, object]:
+        return {**alike, "chunk": chunk, "rate": 1.0, "step_ms": step_ms, "gb_per_s": gb_per_s}
+
+    rows = [row(1, 5.0, 1.0), row(4, 5.5, 4.0), row(16, 10.0, 7.0), row(64, 40.0, 5.0)]
+    rows += [{**alike, "chunk": 256}, {**row(1, 5.0, 1.0), "size": 224}]
+    bounds = [gpu.bound(row, rows, bandwidth=10e9) for row in rows]
+    assert bounds == ["launch", "launch", "bandwidth", "matmul", "out of memory", "matmul"]
+
+
+def test_traffic_is_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    def moved(steps: int) -> int:
+        x = jnp.ones((256, 256))
+        program = jax.jit(lambda x, w: lax.fori_loop(0, steps, lambda _, x: jnp.tanh(x @ w), x))
+        return gpu.traffic(program.lower(x, x).compile())
+
+    assert moved(10) == moved(100)
+    least = 3 * 256 * 256 * 4  # read two matrices, write one
+    assert least <= moved(10) < 3 * least

@@ -11,7 +11,7 @@ import pytest
 from jax import Array, lax
 
 from fvjax.models import layers
-from fvjax.models.layers import Padding
+from fvjax.models.winograd import Padding, winograd
 
 CONVS = [  # (height, width, channels), (rows, columns, features), stride, padding
     ((7, 9, 3), (3, 3, 5), 1, ((1, 1), (1, 1))),
@@ -26,6 +26,12 @@ CONVS = [  # (height, width, channels), (rows, columns, features), stride, paddi
     ((10, 13, 3), (6, 6, 4), 2, ((2, 2), (2, 2))),
     ((13, 11, 2), (5, 4, 3), 3, ((1, 2), (0, 1))),
     ((9, 9, 2), (2, 2, 3), 4, ((0, 0), (0, 0))),  # stride beyond the kernel
+]
+WINOGRAD = [  # the same, of layers wide enough for Winograd's tiles on a CPU; and the tiles
+    (((9, 7, 32), (3, 3, 33), 1, ((1, 1), (1, 1))), 2),
+    (((13, 15, 33), (3, 3, 32), 1, ((1, 1), (1, 1))), 4),
+    (((14, 12, 32), (3, 3, 32), 1, ((0, 2), (1, 0))), 4),
+    (((9, 9, 32), (3, 3, 32), 1, ((4, 3), (3, 4))), 2),  # forward only
 ]
 POOLS = [  # (height, width, channels), window, stride, padding
     ((8, 8, 3), 2, 2, ((0, 0), (0, 0))),
@@ -70,7 +76,9 @@ def draws(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
     return [jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True)]
 
 
-def assert_same(f: Callable[..., Array], plain: Callable[..., Array], *args: Array) -> None:
+def assert_same(
+    f: Callable[..., Array], plain: Callable[..., Array], *args: Array, within: float = 3e-6
+) -> None:
     """Values, and the gradients by every argument for a random cotangent, agree to rounding."""
     expected, pull_plain = jax.vjp(plain, *args)
     found, pull = jax.vjp(f, *args)
@@ -78,7 +86,7 @@ def assert_same(f: Callable[..., Array], plain: Callable[..., Array], *args: Arr
     pairs = zip((found, *pull(cotangent)), (expected, *pull_plain(cotangent)), strict=True)
     for a, b in pairs:
         assert a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol=0, atol=3e-6 * max(1.0, float(jnp.abs(b).max())))
+        np.testing.assert_allclose(a, b, rtol=0, atol=within * max(1.0, float(jnp.abs(b).max())))
 
 
 def in_scan(f: Callable[..., Array]) -> Callable[..., Array]:
@@ -90,7 +98,13 @@ def in_scan(f: Callable[..., Array]) -> Callable[..., Array]:
     return looped
 
 
-@pytest.mark.parametrize(("size", "kernel", "stride", "padding"), CONVS)
+def _rounding(features: int) -> float:
+    return 1e-5 if features >= 32 else 3e-6  # wide layers may go by Winograd's tiles of 4
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"), CONVS + [case for case, _ in WINOGRAD]
+)
 def test_convolution_is_the_plain_one(
     size: Any, kernel: Any, stride: int, padding: Padding, key: Array
 ) -> None:
@@ -98,14 +112,15 @@ def test_convolution_is_the_plain_one(
     x, k = draws(key, (2, *size), (rows, columns, size[-1], features))
     quick = jax.jit(lambda x, k: layers.conv(x, k, stride, padding))
     plain = jax.jit(lambda x, k: plain_conv(x, k, stride, padding))
-    assert_same(quick, plain, x, k)
-    np.testing.assert_allclose(quick(x[0], k), quick(x, k)[0], atol=1e-5)
+    assert_same(quick, plain, x, k, within=_rounding(features))
+    np.testing.assert_allclose(quick(x[0], k), quick(x, k)[0], atol=5e-5)
 
 
-@pytest.mark.parametrize("case", [0, 4, 7])
-def test_convolution_under_vmap_scan_and_leading_axes(case: int, key: Array) -> None:
-    size, (rows, columns, features), stride, padding = CONVS[case]
+@pytest.mark.parametrize("case", [CONVS[0], CONVS[4], CONVS[7], WINOGRAD[0][0], WINOGRAD[1][0]])
+def test_convolution_under_vmap_scan_and_leading_axes(case: Any, key: Array) -> None:
+    size, (rows, columns, features), stride, padding = case
     x, k = draws(key, (2, 3, *size), (rows, columns, size[-1], features))
+    within = _rounding(features)
 
     def one(x: Array, k: Array) -> Array:
         return layers.conv(x, k, stride, padding)
@@ -113,11 +128,32 @@ def test_convolution_under_vmap_scan_and_leading_axes(case: int, key: Array) -> 
     def plain(x: Array, k: Array) -> Array:
         return plain_conv(x, k, stride, padding)
 
-    assert_same(jax.jit(one), plain, x, k)
-    assert_same(jax.jit(jax.vmap(jax.vmap(one, (0, None)), (0, None))), plain, x, k)
-    assert_same(jax.jit(in_scan(one)), plain, x, k)
+    assert_same(jax.jit(one), plain, x, k, within=within)
+    assert_same(jax.jit(jax.vmap(jax.vmap(one, (0, None)), (0, None))), plain, x, k, within=within)
+    assert_same(jax.jit(in_scan(one)), plain, x, k, within=within)
     kernels = jnp.stack([k, 2 * k])
-    assert_same(jax.jit(jax.vmap(one)), jax.vmap(plain), x, kernels)
+    assert_same(jax.jit(jax.vmap(one)), jax.vmap(plain), x, kernels, within=within)
+
+
+@pytest.mark.parametrize(("case", "tile"), WINOGRAD)
+def test_wide_convolutions_go_by_tiles_on_a_cpu_alone(case: Any, tile: int) -> None:
+    size, (rows, columns, features), stride, padding = case
+    x = jax.ShapeDtypeStruct((2, *size), jnp.float32)
+    k = jax.ShapeDtypeStruct((rows, columns, size[-1], features), jnp.float32)
+    step = jax.jit(lambda x, k: layers.conv(x, k, stride, padding))
+    cpu, gpu = (jax.export.export(step, platforms=[p])(x, k).mlir_module() for p in ("cpu", "cuda"))
+    assert f"tensor<{(tile + 2) ** 2}x" in cpu and "stablehlo.convolution" not in cpu
+    assert "stablehlo.convolution" in gpu and "dot_general" not in gpu
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_winograd_rounds_as_stated(m: int, key: Array) -> None:
+    x, k = draws(key, (3, 15, 13, 64), (3, 3, 64, 48))
+    around = ((1, 1), (1, 1))
+    with jax.enable_x64():
+        exact = np.asarray(plain_conv(jnp.float64(x), jnp.float64(k), 1, around))
+    error = np.abs(np.asarray(winograd(x, k, around, m)) - exact).max() / np.abs(exact).max()
+    assert error < {2: 4e-7, 4: 8e-6}[m]
 
 
 @pytest.mark.parametrize(("size", "window", "stride", "padding"), POOLS)

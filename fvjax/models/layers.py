@@ -6,7 +6,8 @@ is an ordinary convolution with the flipped kernel (inside `lax.scan` XLA:CPU ot
 kernel layout), and max-pooling's is a sum of shifted copies instead of select-and-scatter.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,10 +15,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from fvjax.models.winograd import Padding, winograd
 from fvjax.types import Flag
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_WINOGRAD_CHANNELS = 32  # at least
+_WINOGRAD_PIXELS = 64  # in a batch, at least (benchmarks/layers.py)
+_WINOGRAD_LARGE = 12  # pixels a side: smaller images waste too much of tiles of 4
 
 
 def conv(
@@ -61,9 +65,52 @@ def _blocks(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Arr
     return x, kernel, ((0, 0), (0, 0))
 
 
+@cache
+def _correlation(padding: Padding) -> Callable[[Array, Array], Array]:
+    """Correlation of stride 1 for one padding; under vmap it sees the whole batch."""
+
+    @jax.custom_batching.custom_vmap
+    def correlate(x: Array, kernel: Array) -> Array:
+        tile = _tile(x.shape, kernel.shape, padding)
+        if tile is None:
+            return plain(x, kernel, padding)
+        quick = partial(winograd, padding=padding, m=tile)
+        other = partial(plain, padding=padding)
+        y: Array = lax.platform_dependent(x, kernel, cpu=quick, default=other)
+        return y
+
+    @correlate.def_vmap
+    def _(size: int, batched: list[bool], x: Array, kernel: Array) -> tuple[Array, bool]:
+        if batched[1]:
+            axes = [0 if one else None for one in batched]
+            return jax.vmap(partial(plain, padding=padding), axes)(x, kernel), True
+        y = correlate(x.reshape(-1, *x.shape[2:]), kernel)
+        return y.reshape(size, -1, *y.shape[1:]), True
+
+    return correlate
+
+
+def plain(x: Array, kernel: Array, padding: Padding) -> Array:
+    """XLA's own correlation of stride 1."""
+    return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
+
+
+def _tile(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> int | None:
+    """The side of Winograd's tiles; None where the plain convolution is quicker on a CPU."""
+    n, height, width, channels = x
+    rows, columns, _, features = kernel
+    if (rows, columns) != (3, 3) or min(channels, features) < _WINOGRAD_CHANNELS:
+        return None
+    if min(min(padding)) < 0:
+        return None
+    if n * height * width < _WINOGRAD_PIXELS:
+        return None
+    return 4 if min(height, width) >= _WINOGRAD_LARGE else 2
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _conv(x: Array, kernel: Array, padding: Padding) -> Array:
-    return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
+    return _correlation(padding)(x, kernel)
 
 
 def _conv_forward(x: Array, kernel: Array, padding: Padding) -> tuple[Array, tuple[Array, Array]]:
@@ -74,9 +121,10 @@ def _conv_backward(padding: Padding, saved: tuple[Array, Array], g: Array) -> tu
     x, kernel = saved
     rows, columns = kernel.shape[:2]
     (top, bottom), (left, right) = padding
-    flipped = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    # The barrier keeps the flipping of fixed weights out of a loop around it.
+    flipped = lax.optimization_barrier(kernel[::-1, ::-1].transpose(0, 1, 3, 2))
     back = ((rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right))
-    dx = lax.conv_general_dilated(g, flipped, (1, 1), back, dimension_numbers=_LAYOUT)
+    dx = _correlation(back)(g, flipped)
     # One matrix product per kernel tap; XLA drops all of it when nobody asks for weight gradients.
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     height, width = g.shape[1:3]

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
@@ -63,19 +64,24 @@ def _bilinear(
     image: Image, rows: Float[Array, "h w"], columns: Float[Array, "h w"], fill: Number
 ) -> Image:
     """Sample the image between its pixels; exact on them, `fill` outside."""
-    height, width, _ = image.shape
-    top, left = jnp.floor(rows), jnp.floor(columns)
-
-    def tap(row: Array, column: Array, weight: Array) -> Array:
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        i = jnp.clip(row, 0, height - 1).astype(jnp.int32)
-        j = jnp.clip(column, 0, width - 1).astype(jnp.int32)
-        return weight[..., None] * jnp.where(inside[..., None], image[i, j], fill)
-
-    down, across = rows - top, columns - left
-    return (
-        tap(top, left, (1 - down) * (1 - across))
-        + tap(top, left + 1, (1 - down) * across)
-        + tap(top + 1, left, down * (1 - across))
-        + tap(top + 1, left + 1, down * across)
+    height, width, channels = image.shape
+    edge = (1, 1, 0)
+    padded = lax.pad(image, jnp.asarray(fill, image.dtype), (edge, edge, (0, 0, 0)))
+    # Beyond the edge all is `fill`.
+    rows, columns = jnp.clip(rows, -1, height), jnp.clip(columns, -1, width)
+    top = jnp.minimum(jnp.floor(rows), height - 1)
+    left = jnp.minimum(jnp.floor(columns), width - 1)
+    # Four pixels at a time: the gradient's scatter takes as long for one.
+    corners = jnp.stack([top, left], -1).astype(jnp.int32) + 1
+    squares = lax.gather(
+        padded,
+        corners,
+        lax.GatherDimensionNumbers(
+            offset_dims=(2, 3, 4), collapsed_slice_dims=(), start_index_map=(0, 1)
+        ),
+        slice_sizes=(2, 2, channels),
+        mode="promise_in_bounds",
     )
+    down, across = (rows - top)[..., None, None], (columns - left)[..., None]
+    pair = (1 - down) * squares[:, :, 0] + down * squares[:, :, 1]
+    return (1 - across) * pair[:, :, 0] + across * pair[:, :, 1]
