@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from sweeps.build import leaves
-from sweeps.execute import run_jobs, stack
+from sweeps.execute import leaves, run_jobs, stack
 
 loop: Any = sys.modules["fvjax.visualize"]
 CASES = (

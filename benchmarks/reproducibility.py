@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from sweeps.build import leaves
 from sweeps.execute import Executor
 from sweeps.plan import plan
 

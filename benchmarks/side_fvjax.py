@@ -15,8 +15,7 @@ from work import Setting, Timing, awakening, timing
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
-from sweeps.build import leaves
-from sweeps.execute import run_jobs, stack
+from sweeps.execute import leaves, run_jobs, stack
 
 
 def write_weights(path: str, layer: str) -> str:

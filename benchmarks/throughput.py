@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 
 import fvjax
-from sweeps.build import leaves
-from sweeps.execute import run_jobs, stack
+from sweeps.execute import leaves, run_jobs, stack
 
 OUT = Path(__file__).parent / "out"
 

@@ -2,15 +2,17 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+MOST_SEED = 2**32 - 1  # a random key keeps 32 bits of a seed
+
 
 def _number(name: str, value: Any) -> float | None:
     """The value if it is still a plain number; None for a tracer, a shape or a placeholder."""
-    if isinstance(value, str):
+    if value is None or isinstance(value, (Sequence, Mapping)):  # a text is a sequence
         raise ValueError(f"{name} must be a number, got {value!r}")
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         return None
@@ -43,6 +45,12 @@ def below(name: str, value: Any, bound: float) -> None:
     number = _number(name, value)
     if number is not None and not number < bound:
         raise ValueError(f"{name} must be below {bound}, got {value}")
+
+
+def boolean(name: str, value: Any) -> None:
+    """Refuse anything but True and False: the text "no" counts as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
 
 
 def count(name: str, value: Any, least: int = 1, most: int | None = None) -> None:

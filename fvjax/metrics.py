@@ -49,7 +49,7 @@ def measure(
 
     `rank` means something for a direction of one channel, `inversion_error` for one with a length
     of its own (no covector), `parsimony` where the dot product is positive; elsewhere the caller
-    leaves them out.
+    leaves them out. An image that is not finite has NaN for all.
 
     Args:
         model: the network.
@@ -81,11 +81,13 @@ def measure(
     # Patch -1 hides nothing: from the same program, so that no drop is a rounding error.
     patches = jnp.arange(-1, BLOCKS * BLOCKS)
     kept = lax.map(lambda patch: seen(hide(image, patch))["dot"], patches)
-    return metrics | {
+    metrics |= {
         "robust_dot": jnp.mean(views["dot"]),
         "robust_cosine": jnp.mean(views["cosine"]),
         "parsimony": parsimony(kept[0] - kept[1:]),
     }
+    finite = jnp.all(jnp.isfinite(image))
+    return {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
 
 
 def rank(activations: Activations, direction: Direction) -> Scalar:

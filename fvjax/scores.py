@@ -37,8 +37,9 @@ def orthogonal(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "
 
 
 def inversion_error(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Scalar:
-    """mean_p |a - v|² / mean_p |v|²."""
-    return jnp.mean(jnp.sum((a - v) ** 2, -1)) / jnp.mean(jnp.sum(v**2, -1))
+    """mean_p |a - v|² / mean_p |v|²; mean_p |a|², undivided, where v is zero everywhere."""
+    size = jnp.mean(jnp.sum(v**2, -1))
+    return jnp.mean(jnp.sum((a - v) ** 2, -1)) / jnp.where(size > 0, size, 1.0)
 
 
 @struct.dataclass(kw_only=True)
@@ -83,7 +84,8 @@ class Cosine(Objective):
 class Inversion(Objective):
     """-mean_p |a - v|² / mean_p |v|²: match the activation itself, length included.
 
-    For directions with a length of their own; a neuron (a covector) has none.
+    For directions with a length of their own; a neuron (a covector) has none. Where the target is
+    silent (v = 0 everywhere) it is -mean_p |a|².
     """
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
@@ -96,6 +98,10 @@ class OrthogonalNorm(Objective):
     """mean_p |a - (a·d)d|, or of its square: a penalty on what is not along the direction."""
 
     squared: bool = struct.field(pytree_node=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a text, which would count as true."""
+        checks.boolean("squared", self.squared)
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of one image, positive."""

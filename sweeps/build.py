@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,12 +18,12 @@ from fvjax.models.model import Model
 from fvjax.objective import Objective, parts
 from fvjax.recipe import Job, Recipe
 from fvjax.sources import Source, Sourced
+from sweeps.execute import leaves
 from sweeps.table import COLUMNS, METRICS
 
 _POSITIONS = ("all", "center")
 _PRECISIONS = ("float32",)
 _LEAST_SIZE = 16  # pixels
-_MOST_SEED = 2**32 - 1  # a random key keeps 32 bits of it
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def build(config: DictConfig) -> Task:
     checks.choice("position", plain["position"], _POSITIONS)
     checks.choice("precision", plain["precision"], _PRECISIONS)
     checks.count("size", plain["size"], _LEAST_SIZE)
-    checks.count("seed", plain["seed"], least=0, most=_MOST_SEED)
+    checks.count("seed", plain["seed"], least=0, most=checks.MOST_SEED)
     model = _model(json.dumps(plain["model"], sort_keys=True))
     layer, size = plain["layer"], plain["size"]
     checks.choice("layer", layer, model.layers)
@@ -93,12 +92,6 @@ def identity(config: Any) -> str:
 def _digest(path: str, modified: int, size: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def leaves(job: Job) -> Job:
-    """The job with every plain number cast to a float32: 3, 3.0 and float32(3) are one program."""
-    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
-    return cast
 
 
 def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:

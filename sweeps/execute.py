@@ -2,9 +2,10 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
@@ -14,15 +15,16 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import fvjax
 from fvjax.models.model import Model
-from fvjax.objective import Focus
 from fvjax.recipe import Job
 from fvjax.visualize import Result
-from sweeps.plan import Group, chunks, signature
+from sweeps.plan import Group, chunks
 
 log = logging.getLogger(__name__)
 
-CPU_CHUNK = 8  # jobs: beyond it time per image-step rises again (docs/performance.md)
-DEVICE_CHUNK = 128  # jobs, on an accelerator
+CPU_LANES = 4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
+LANES = 128  # the same on an accelerator, memory permitting
+AHEAD = 2  # chunks given to the device before the first of them is fetched
+_MEMORY = 0.9  # of a device's, for one program
 _JOBS = PartitionSpec("jobs")
 
 
@@ -34,9 +36,28 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     seconds: float = 0.0  # the chunk's, divided by its jobs
-    compile_seconds: float = 0.0  # spent for this chunk; 0 where the program was there already
+    compile_seconds: float = 0.0  # that the chunk waited for its programs
     chunk: int = 0  # jobs in the program, padding included
     device: str = ""
+
+
+@dataclass
+class Flight:
+    """A chunk that the devices have been given."""
+
+    members: tuple[int, ...]
+    values: Any  # result and metrics, on the devices
+    begun: float
+    waited: float
+
+
+class TooLarge(MemoryError):
+    """A program that needs more memory than there is, and the chunk that would fit."""
+
+    def __init__(self, needed: int, limit: int, fitting: int) -> None:
+        """Say so."""
+        super().__init__(f"RESOURCE_EXHAUSTED: {needed} bytes needed, the device has {limit}")
+        self.fitting = fitting
 
 
 def run_jobs(model: Model, jobs: Job) -> Result:
@@ -44,10 +65,14 @@ def run_jobs(model: Model, jobs: Job) -> Result:
     return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
 
 
-def measure_jobs(focus: Focus, model: Model, direction: Any, transform: Any, images: Any) -> Any:
-    """The metrics of stacked images, for stacked directions and transforms."""
-    one = partial(fvjax.measure, model, focus=focus)
-    return jax.vmap(lambda d, t, image: one(d, image, t))(direction, transform, images)
+def measure_jobs(model: Model, jobs: Job, images: Any) -> Any:
+    """The metrics of stacked jobs' images."""
+
+    def one(job: Job, image: Any) -> Any:
+        recipe = job.recipe
+        return fvjax.measure(model, job.direction, image, recipe.transform, recipe.objective.focus)
+
+    return jax.vmap(one)(jobs, images)
 
 
 class Executor:
@@ -56,28 +81,41 @@ class Executor:
     def __init__(self, devices: Sequence[Any] | None = None) -> None:
         """Use these devices (all local ones if None)."""
         self.devices = list(jax.local_devices() if devices is None else devices)
-        self.mesh = Mesh(np.array(self.devices), ("jobs",))
-        self.programs: dict[Any, Any] = {}
-        self.sizes: dict[Any, list[int]] = {}  # chunk sizes compiled, by group signature
+        self.programs: dict[Any, tuple[Future[Any], Future[Any]]] = {}  # by signature and chunk
+        self.pool = ThreadPoolExecutor(2, "compile")
 
-    def chunk_for(self, group: Group, wanted: int | None) -> int:
+    def chunk_for(self, group: Group, wanted: int | None = None) -> int:
         """Jobs per program: as wanted; else of a program that is there; else an even share."""
         many, jobs = len(self.devices), len(group.members)
         if wanted is None:
-            there = self.sizes.get(group.signature, [])
+            there: list[int] = [size for known, size in self.programs if known == group.signature]
             if there:
-                return min((c for c in there if c >= jobs), default=max(there))
-            most = many * (CPU_CHUNK if self.devices[0].platform == "cpu" else DEVICE_CHUNK)
+                return min((size for size in there if size >= jobs), default=max(there))
+            most = many * (CPU_LANES if self.devices[0].platform == "cpu" else LANES)
             wanted = -(-jobs // -(-jobs // most))
-        elif wanted > 2 * jobs:
-            log.warning(f"a group of {jobs} jobs is padded to the chunk of {wanted}")
-        return -(-wanted // many) * many
+        used = min(many, wanted)
+        return -(-wanted // used) * used
+
+    def prepare(self, group: Group, jobs: Sequence[Job], chunk: int | None = None) -> int:
+        """Have a group's programs compiled in the background; returns their chunk size."""
+        size = self.chunk_for(group, chunk)
+        key = (group.signature, size)
+        if key not in self.programs:
+            job = jobs[group.members[0]]
+            stacked = jax.tree.map(lambda x: _shape(x, size), job)
+            image = jax.eval_shape(_decoded, job)
+            self.programs[key] = (
+                self.pool.submit(self._compile, run_jobs, size, group.model, stacked),
+                self.pool.submit(
+                    self._compile, measure_jobs, size, group.model, stacked, _shape(image, size)
+                ),
+            )
+        return size
 
     def execute(
         self,
         group: Group,
         jobs: Sequence[Job],
-        focus: Focus,
         chunk: int | None = None,
         announce: Callable[[str], None] = lambda text: None,
     ) -> Iterator[list[tuple[int, Outcome]]]:
@@ -86,92 +124,151 @@ class Executor:
         Args:
             group: of `plan`.
             jobs: all jobs of the sweep; `group.members` are places in it.
-            focus: the objectives' positions, equal within a group.
             chunk: jobs per program; None for a fitting one.
             announce: told what happens before it does.
 
-        A chunk that runs out of memory is tried again at half its size; any other error is its
-        jobs' outcome.
+        The devices have the next chunk before the outcomes of the last one are yielded. A chunk for
+        which there is too little memory is made smaller; any other error is its jobs' outcome.
         """
+        if chunk is not None and chunk > 2 * len(group.members):
+            log.warning(f"a group of {len(group.members)} jobs is padded to the chunk of {chunk}")
         size = self.chunk_for(group, chunk)
-        waiting = chunks(group.members, size)
-        while waiting:
-            members = waiting.pop(0)
+        waiting = deque(chunks(group.members, size))
+        flights: deque[Flight] = deque()
+        free = 0.0  # when the devices ended their last chunk
+        while waiting or flights:
+            giving = bool(waiting) and len(flights) < AHEAD
+            members = waiting.popleft() if giving else flights[0].members
             try:
-                outcomes = self._run(group, [jobs[m] for m in members], focus, size, announce)
+                if giving:
+                    flights.append(self._give(group, members, jobs, size, announce))
+                    continue
+                outcomes, free = self._take(flights.popleft(), size, free)
             except Exception as error:
-                smaller = -(-size // 2 // len(self.devices)) * len(self.devices)
-                if "RESOURCE_EXHAUSTED" in str(error) and smaller < size:
+                smaller = self._smaller(error, size)
+                if smaller < size:
+                    self.programs.pop((group.signature, size), None)
+                    left = {m for run in (members, *waiting) for m in run}
+                    left |= {m for flight in flights for m in flight.members}
                     size = smaller
-                    rest = [m for run in (members, *waiting) for m in run]
-                    waiting = chunks(rest, size)
+                    waiting = deque(chunks(sorted(left), size))
+                    flights.clear()
                     continue
                 text = f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 outcomes = [Outcome(error=text, chunk=size) for _ in members]
             yield list(zip(members, outcomes, strict=True))
 
-    def _run(
+    def _smaller(self, error: Exception, size: int) -> int:
+        """A chunk that may fit where this error tells of too little memory; else the same."""
+        if "RESOURCE_EXHAUSTED" not in str(error) or size == 1:
+            return size
+        fitting = error.fitting if isinstance(error, TooLarge) else size // 2
+        many = len(self.devices)
+        return max(fitting // many * many, min(fitting, many), 1)
+
+    def _give(
         self,
         group: Group,
-        jobs: list[Job],
-        focus: Focus,
+        members: tuple[int, ...],
+        jobs: Sequence[Job],
         size: int,
         announce: Callable[[str], None],
-    ) -> list[Outcome]:
-        padded = jobs + [jobs[-1]] * (size - len(jobs))
-        stacked = jax.device_put(stack(padded), NamedSharding(self.mesh, _JOBS))
-        model = jax.device_put(group.model, NamedSharding(self.mesh, PartitionSpec()))
-        run, compiling = self._program("run", run_jobs, announce, model, stacked)
-        self.sizes.setdefault(group.signature, []).append(size)
+    ) -> Flight:
+        """Start a chunk on the devices."""
+        begun = time.perf_counter()
+        self.prepare(group, jobs, size)
+        programs = self.programs[group.signature, size]
+        there = all(program.done() for program in programs)
+        announce("optimizing" if there else "compiling")
+        run, gauge = (program.result() for program in programs)
         announce("optimizing")
-        begin = time.perf_counter()
-        result = jax.block_until_ready(run(model, stacked))
-        seconds = time.perf_counter() - begin
-        seen = (model, stacked.direction, stacked.recipe.transform, result.image)
-        gauge, more = self._program(
-            ("measure", focus), partial(measure_jobs, focus), announce, *seen
-        )
-        begin = time.perf_counter()
-        result, metrics = jax.device_get((result, gauge(*seen)))
-        seconds += time.perf_counter() - begin
-        return [
+        compiled = time.perf_counter()
+        mine = [jobs[m] for m in members]
+        mesh = self._mesh(size)
+        stacked = stack(mine + [mine[-1]] * (size - len(mine)))
+        stacked = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
+        model = jax.device_put(group.model, NamedSharding(mesh, PartitionSpec()))
+        result = run(model, stacked)
+        values = result, gauge(model, stacked, result.image)
+        return Flight(members, values, compiled, 0.0 if there else compiled - begun)
+
+    def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:
+        """Wait for a chunk: its outcomes, and when it ended."""
+        jax.block_until_ready(flight.values)
+        ended = time.perf_counter()
+        result, metrics = jax.device_get(flight.values)
+        seconds = ended - max(flight.begun, free)
+        outcomes = [
             Outcome(
                 result=jax.tree.map(lambda x, lane=lane: x[lane], result),
                 metrics={name: float(values[lane]) for name, values in metrics.items()},
-                seconds=seconds / len(jobs),
-                compile_seconds=compiling + more,
+                seconds=seconds / len(flight.members),
+                compile_seconds=flight.waited,
                 chunk=size,
                 device=self.devices[0].device_kind,
             )
-            for lane in range(len(jobs))
+            for lane in range(len(flight.members))
         ]
+        return outcomes, ended
 
-    def _program(
-        self, kind: Any, function: Any, announce: Callable[[str], None], model: Model, *stacked: Any
-    ) -> tuple[Any, float]:
-        """The compiled program for these arguments' structure, and the seconds spent on it now."""
-        key = (kind, signature(model, stacked))
-        if key in self.programs:
-            return self.programs[key], 0.0
-        announce("compiling")
-        begin = time.perf_counter()
+    def _mesh(self, size: int) -> Mesh:
+        return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
+
+    def _compile(self, function: Any, size: int, model: Model, *stacked: Any) -> Any:
+        """The program for these shapes, the jobs' axis spread over the devices."""
+        mesh = self._mesh(size)
+        split, whole = NamedSharding(mesh, _JOBS), NamedSharding(mesh, PartitionSpec())
         spread = jax.shard_map(
             function,
-            mesh=self.mesh,
+            mesh=mesh,
             in_specs=(PartitionSpec(), *[_JOBS] * len(stacked)),
             out_specs=_JOBS,
             check_vma=False,  # custom gradients do not say how they vary over the mesh
         )
-        self.programs[key] = jax.jit(spread).lower(model, *stacked).compile()
-        return self.programs[key], time.perf_counter() - begin
+        # The inputs' shardings let it accept arrays wherever they were made.
+        placed = jax.jit(spread, in_shardings=(whole, *[split] * len(stacked)))
+        program = placed.lower(model, *stacked).compile()
+        limit = memory_of(self.devices[0])
+        found = program.memory_analysis()
+        if limit is not None and found is not None:
+            parts = (found.argument_size_in_bytes, found.output_size_in_bytes)
+            needed = found.temp_size_in_bytes + sum(parts)
+            if needed > _MEMORY * limit:
+                raise TooLarge(needed, limit, int(size * _MEMORY * limit / needed))
+        return program
 
     @property
     def compiled(self) -> int:
-        """Visualization programs compiled so far."""
-        return sum(kind == "run" for kind, _ in self.programs)
+        """Visualization programs compiled so far, those being compiled included."""
+        return len(self.programs)
+
+
+def memory_of(device: Any) -> int | None:
+    """Bytes; None for a CPU, which does not say."""
+    return (device.memory_stats() or {}).get("bytes_limit")
+
+
+def _decoded(job: Job) -> Any:
+    parameterization = job.recipe.parameterization
+    return parameterization.decode(parameterization.init(job.key))
+
+
+def _shape(x: Any, size: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((size, *jnp.shape(x)), x.dtype)
+
+
+def leaves(job: Job) -> Job:
+    """The job with every plain number cast to a float32: 3, 3.0 and float32(3) are one program."""
+    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
+    return cast
 
 
 def stack(jobs: Sequence[Job]) -> Job:
     """One job whose leaves have a leading jobs axis."""
-    stacked: Job = jax.tree.map(lambda *leaves: jnp.stack(leaves), *jobs)
+
+    def together(*rows: Any) -> Any:
+        random = jnp.issubdtype(rows[0].dtype, jax.dtypes.prng_key)
+        return jnp.stack(rows) if random else np.stack([np.asarray(row) for row in rows])
+
+    stacked: Job = jax.tree.map(together, *jobs)
     return stacked

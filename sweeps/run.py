@@ -48,11 +48,12 @@ def run(
     jobs = [task.job for task in tasks]
     groups = plan([(task.model, task.job) for task in tasks])
     with Progress(sum(job.recipe.steps for job in jobs)) as progress:
-        for group in groups:
-            name = program_name(group.signature)
-            focus = jobs[group.members[0]].recipe.objective.focus
-            wanted = chunk if chunk is not None else (chunk_of or {}).get(name)
-            for ended in executor().execute(group, jobs, focus, wanted, progress.announce):
+        names = [program_name(group.signature) for group in groups]
+        wanted = [chunk if chunk is not None else (chunk_of or {}).get(name) for name in names]
+        for place, (group, name) in enumerate(zip(groups, names, strict=True)):
+            for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
+                executor().prepare(groups[near], jobs, wanted[near])
+            for ended in executor().execute(group, jobs, wanted[place], progress.announce):
                 rows = [
                     row_of(tasks[place], numbers[place], outcome, name, directory)
                     for place, outcome in ended

@@ -200,6 +200,14 @@ WRONG = {
     "model._target_=fvjax.laod": "Are you sure that 'laod' is importable",
     "+job=5": "the table has a column 'job' already: call job otherwise",
     "+objective_floor=5": "column 'objective_floor' already",
+    "learning_rate=null": "learning_rate must be a number, got None",
+    "objective.exponent=[1]": "exponent must be a number, got [1]",
+    "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
+    "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
+    "direction=generated direction.at=3": "at must be center, mean or [row, column], got 3",
+    "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
+    "model=texturenet size=100": "height and width must be multiples of 8",
+    "model=texturenet size=17": "height and width must be multiples of 8",
     "seed=4294967296": "seed must be an integer from 0 to 4294967295",
 }
 

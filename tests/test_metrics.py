@@ -130,6 +130,14 @@ def test_robust_metrics_average_fixed_views(model: Model, image: Array) -> None:
     assert found["robust_dot"] == again["robust_dot"] != found["dot"]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_image_that_is_not_finite_has_no_metrics(model: Model, image: Array, bad: float) -> None:
+    center = fvjax.AtCenter(objective=fvjax.Cosine()).focus  # does not see the corner
+    found = fvjax.measure(model, direction(), image.at[0, 0, 0].set(bad), Identity(), center)
+    assert {"rank", "saturated"} < set(found)
+    assert all(jnp.isnan(value) for value in found.values())
+
+
 def test_zero_activations_give_numbers() -> None:
     found = metrics.alignment({"b": jnp.zeros((2, 2, 4))}, direction())
     assert found == {"dot": 0, "cosine": 0, "norm": 0, "orthogonal": 0}

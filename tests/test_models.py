@@ -325,6 +325,16 @@ def test_squeezenet_layers_in_order() -> None:
     np.testing.assert_array_equal(seen["fire5"], np.maximum(seen["fire5_pre_relu"], 0))
 
 
+@pytest.mark.parametrize("name", ["texturenet", "judge"])
+@pytest.mark.parametrize("size", [(100, 100), (17, 17), (64, 60)])
+def test_a_texturenet_refuses_sizes_that_are_no_multiples_of_8(
+    name: str, size: tuple[int, int]
+) -> None:
+    with pytest.raises(ValueError, match=rf"multiples of 8 .*, got {size[0]} x {size[1]}"):
+        fvjax.load(name).shapes(size)
+    assert fvjax.load(name).shapes((16, 72))["conv5"] == (2, 9, fvjax.load(name).layers["conv5"][2])
+
+
 def test_nothing_is_loaded_without_weights(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs its weights and no path was given"):
         fvjax.load("googlenet")

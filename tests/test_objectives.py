@@ -170,6 +170,16 @@ def test_a_direction_that_does_not_fit_its_layer_is_refused(wrap: Any, shape: An
         wrap(fvjax.Cosine())(activations(), direction)
 
 
+def test_inversion_of_a_silent_target_is_the_mean_square() -> None:
+    seen, silent = activations(), Direction(vector=jnp.zeros(C), layer="a")
+    close(
+        fvjax.Inversion()(seen, silent), -plain(lambda x, _: float(x @ x), as_numpy(seen["a"]), V)
+    )
+    slopes = jax.grad(lambda a, d: fvjax.Inversion()({"a": a}, d), (0, 1))(seen["a"], silent)
+    assert all(jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(slopes))
+    np.testing.assert_allclose(slopes[0], -2 * seen["a"] / (H * W), rtol=1e-5)
+
+
 def test_operators_are_arithmetic() -> None:
     seen, a, b = activations(), fvjax.Cosine(), fvjax.OrthogonalNorm(squared=True)
     x, y = float(a(seen, D)), float(b(seen, D))
@@ -264,9 +274,15 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: DotCosine(exponent=-1.0, floor=0.1), "exponent must be .* at least 0, got -1"),
     (lambda: DotCosine(exponent=float("inf"), floor=0.1), "exponent must be"),
     (lambda: DotCosine(exponent=np.float32(-1), floor=0.1), "exponent must be"),
+    (lambda: DotCosine(exponent=None, floor=0.1), "exponent must be a number, got None"),  # type: ignore[arg-type]
+    (lambda: DotCosine(exponent=[1], floor=0.1), r"exponent must be a number, got \[1\]"),  # type: ignore[arg-type]
+    (lambda: DotCosine(exponent=1.0, floor={}), "floor must be a number, got {}"),  # type: ignore[arg-type]
+    (lambda: fvjax.Cosine() * "2", "weight must be a number, got '2'"),  # type: ignore[operator]
     (lambda: float("nan") * fvjax.Cosine(), "weight must be a finite number, got nan"),
     (lambda: fvjax.Scaled(weight=float("inf"), objective=fvjax.Cosine()), "weight must be"),
     (lambda: fvjax.ActivationNorm(layer="a", order=3), "unknown order 3"),
+    (lambda: fvjax.OrthogonalNorm(squared="no"), "squared must be true or false, got 'no'"),  # type: ignore[arg-type]
+    (lambda: fvjax.OrthogonalNorm(squared=0), "squared must be true or false, got 0"),  # type: ignore[arg-type]
 ]
 
 
@@ -283,7 +299,8 @@ def test_jit_vmap_grad_and_unflatten_pass_the_checks(name: str) -> None:
     objective = OBJECTIVES[name]
     leaves, tree = jax.tree.flatten(objective)
     jax.tree.unflatten(tree, [object() for _ in leaves])
-    jax.tree.unflatten(tree, [None for _ in leaves])
+    for placeholder in (jax.ShapeDtypeStruct((), jnp.float32), np.zeros(2), jnp.zeros(2)):
+        jax.tree.unflatten(tree, [placeholder for _ in leaves])
     jax.eval_shape(lambda o: o, objective)
     stacked = jax.tree.map(lambda x: jnp.stack([jnp.float32(x)] * 2), objective)
     jax.vmap(lambda o, _: o, axis_size=2)(stacked, jnp.arange(2))

@@ -141,9 +141,13 @@ def test_pixels_start_with_their_standard_deviation(key: Array) -> None:
         ({"size": 1.5}, "size must be an integer"),
         ({"deviation": 0.0}, "deviation must be a positive"),
         ({"decay": float("nan")}, "decay must be a finite"),
+        ({"decorrelate": "no"}, "decorrelate must be true or false, got 'no'"),
     ],
 )
-def test_bad_numbers_are_refused(bad: dict[str, Any], message: str) -> None:
-    good = {"size": 32, "deviation": 0.01, "decay": 1.0, "decorrelate": True}
+def test_bad_values_are_refused(bad: dict[str, Any], message: str) -> None:
+    good = {"size": 32, "deviation": 0.01, "decay": 1.0, "decorrelate": True} | bad
     with pytest.raises(ValueError, match=message):
-        fvjax.Fourier(**(good | bad))
+        fvjax.Fourier(**good)
+    if "decay" not in bad:
+        with pytest.raises(ValueError, match=message):
+            fvjax.Pixels(**{name: good[name] for name in ("size", "deviation", "decorrelate")})

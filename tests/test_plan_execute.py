@@ -14,8 +14,7 @@ import fvjax
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.visualize import score_of
-from sweeps.build import leaves
-from sweeps.execute import Executor, Outcome, stack
+from sweeps.execute import Executor, Outcome, leaves, stack
 from sweeps.plan import plan, signature
 
 
@@ -52,8 +51,7 @@ def execute(
 ) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     for group in plan([(model, j) for j in jobs]):
-        focus = jobs[group.members[0]].recipe.objective.focus
-        for ended in executor.execute(group, jobs, focus, chunk):
+        for ended in executor.execute(group, jobs, chunk):
             outcomes |= dict(ended)
     return [outcomes[i] for i in range(len(jobs))]
 
@@ -77,8 +75,7 @@ def test_one_chunk_never_mixes_two_models_but_they_share_a_program(executor: Exe
     assert groups[0].signature == groups[1].signature
     before = executor.compiled
     jobs = [j for _, j in pairs]
-    focus = jobs[0].recipe.objective.focus
-    made = [dict(next(executor.execute(g, jobs, focus, 2))) for g in groups]
+    made = [dict(next(executor.execute(g, jobs, 2))) for g in groups]
     assert executor.compiled == before + 1
     assert np.abs(image(made[0][0]) - image(made[1][1])).max() > 1e-3
 
@@ -149,33 +146,78 @@ def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
 def test_running_out_of_memory_halves_the_chunk(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, sizes, real = Executor(), [], Executor._run
+    executor, sizes, real = Executor(), [], Executor._give
 
-    def scarce(self: Executor, group: Any, jobs: Any, focus: Any, size: int, say: Any) -> Any:
+    def scarce(self: Executor, group: Any, members: Any, jobs: Any, size: int, say: Any) -> Any:
         sizes.append(size)
         if size > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return real(self, group, jobs, focus, size, say)
+        return real(self, group, members, jobs, size, say)
 
-    monkeypatch.setattr(Executor, "_run", scarce)
+    monkeypatch.setattr(Executor, "_give", scarce)
     outcomes = execute(executor, model, [job(i) for i in range(5)], chunk=8)
     assert sizes == [8, 4, 2, 2, 2]
     assert all(o.error is None for o in outcomes)
 
 
+def test_running_out_of_memory_when_fetched_repeats_what_was_given(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, sizes, real = Executor(), [], Executor._take
+
+    def scarce(self: Executor, flight: Any, size: int, free: float) -> Any:
+        sizes.append(size)
+        if size > 2 and 2 in flight.members:
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return real(self, flight, size, free)
+
+    monkeypatch.setattr(Executor, "_take", scarce)
+    jobs = [job(i) for i in range(6)]
+    outcomes = execute(executor, model, jobs, chunk=4)
+    assert sizes == [4, 2, 2, 2]
+    for one, other in zip(outcomes, execute(Executor(), model, jobs, chunk=2), strict=True):
+        assert np.array_equal(image(one), image(other))
+
+
+def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plenty, scarce = (Executor(jax.devices()[:1]) for _ in range(2))
+    jobs = [job(i) for i in range(16)]
+    (group,) = plan([(model, j) for j in jobs])
+    plenty.prepare(group, jobs, 16)
+    found = plenty.programs[group.signature, 16][0].result().memory_analysis()
+    needed = found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
+    monkeypatch.setattr("sweeps.execute.memory_of", lambda device: needed // 2)
+    outcomes = execute(scarce, model, jobs, chunk=16)
+    assert all(o.error is None for o in outcomes)
+    assert 5 <= outcomes[0].chunk <= 7  # nine tenths of the half
+
+
 def test_a_failing_chunk_fails_its_jobs_alone(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, real = Executor(), Executor._run
+    executor, real = Executor(), Executor._give
 
-    def broken(self: Executor, group: Any, jobs: Any, *rest: Any) -> Any:
-        if float(jobs[0].recipe.learning_rate) > 0.0115:
+    def broken(self: Executor, group: Any, members: Any, *rest: Any) -> Any:
+        if 2 in members:
             raise RuntimeError("the device is gone\nand more")
-        return real(self, group, jobs, *rest)
+        return real(self, group, members, *rest)
 
-    monkeypatch.setattr(Executor, "_run", broken)
+    monkeypatch.setattr(Executor, "_give", broken)
     outcomes = execute(executor, model, [job(i) for i in range(4)], chunk=2)
     assert [o.error for o in outcomes] == [None, None, *["RuntimeError: the device is gone"] * 2]
+
+
+def test_a_program_that_cannot_be_compiled_fails_its_jobs(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(Executor, "_compile", broken)
+    outcomes = execute(Executor(), model, [job(0), job(1)])
+    assert {o.error for o in outcomes} == {"RuntimeError: no such instruction"}
 
 
 def test_a_diverging_lane_leaves_the_others_alone(model: Model, executor: Executor) -> None:
@@ -187,24 +229,27 @@ def test_a_diverging_lane_leaves_the_others_alone(model: Model, executor: Execut
     assert np.array_equal(image(outcomes[2]), image(calm[2]))
 
 
-_FOUR = """
+_EIGHT = """
 import numpy as np, jax, sys
 sys.path.insert(0, "tests")
 from test_plan_execute import Executor, execute, fvjax, image, job
-assert len(jax.devices()) == 4
-model, jobs = fvjax.load("tiny"), [job(i, steps=8) for i in range(6)]
-one = execute(Executor(jax.devices()[:1]), model, jobs, chunk=6)
-four = execute(Executor(), model, jobs, chunk=6)
-assert four[0].chunk == 8  # padded so that every device has as many
-for a, b in zip(one, four, strict=True):
+assert len(jax.devices()) == 8
+model, jobs = fvjax.load("tiny"), [job(i, steps=8) for i in range(11)]
+one = execute(Executor(jax.devices()[:1]), model, jobs, chunk=11)
+eight = execute(Executor(), model, jobs, chunk=11)
+assert eight[0].chunk == 16  # padded so that every device has as many
+assert len(eight[0].result.image.shape) == 3
+for a, b in zip(one, eight, strict=True):
     np.testing.assert_allclose(image(a), image(b), atol=1e-5)
+few = execute(Executor(), model, jobs[:3])
+assert few[0].chunk == 3  # no more devices than jobs
 """
 
 
-def test_four_devices_make_the_images_of_one() -> None:
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+def test_eight_devices_make_the_images_of_one() -> None:
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-c", _FOUR], env=os.environ | flags, capture_output=True, text=True
+        [sys.executable, "-c", _EIGHT], env=os.environ | flags, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 

@@ -1,17 +1,20 @@
 """Sources yield the directions they are asked for, or say in one sentence why not."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from safetensors.numpy import save_file
 
 import fvjax
+from fvjax.data.photos import read_photo
 from fvjax.models import Model
 from fvjax.models.tiny import tiny
-from fvjax.sources import Channel, Logit, Random, Sourced, Vector
+from fvjax.sources import Channel, Generated, Logit, Random, Sourced, Vector
 
 ROWS = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
 
@@ -70,6 +73,15 @@ def test_a_logit_is_at_the_readout_whatever_the_layer(model: Model) -> None:
         Logit(index=0, layer="readout")(model, "conv1", 32)
 
 
+def test_only_logits_are_named_by_classes(model: Model) -> None:
+    for count in (8, 10):  # as many as conv1 has channels; as many as there are logits
+        named = model.replace(classes=tuple("abcdefghij"[:count]))  # type: ignore[attr-defined]
+        assert Logit(index=4, layer="conv1")(named, "conv1", 32).label == "conv1:4"
+        assert Logit(index=12, layer="conv2")(named, "conv1", 32).label == "conv2:12"
+    with pytest.raises(ValueError, match=r"layer 'conv2' must be .* 0 to 15, got 16"):
+        Logit(index=16, layer="conv2")(named, "conv1", 32)
+
+
 def test_a_random_direction_is_of_unit_length_and_reproducible(model: Model) -> None:
     one, again, other = (vector(Random(seed=s)(model, "conv2", 32)) for s in (3, 3, 4))
     assert one.shape == (16,)
@@ -81,10 +93,44 @@ def test_a_random_direction_is_of_unit_length_and_reproducible(model: Model) -> 
     assert np.abs(many.mean(0)).max() < 0.15  # five standard errors: no side is preferred
 
 
-@pytest.mark.parametrize("bad", [-1, 1.5, "a"])
+@pytest.mark.parametrize("bad", [-1, 1.5, "a", 2**32, True])
 def test_a_bad_seed_is_refused(model: Model, bad: Any) -> None:
-    with pytest.raises(ValueError, match=r"direction\.seed must be an integer of at least 0"):
-        Random(seed=bad)(model, "conv2", 32)
+    for source in (Random(seed=bad), Generated(seed=bad, at="mean")):
+        with pytest.raises(ValueError, match=r"direction\.seed must be .* from 0 to 4294967295"):
+            source(model, "conv2", 32)
+
+
+def test_the_largest_seed_is_taken(model: Model) -> None:
+    assert Random(seed=2**32 - 1)(model, "conv2", 32).label == "conv2:random 4294967295"
+
+
+@pytest.mark.parametrize("bad", [3, None, "middle", [1], {"row": 1, "column": 2}])
+def test_a_place_that_is_no_pair_is_refused(model: Model, bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"direction\.at must be center, mean or \[row, column\]"):
+        Generated(seed=0, at=bad)(model, "conv2", 32)
+
+
+# How a camera stores an upright picture under each EXIF orientation.
+STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: np.rot90,
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_photo_is_read_upright(orientation: int, tmp_path: Path) -> None:
+    upright = np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored = np.ascontiguousarray(STORED[orientation](upright))
+    Image.fromarray(stored).save(tmp_path / "photo.png", exif=exif)
+    np.testing.assert_array_equal(np.round(255 * read_photo(tmp_path / "photo.png", 12)), upright)
 
 
 @pytest.fixture(params=[".npy", ".npz", ".safetensors"])

@@ -109,6 +109,16 @@ def test_jitter_is_uniform_on_whole_pixels_within_its_bound() -> None:
     assert abs(np.corrcoef(rows, columns)[0, 1]) < 0.1
 
 
+@pytest.mark.parametrize(("pixels", "whole"), [(0.5, 0), (1.25, 1), (1.5, 1), (2.75, 2)])
+def test_jitter_leaves_fractions_of_a_pixel_off(pixels: float, whole: int) -> None:
+    image = ramps(32)
+    fractional, integer = (
+        jax.vmap(jax.jit(lambda k, p=p: Jitter(pixels=p)(k, image)))(KEYS[:200])
+        for p in (jnp.asarray(pixels), whole)
+    )
+    np.testing.assert_array_equal(fractional, integer)
+
+
 @pytest.mark.parametrize(("name", "strength"), [("jitter", 8), ("late_jitter", 4), ("jitter", 5)])
 def test_crop_offsets_are_lucid_s(name: str, strength: int) -> None:
     maps = warps(fixed(**{name: float(strength)}))

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
     """The middle square of a photograph, resized to `size` pixels, RGB in [0, 1], float32.
+
+    It is turned upright as the file's EXIF orientation says.
 
     Raises:
         ValueError: one sentence for a file that does not exist or is no image.
@@ -18,7 +20,7 @@ def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
         raise ValueError(f"there is no photo {path}")
     try:
         with Image.open(path) as opened:
-            photo = opened.convert("RGB")
+            photo = ImageOps.exif_transpose(opened).convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"{path} is no image that Pillow can read") from error
     side = min(photo.size)

@@ -28,6 +28,11 @@ class TextureNet(nn.Module):
     @nn.compact
     def __call__(self, image: Float[Array, "*batch height width 3"], record: Record) -> None:
         """Run forward on RGB in [0, 1]; height and width are multiples of 8."""
+        height, width = image.shape[-3:-1]
+        if height % 8 or width % 8:
+            raise ValueError(
+                f"height and width must be multiples of 8 for TextureNet, got {height} x {width}"
+            )
 
         def conv(name: str, x: Array, kernel: int, stride: int, pad: int) -> Array:
             width = self.widths[int(name[-1]) - 1]

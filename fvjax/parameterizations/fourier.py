@@ -28,10 +28,11 @@ class Fourier:
     decorrelate: bool = struct.field(pytree_node=False)
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no image."""
+        """Refuse values that make no image."""
         checks.count("size", self.size)
         checks.positive("deviation", self.deviation)
         checks.finite("decay", self.decay)
+        checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> Float[Array, "2 3 height half"]:
         """Independent normal real and imaginary parts, for frequencies 0 ... size//2 across."""

@@ -17,9 +17,10 @@ class Pixels:
     decorrelate: bool = struct.field(pytree_node=False)
 
     def __post_init__(self) -> None:
-        """Refuse a size or deviation that is no positive number."""
+        """Refuse values that make no image."""
         checks.count("size", self.size)
         checks.positive("deviation", self.deviation)
+        checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> Float[Array, "height width 3"]:
         """Independent normal values."""

@@ -42,7 +42,7 @@ class Generated:
 
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The activation vector, its length kept; the label names the image's content."""
-        checks.count("direction.seed", self.seed, least=0)
+        checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         drawn = _draw(jax.random.key(self.seed))
         name = " ".join(names[int(getattr(drawn, head))] for head, names in HEADS.items())
         shape = (size, size, 3)
@@ -68,7 +68,7 @@ def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:
         return "mean", jnp.mean(activations, (0, 1))
     if at == "center":
         return "center", activations[height // 2, width // 2]
-    if isinstance(at, str) or len(at) != 2:
+    if isinstance(at, str) or not isinstance(at, Sequence) or len(at) != 2:
         raise ValueError(f"direction.at must be center, mean or [row, column], got {at!r}")
     checks.index(f"direction.at row in layer {layer!r}", at[0], height)
     checks.index(f"direction.at column in layer {layer!r}", at[1], width)

@@ -47,7 +47,8 @@ class Logit:
         """The one-hot covector at the readout."""
         classes = channels_of(model, self.layer)
         checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
-        name = model.classes[self.index] if model.classes else f"{self.layer}:{self.index}"
+        readout = model.layers[self.layer] == (len(model.classes),)
+        name = model.classes[self.index] if readout else f"{self.layer}:{self.index}"
         direction = _one_hot((self.index,), self.layer, classes)
         return Sourced(direction, name, "covector", self.index)
 
@@ -60,7 +61,7 @@ class Random:
 
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The vector drawn from the seed."""
-        checks.count("direction.seed", self.seed, least=0)
+        checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         vector = jax.random.normal(jax.random.key(self.seed), (channels_of(model, layer),))
         direction = Direction(vector=vector / jnp.linalg.norm(vector), layer=layer)
         return Sourced(direction, f"{layer}:random {self.seed}", "vector")

@@ -19,7 +19,8 @@ class Jitter:
         checks.not_negative("pixels", self.pixels)
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Shift by whole pixels, uniform on -pixels ... pixels."""
-        places = jnp.floor(jax.random.uniform(key, (2,)) * (2 * self.pixels + 1))
-        down, across = (places - self.pixels).astype(jnp.int32)
+        """Shift by whole pixels, uniform on -n ... n for the n whole pixels in `pixels`."""
+        most = jnp.floor(self.pixels)
+        places = jnp.floor(jax.random.uniform(key, (2,)) * (2 * most + 1))
+        down, across = (places - most).astype(jnp.int32)
         return jnp.roll(image, (down, across), (0, 1))
