@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from fvjax.direction import View
 from fvjax.metrics import alignment, asleep
-from fvjax.models.model import Model
+from fvjax.models.model import Model, in_its_precision
 from fvjax.optimizers import OPTIMIZERS
 from fvjax.recipe import Job
 from fvjax.types import Flag, Image, Scalar
@@ -48,6 +48,7 @@ def score_of(
     return score, alignment(*here) | {"asleep": asleep(*here)}
 
 
+@in_its_precision
 def visualize(model: Model, job: Job) -> Result:
     """Make one image: a pure function of model and job, to be jitted and vmapped over jobs.
 

@@ -22,7 +22,6 @@ from sweeps.execute import leaves
 from sweeps.table import COLUMNS, METRICS
 
 _POSITIONS = ("all", "center")
-_PRECISIONS = ("float32",)
 _LEAST_SIZE = 16  # pixels
 
 
@@ -43,10 +42,9 @@ def build(config: DictConfig) -> Task:
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
     plain = _plain(config)
     checks.choice("position", plain["position"], _POSITIONS)
-    checks.choice("precision", plain["precision"], _PRECISIONS)
     checks.count("size", plain["size"], _LEAST_SIZE)
     checks.count("seed", plain["seed"], least=0, most=checks.MOST_SEED)
-    model = _model(json.dumps(plain["model"], sort_keys=True))
+    model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
     layer, size = plain["layer"], plain["size"]
     checks.choice("layer", layer, model.layers)
     _fits(model, size)
@@ -136,13 +134,13 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 @cache
-def _model(config: str) -> Model:
+def _model(config: str, precision: str) -> Model:
     """The model of a config (as JSON), loaded once: equal configs share weights and programs."""
     node = json.loads(config)
     model = instantiate({k: v for k, v in node.items() if k not in ("default_layer", "size")})
     if not isinstance(model, Model):
         raise ValueError(f"model {node['_target_']} must return a fvjax.Model, got {type(model)}")
-    return model
+    return model.in_precision(precision)
 
 
 def _fits(model: Model, size: int) -> None:

@@ -35,6 +35,7 @@ def conv(
     A strided convolution is a stride-1 convolution over blocks of stride x stride pixels, and a 1x1
     convolution a matrix product, so that one backward formulation serves all.
     """
+    x = x.astype(kernel.dtype)  # a network's constants may have widened it
     rows, columns, channels, features = kernel.shape
     if (rows, columns, stride) == (1, 1, 1) and padding == ((0, 0), (0, 0)):
         return (x.reshape(-1, channels) @ kernel[0, 0]).reshape(*x.shape[:-1], features)
@@ -72,7 +73,7 @@ def _correlation(padding: Padding) -> Callable[[Array, Array], Array]:
     @jax.custom_batching.custom_vmap
     def correlate(x: Array, kernel: Array) -> Array:
         tile = _tile(x.shape, kernel.shape, padding)
-        if tile is None:
+        if tile is None or x.dtype != jnp.float32:
             return plain(x, kernel, padding)
         quick = partial(winograd, padding=padding, m=tile)
         other = partial(plain, padding=padding)

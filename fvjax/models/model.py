@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,11 @@ from fvjax import checks
 from fvjax.types import Activations, Flag, Image
 
 Shape = tuple[int, ...]
+P = ParamSpec("P")
+R = TypeVar("R")
+# What `jax.default_matmul_precision` is in each. By default a GPU rounds the factors of float32
+# products to 10 bits, which is tf32; a CPU has no tf32 and computes in float32.
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}
 
 
 class Record:
@@ -34,7 +39,7 @@ class Record:
         """Keep and return layer `name`; `main=False` for a branch or a pre-activation."""
         if name in self.activations:
             raise ValueError(f"the network records layer {name!r} twice")
-        x = x + self.offsets[name] if name in self.offsets else x
+        x = x + self.offsets[name].astype(x.dtype) if name in self.offsets else x
         self.activations[name] = x
         if main:
             self.main.append(name)
@@ -60,6 +65,7 @@ class Model:
     size: tuple[int, int] = struct.field(pytree_node=False)  # pixels: the network's own input
     default_layer: str = struct.field(pytree_node=False)
     classes: tuple[str, ...] = struct.field(pytree_node=False, default=())  # names of the logits
+    precision: str = struct.field(pytree_node=False, default="float32")  # see `in_precision`
 
     @classmethod
     def from_function(
@@ -88,10 +94,31 @@ class Model:
         checks.choice("layer", default, layers)
         return model.replace(default_layer=default)  # type: ignore[attr-defined, no-any-return]
 
+    def in_precision(self, precision: str) -> "Model":
+        """The same model, whose network computes in another precision.
+
+        Args:
+            precision: float32; tf32, products of factors with 10 bits after the point on an NVIDIA
+                GPU; bfloat16, weights, image and activations with 7. Scores, metrics, parameters
+                and optimizer are float32 in each.
+        """
+        checks.choice("precision", precision, PRECISIONS)
+        model = self.replace(precision=precision)  # type: ignore[attr-defined]
+        weights = jax.tree.map(
+            lambda x: x.astype(model.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+            self.weights,
+        )
+        return model.replace(weights=weights)  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """Of weights and activations inside the network."""
+        return jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32
+
     def __call__(
         self, image: Image, offsets: Mapping[str, Array] | None = None, redirect: Flag = False
     ) -> Activations:
-        """Activations by layer, in forward order, "image" first.
+        """Activations by layer, float32, in forward order, "image" first.
 
         Args:
             image: (height, width, 3), RGB in [0, 1].
@@ -99,10 +126,10 @@ class Model:
             redirect: let gradient through units that would block all of it (`layers.relu`).
         """
         record = Record({} if offsets is None else offsets, redirect)
-        self.network(self.weights, record("image", image), record)
+        self.network(self.weights, record("image", image).astype(self.dtype), record)
         for name in record.offsets:
             checks.choice("layer", name, record.activations)
-        return record.activations
+        return {name: x.astype(jnp.float32) for name, x in record.activations.items()}
 
     def shapes(self, size: tuple[int, int]) -> dict[str, Shape]:
         """Shape of every layer, in forward order, for an image of (height, width) pixels."""
@@ -130,19 +157,32 @@ class Model:
     ) -> tuple[tuple[tuple[str, Shape], ...], tuple[str, ...]]:
         leaves, tree = jax.tree.flatten(self.weights)
         kinds = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
-        return _structure(self.network, tree, kinds, tuple(size))
+        return _structure(self.network, tree, kinds, tuple(size), self.dtype)
+
+
+def in_its_precision(
+    function: Callable[Concatenate[Model, P], R],
+) -> Callable[Concatenate[Model, P], R]:
+    """Trace a function of a model, gradients included, in the model's precision."""
+
+    @wraps(function)
+    def traced(model: Model, /, *args: P.args, **keywords: P.kwargs) -> R:
+        with jax.default_matmul_precision(PRECISIONS[model.precision]):
+            return function(model, *args, **keywords)
+
+    return traced
 
 
 @lru_cache(maxsize=256)
 def _structure(
-    network: Network, tree: Any, kinds: tuple[Any, ...], size: tuple[int, int]
+    network: Network, tree: Any, kinds: tuple[Any, ...], size: tuple[int, int], dtype: Any
 ) -> tuple[tuple[tuple[str, Shape], ...], tuple[str, ...]]:
     record = Record({}, False)
 
     def forward(weights: Any, image: Image) -> None:
         network(weights, image, record)
 
-    image = jax.ShapeDtypeStruct((*size, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((*size, 3), dtype)
     jax.eval_shape(forward, jax.tree.unflatten(tree, kinds), image)
     shapes = tuple((name, x.shape) for name, x in record.activations.items())
     return shapes, tuple(record.main)

@@ -40,4 +40,6 @@ def normal(key: Key, shape: tuple[int, ...]) -> Array:
 
 def to_rgb(raw: Float[Array, "height width 3"], decorrelate: bool) -> Image:
     """An image in [0, 1] from unbounded values, in Lucid's decorrelated colours or in RGB."""
-    return jax.nn.sigmoid(raw @ jnp.asarray(COLOUR) if decorrelate else raw)
+    if decorrelate:  # in float32 whatever the network's precision
+        raw = jnp.matmul(raw, jnp.asarray(COLOUR), precision="highest")
+    return jax.nn.sigmoid(raw)
