@@ -1,7 +1,8 @@
 """How fast an accelerator runs GoogLeNet with random weights, by precision and chunk, and why.
 
-Rate: image-steps per second of side_fvjax's loop, whose first forward pass is not counted as a
-step; the median of calls that fill three seconds, compiling left out.
+Rate: image-steps per second of side_fvjax's loop, whose looks at the first and the last image cost
+as much as steps and are counted as such; the median of calls that fill three seconds, compiling
+left out.
 MFU: that rate times the operations of an image-step over a matrix product's rate, measured here in
 the same precision. The operations are counted, not taken from XLA, which counts nothing for cuDNN:
 the convolutions' forward (side_fvjax.flops), twice, since the input gradient costs the same again.
@@ -27,13 +28,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pandas
@@ -41,13 +39,9 @@ from jax import lax
 from side_fvjax import flops, job, load, loop, write_weights
 from work import Setting
 
-import fvjax
-from fvjax.models.conv import Conv
-from fvjax.models.model import Network, Record
+from fvjax.models.model import PRECISIONS
 
 OUT = Path(__file__).parent / "out" / "gpu.json"
-# What `jax.default_matmul_precision` is in each; in bfloat16 the operands are, too.
-PRECISIONS = {"bfloat16": "default", "tf32": "tensorfloat32", "float32": "highest"}
 QUICK = {
     "layers": ["mixed3a"],
     "sizes": [32],
@@ -63,34 +57,6 @@ REPEATS = 8  # in one call, so that its launch weighs little
 COPIED = 2**26  # float32 numbers: beyond any cache
 FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while"}  # move nothing
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Half:
-    """A flax network whose convolutions, and so everything after the first, are in bfloat16."""
-
-    network: Network
-
-    def __call__(self, weights: Any, image: Any, record: Record) -> Any:
-        """Run forward."""
-
-        def cast(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
-            if isinstance(context.module, Conv):
-                arguments = [x.astype(jnp.bfloat16) for x in arguments]
-            return call(*arguments, **keywords)
-
-        with nn.intercept_methods(cast):
-            return self.network(weights, image, record)
-
-
-def in_precision(
-    model: fvjax.Model, precision: str
-) -> tuple[fvjax.Model, AbstractContextManager[Any]]:
-    """The model in a precision, and the context to trace it in."""
-    if precision == "bfloat16":
-        weights = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model.weights)
-        model = model.replace(weights=weights, network=Half(model.network))
-    return model, jax.default_matmul_precision(PRECISIONS[precision])
 
 
 def seconds(least: float, program: Any, *arguments: Any) -> list[float]:
@@ -149,7 +115,7 @@ def traffic(program: Any) -> int:
 
 def measure(setting: Setting, precision: str, weights: str, peak: float, least: float) -> Row:
     """Compile and time one program; a row without rates if memory runs out."""
-    model, context = in_precision(load(weights), precision)
+    model = load(weights).in_precision(precision)
     channels = model.layers[setting.layer][-1]
     row = {"layer": setting.layer, "size": setting.size, "precision": precision}
     row |= {"chunk": setting.batch}
@@ -157,20 +123,20 @@ def measure(setting: Setting, precision: str, weights: str, peak: float, least: 
         lanes = jnp.arange(setting.batch) % channels
         jobs = jax.vmap(lambda index: job(index, setting, channels))(lanes)
         begin = time.perf_counter()
-        with context:
-            program = jax.jit(loop).lower(model, jobs).compile()
+        program = jax.jit(loop).lower(model, jobs).compile()
         compiling = time.perf_counter() - begin
         times = seconds(least, program, model, jobs)
     except Exception as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return row
-    step = statistics.median(times) / setting.steps
+    iterations = setting.steps + 2
+    step = statistics.median(times) / iterations
     memory = program.memory_analysis()
     device = jax.devices()[0].memory_stats() or {}  # a CPU has none
     return row | {
         "rate": setting.batch / step,
-        "rates": [setting.batch * setting.steps / t for t in times],
+        "rates": [setting.batch * iterations / t for t in times],
         "step_ms": 1000 * step,
         "mfu": setting.batch / step * 2 * flops(setting, weights) / peak,
         "gb_per_s": traffic(program) / step / 1e9,
@@ -252,7 +218,9 @@ def main() -> None:
     parser.add_argument("--layers", nargs="+", default=["mixed4d", "mixed5b"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 224], help="pixels")
     parser.add_argument("--chunks", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024])
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument(
+        "--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS)[::-1]
+    )
     parser.add_argument("--steps", type=int, default=32, help="in one call")
     parser.add_argument("--seconds", type=float, default=3.0, help="of timing for a row")
     parser.add_argument("--width", type=int, default=8192, help="of the matrix products")

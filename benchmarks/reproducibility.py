@@ -34,13 +34,10 @@ def job(index: int, steps: int) -> fvjax.Job:
 def run(devices: int, chunk: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and scores of sixteen jobs."""
     model, jobs = fvjax.load("texturenet"), [job(i, steps) for i in range(16)]
-    (group,) = plan([(model, j) for j in jobs])
-    focus = jobs[0].recipe.objective.focus
+    (group,) = plan([(model, j, True) for j in jobs])
     executor = Executor(jax.devices()[:devices])
     results = [
-        outcome.result
-        for ended in executor.execute(group, jobs, focus, chunk)
-        for _, outcome in ended
+        outcome.result for ended in executor.execute(group, jobs, chunk) for _, outcome in ended
     ]
     return np.stack([r.image for r in results]), np.stack([r.score for r in results])
 

@@ -9,13 +9,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from safetensors.numpy import save_file
-from work import Setting, Timing, awakening, timing
+from work import THREADS, Setting, Timing, awakening, timing
 
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
-from sweeps.execute import leaves, run_jobs, stack
+from sweeps.execute import leaves, run_jobs, spread, stack
+
+# As the application does; before JAX starts.
+jax.config.update("jax_num_cpu_devices", THREADS)
 
 
 def write_weights(path: str, layer: str) -> str:
@@ -79,7 +83,8 @@ def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
     channels = model.layers[setting.layer][-1]
     jobs = stack([job(i, setting, channels) for i in range(setting.batch)])
     begin = time.perf_counter()
-    program = jax.jit(loop).lower(model, jobs).compile()
+    devices = np.array(jax.devices()[: setting.batch])  # as the executor: no more than jobs
+    program = spread(loop, Mesh(devices, ("jobs",)), 1).lower(model, jobs).compile()
     return partial(program, model, jobs), time.perf_counter() - begin
 
 

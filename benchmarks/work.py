@@ -33,14 +33,14 @@ class Setting:
         return Setting(self.name, size, self.batch, steps, layer, self.peers)
 
 
-# The steps keep each side's round between one and ten seconds on two cores.
+# Two looks that cost as much as a step each count against ours: so few as 24 steps make that 8 %.
 SETTINGS = (
-    Setting("224 px, batch 1", 224, 1, 16, "mixed4d", {"stock_224": ("side_lucent", "stock")}),
+    Setting("224 px, batch 1", 224, 1, 32, "mixed4d", {"stock_224": ("side_lucent", "stock")}),
     Setting(
         "128 px, batch 1",
         128,
         1,
-        32,
+        64,
         "mixed4d",
         {
             "tuned_b1": ("side_lucent", "tuned"),
@@ -52,7 +52,7 @@ SETTINGS = (
         "128 px, batch 16",
         128,
         16,
-        8,
+        24,
         "mixed4d",
         {
             "tuned_b16": ("side_lucent", "tuned"),
@@ -84,15 +84,15 @@ def timing(seconds: float, scores: Sequence[float]) -> Timing:
     return Timing(seconds, len(scores), float(scores[0]), float(later))
 
 
-def check(timing: Timing, setting: Setting, side: str, rises: bool = True) -> Timing:
-    """The timing, if its side did the work: every step, and (if it must) a score that rose.
+def check(timing: Timing, setting: Setting, side: str) -> Timing:
+    """The timing, if its side did the work: every step, and a score that rose.
 
     Raises:
         ValueError: naming the side and what it did instead.
     """
     if timing.steps != setting.steps:
         raise ValueError(f"{side} did {timing.steps} of {setting.steps} steps in {setting.name}")
-    if not math.isfinite(timing.after) or (rises and not timing.rose):
+    if not math.isfinite(timing.after) or not timing.rose:
         raise ValueError(f"the score of {side} did not rise in {setting.name}: {timing}")
     return timing
 

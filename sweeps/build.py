@@ -22,6 +22,7 @@ from sweeps.execute import leaves
 from sweeps.table import COLUMNS, METRICS
 
 _POSITIONS = ("all", "center")
+_SCORES = ("first_score", "score")
 _LEAST_SIZE = 16  # pixels
 
 
@@ -33,6 +34,7 @@ class Task:
     job: Job
     sourced: Sourced  # the original direction, in the plain space
     headline: str
+    measured: bool  # all metrics, not only the score
     job_id: str  # hash of the resolved config and of the files that it names
     columns: dict[str, Any]  # the config as columns of the table
 
@@ -51,8 +53,10 @@ def build(config: DictConfig) -> Task:
     source: Source = instantiate(plain["direction"])
     sourced = source(model, layer, size)
     _looks_there(plain, sourced)
-    headline = plain["metrics"]["headline"]
-    checks.choice("metrics.headline", headline, _metrics_of(model, sourced))
+    headline, measured = plain["metrics"]["headline"], plain["metrics"]["measured"]
+    checks.boolean("metrics.measured", measured)
+    there = _metrics_of(model, sourced) if measured else _SCORES
+    checks.choice("metrics.headline", headline, there)
     recipe = Recipe(
         objective=_score(plain, model, sourced),
         parameterization=instantiate(plain["parameterization"], size=size),
@@ -64,7 +68,7 @@ def build(config: DictConfig) -> Task:
     key = jax.random.key(plain["seed"])
     job = leaves(Job(recipe=recipe, direction=sourced.direction, key=key))
     job_id = identity([choices_of(plain, choices), plain])
-    return Task(model, job, sourced, headline, job_id, columns(plain, choices))
+    return Task(model, job, sourced, headline, measured, job_id, columns(plain, choices))
 
 
 def identity(config: Any) -> str:

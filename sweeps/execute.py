@@ -81,7 +81,7 @@ class Executor:
     def __init__(self, devices: Sequence[Any] | None = None) -> None:
         """Use these devices (all local ones if None)."""
         self.devices = list(jax.local_devices() if devices is None else devices)
-        self.programs: dict[Any, tuple[Future[Any], Future[Any]]] = {}  # by signature and chunk
+        self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and chunk
         self.pool = ThreadPoolExecutor(2, "compile")
 
     def chunk_for(self, group: Group, wanted: int | None = None) -> int:
@@ -104,12 +104,13 @@ class Executor:
             job = jobs[group.members[0]]
             stacked = jax.tree.map(lambda x: _shape(x, size), job)
             image = jax.eval_shape(_decoded, job)
-            self.programs[key] = (
-                self.pool.submit(self._compile, run_jobs, size, group.model, stacked),
-                self.pool.submit(
-                    self._compile, measure_jobs, size, group.model, stacked, _shape(image, size)
-                ),
-            )
+            works: list[tuple[Any, ...]] = [(run_jobs, stacked)]
+            if group.measured:
+                works.append((measure_jobs, stacked, _shape(image, size)))
+            self.programs[key] = [
+                self.pool.submit(self._compile, function, size, group.model, *arguments)
+                for function, *arguments in works
+            ]
         return size
 
     def execute(
@@ -180,7 +181,7 @@ class Executor:
         programs = self.programs[group.signature, size]
         there = all(program.done() for program in programs)
         announce("optimizing" if there else "compiling")
-        run, gauge = (program.result() for program in programs)
+        run, *gauge = (program.result() for program in programs)
         announce("optimizing")
         compiled = time.perf_counter()
         mine = [jobs[m] for m in members]
@@ -189,8 +190,8 @@ class Executor:
         stacked = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
         model = jax.device_put(group.model, NamedSharding(mesh, PartitionSpec()))
         result = run(model, stacked)
-        values = result, gauge(model, stacked, result.image)
-        return Flight(members, values, compiled, 0.0 if there else compiled - begun)
+        metrics = gauge[0](model, stacked, result.image) if gauge else {}
+        return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
 
     def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:
         """Wait for a chunk: its outcomes, and when it ended."""
@@ -215,19 +216,8 @@ class Executor:
         return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
 
     def _compile(self, function: Any, size: int, model: Model, *stacked: Any) -> Any:
-        """The program for these shapes, the jobs' axis spread over the devices."""
-        mesh = self._mesh(size)
-        split, whole = NamedSharding(mesh, _JOBS), NamedSharding(mesh, PartitionSpec())
-        spread = jax.shard_map(
-            function,
-            mesh=mesh,
-            in_specs=(PartitionSpec(), *[_JOBS] * len(stacked)),
-            out_specs=_JOBS,
-            check_vma=False,  # custom gradients do not say how they vary over the mesh
-        )
-        # The inputs' shardings let it accept arrays wherever they were made.
-        placed = jax.jit(spread, in_shardings=(whole, *[split] * len(stacked)))
-        program = placed.lower(model, *stacked).compile()
+        """The program for these shapes; more than the memory holds is refused."""
+        program = spread(function, self._mesh(size), len(stacked)).lower(model, *stacked).compile()
         limit = memory_of(self.devices[0])
         found = program.memory_analysis()
         if limit is not None and found is not None:
@@ -241,6 +231,20 @@ class Executor:
     def compiled(self) -> int:
         """Visualization programs compiled so far, those being compiled included."""
         return len(self.programs)
+
+
+def spread(function: Any, mesh: Mesh, inputs: int) -> Any:
+    """`function(model, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
+    split, whole = NamedSharding(mesh, _JOBS), NamedSharding(mesh, PartitionSpec())
+    sharded = jax.shard_map(
+        function,
+        mesh=mesh,
+        in_specs=(PartitionSpec(), *[_JOBS] * inputs),
+        out_specs=_JOBS,
+        check_vma=False,  # custom gradients do not say how they vary over the mesh
+    )
+    # The shardings let a compiled program take arrays wherever they were made.
+    return jax.jit(sharded, in_shardings=(whole, *[split] * inputs))
 
 
 def memory_of(device: Any) -> int | None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from fvjax.models.model import Model
 from fvjax.recipe import Job
 
-Pair = tuple[Model, Job]
+Piece = tuple[Model, Job, bool]  # the last: whether the image is measured
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Group:
     """Jobs of one model that run in one program; `members` are their places in the sweep."""
 
     signature: Any  # equal where job and model have equal structure: one compiled program
+    measured: bool
     model: Model
     members: tuple[int, ...]
 
@@ -28,18 +29,18 @@ def signature(*trees: Any) -> Any:
     return structure, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
 
 
-def plan(pairs: Sequence[Pair]) -> list[Group]:
-    """Group (model, job) pairs, in order of first appearance; no group mixes two models.
+def plan(pieces: Sequence[Piece]) -> list[Group]:
+    """Group (model, job, measured), in order of first appearance; no group mixes two models.
 
     Models that differ in leaves alone have groups of their own with an equal signature.
     """
     groups: dict[Any, list[int]] = {}
     signatures = []
-    for place, (model, job) in enumerate(pairs):
-        signatures.append(signature(model, job))
+    for place, (model, job, measured) in enumerate(pieces):
+        signatures.append((measured, signature(model, job)))
         groups.setdefault((signatures[-1], id(model)), []).append(place)
     return [
-        Group(signatures[members[0]], pairs[members[0]][0], tuple(members))
+        Group(signatures[members[0]], pieces[members[0]][2], pieces[members[0]][0], tuple(members))
         for members in groups.values()
     ]
 

@@ -46,7 +46,7 @@ def run(
         report: called with the row of every task as its chunk ends.
     """
     jobs = [task.job for task in tasks]
-    groups = plan([(task.model, task.job) for task in tasks])
+    groups = plan([(task.model, task.job, task.measured) for task in tasks])
     with Progress(sum(job.recipe.steps for job in jobs)) as progress:
         names = [program_name(group.signature) for group in groups]
         wanted = [chunk if chunk is not None else (chunk_of or {}).get(name) for name in names]
@@ -85,7 +85,7 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
             row["rank"] = None
         if task.sourced.kind == "covector":
             row["inversion_error"] = None
-        if not (row["dot"] or 0) > 0:
+        if not (row.get("dot") or 0) > 0:
             row["parsimony"] = None
     row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
     row |= {"device": outcome.device, "program": program, "chunk": outcome.chunk}

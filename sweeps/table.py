@@ -44,7 +44,8 @@ COLUMNS = {
     "high_frequency": "share of the spectral power above half the Nyquist frequency",
     "saturated": "share of pixel values below .01 or above .99",
     "seconds": "the chunk's wall time, compilation apart, divided by its jobs",
-    "compile_seconds": "spent compiling for this job's chunk; 0 where the program was there",
+    "compile_seconds": "that the job's chunk waited for its programs; others run while they are "
+    "compiled",
     "device": "what it ran on",
     "program": "equal for jobs of equal structure, which share a compiled program",
     "chunk": "jobs in one run of the program, padding included",

@@ -77,6 +77,15 @@ def test_a_sweep_is_one_table_and_ordinary_jobs(app: App, tmp_path: Path) -> Non
         assert f"direction.index={row['direction_index']}" in overrides
 
 
+def test_without_metrics_a_sweep_has_its_scores(app: App, tmp_path: Path) -> None:
+    assert app("-m", *TINY, "metrics=none,default", "hydra.sweep.dir=some") == 0
+    bare, whole = (row for _, row in sweeps.load(tmp_path / "some").iterrows())
+    assert np.isnan([bare["dot"], bare["robust_dot"], bare["saturated"]]).all()
+    assert (bare["score"], bare["first_score"]) == (whole["score"], whole["first_score"])
+    assert (tmp_path / "some" / "0").is_dir() and whole["dot"] > 0
+    assert bare["program"] != whole["program"]
+
+
 def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> None:
     assert app("-m", *TINY, "seed=0,1", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
@@ -194,6 +203,9 @@ WRONG = {
     "penalty=none penalty.weight=1": "penalty.weight is a key of",
     "direction=logit direction.layer=conv2 layer=conv1": "direction.layer=conv2 decides where",
     "metrics.headline=dott": "did you mean dot",
+    "metrics=none metrics.headline=dot": "unknown metrics.headline 'dot'",
+    "metrics.measured=no_thanks": "metrics.measured must be true or false",
+    "precision=half": "unknown precision 'half'",
     "metrics.headline=null": "unknown metrics.headline None",
     "metrics.headline=rank direction=random": "unknown metrics.headline 'rank'",
     "metrics.headline=inversion_error": "unknown metrics.headline 'inversion_error'",
