@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import jax
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig
 
-import fvjax
+from fvjax.models.model import Model
+from fvjax.recipe import Job
+from fvjax.visualize import score_of
 from sweeps.build import Task, build
 from sweeps.lock import LOCK
 from sweeps.messages import explain
@@ -47,12 +50,19 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, str]:
         key = signature(task.model, task.job)
         if key not in seen:
             try:
-                jax.eval_shape(fvjax.visualize, task.model, task.job)
+                jax.eval_shape(_first_look, task.model, task.job)
                 seen[key] = None
             except (TypeError, ValueError) as error:
                 seen[key] = str(error).splitlines()[0]
     found = {place: seen[signature(t.model, t.job)] for place, t in tasks.items()}
     return {place: text for place, text in found.items() if text is not None}
+
+
+def _first_look(model: Model, job: Job) -> Any:
+    """The score of the first image: what an image's making does, but for gradient and steps."""
+    recipe = job.recipe
+    image = recipe.parameterization.decode(recipe.parameterization.init(job.key))
+    return score_of(model, job, image, partial(recipe.transform, job.key))
 
 
 def discard(directory: Path) -> None:
