@@ -1,7 +1,7 @@
 """Our side: a setting as one compiled program, on GoogLeNet with random weights."""
 
 import time
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from work import THREADS, Setting, Timing, awakening, timing
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
-from sweeps.execute import leaves, run_jobs, spread, stack
+from sweeps.execute import CPU_LANES, leaves, run_jobs, spread, stack
 
 # As the application does; before JAX starts.
 jax.config.update("jax_num_cpu_devices", THREADS)
@@ -71,21 +71,24 @@ def job(index: int, setting: Setting, channels: int) -> fvjax.Job:
 
 
 def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
-    """Images and history: XLA drops the scores of first and final image, which no peer takes."""
+    """Images and history, as a peer keeps them."""
     result = run_jobs(model, jobs)
     return result.image, result.history
 
 
 @lru_cache
 def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
-    """The compiled program with its arguments, and the seconds to trace and compile it."""
+    """Runs all chunks of the batch, as the executor cuts it; and the seconds to compile that."""
     model = load(weights)
     channels = model.layers[setting.layer][-1]
-    jobs = stack([job(i, setting, channels) for i in range(setting.batch)])
+    jobs = [job(i, setting, channels) for i in range(setting.batch)]
+    devices = np.array(jax.devices()[: setting.batch])
+    size = min(CPU_LANES * len(devices), setting.batch)
+    chunks = [stack(jobs[i : i + size]) for i in range(0, setting.batch, size)]
     begin = time.perf_counter()
-    devices = np.array(jax.devices()[: setting.batch])  # as the executor: no more than jobs
-    program = spread(loop, Mesh(devices, ("jobs",)), 1).lower(model, jobs).compile()
-    return partial(program, model, jobs), time.perf_counter() - begin
+    program = spread(loop, Mesh(devices, ("jobs",)), 1).lower(model, chunks[0]).compile()
+    seconds = time.perf_counter() - begin
+    return lambda: [program(model, chunk) for chunk in chunks], seconds
 
 
 def warm(setting: Setting, weights: str) -> float:
@@ -99,9 +102,10 @@ def run(setting: Setting, weights: str) -> Timing:
     """One round."""
     program, _ = prepared(setting, weights)
     begin = time.perf_counter()
-    _, history = jax.block_until_ready(program())
+    made = jax.block_until_ready(program())
     seconds = time.perf_counter() - begin
-    return timing(seconds, np.asarray(history["score"]).sum(0).tolist())
+    scores = np.concatenate([history["score"] for _, history in made])
+    return timing(seconds, scores.sum(0).tolist())
 
 
 def flops(setting: Setting, weights: str) -> float:

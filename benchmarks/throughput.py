@@ -1,5 +1,7 @@
 """Image-steps per second on GoogLeNet to mixed4d at 128 pixels, by chunk, and compile time.
 
+Jobs are spread over a device for each core, as the application does; --devices 1 for one device.
+The looks at the first and the last image cost as much as a step each; only steps are counted.
 Writes benchmarks/out/throughput.json and prints one table. Timings are of this machine alone.
 """
 
@@ -14,9 +16,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
 
 import fvjax
-from sweeps.execute import leaves, run_jobs, stack
+from sweeps.execute import leaves, run_jobs, spread, stack
 
 OUT = Path(__file__).parent / "out"
 
@@ -38,11 +42,12 @@ def job(index: int, size: int, steps: int, layer: str, channels: int) -> fvjax.J
 
 def measure(model: fvjax.Model, chunk: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Compile one program and run it several times."""
-    steps = max(24, arguments.image_steps // chunk)  # the two scorings weigh little
+    steps = max(24, arguments.image_steps // chunk)
     channels = model.layers[arguments.layer][-1]
     jobs = stack([job(i, arguments.size, steps, arguments.layer, channels) for i in range(chunk)])
     begin = time.perf_counter()
-    program = jax.jit(run_jobs).lower(model, jobs).compile()
+    mesh = Mesh(np.array(jax.devices()[: min(arguments.devices, chunk)]), ("jobs",))
+    program = spread(run_jobs, mesh, 1).lower(model, jobs).compile()
     compiling = time.perf_counter() - begin
     rates = []
     for _ in range(arguments.rounds):
@@ -63,7 +68,9 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image-steps", type=int, default=128, help="in one round")
+    parser.add_argument("--devices", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", arguments.devices)
     model = fvjax.load("googlenet", weights=arguments.weights)
     rows = [measure(model, chunk, arguments) for chunk in arguments.chunks]
     machine = {"processor": platform.processor(), "cores": os.cpu_count(), "jax": jax.__version__}

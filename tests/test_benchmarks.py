@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,3 +69,34 @@ def test_traffic_is_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert moved(10) == moved(100)
     least = 3 * 256 * 256 * 4  # read two matrices, write one
     assert least <= moved(10) < 3 * least
+
+
+def report_of(script: str, out: Path) -> dict[str, Any]:
+    """What a quick run of a script writes."""
+    command = [sys.executable, str(BENCHMARKS / script), "--quick", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def test_the_plain_network_is_the_same_one(tmp_path: Path) -> None:
+    report = report_of("plain.py", tmp_path / "plain.json")
+    assert max(report["gradients_differ_float64"]) < 1e-6
+    rows = report["chunks"]["2"]
+    assert "01oi" in rows["plain"]["layouts"] and "01oi" not in rows["layers"]["layouts"]
+
+
+def test_one_program_for_several_objectives_makes_the_same_pictures(tmp_path: Path) -> None:
+    report = report_of("switch.py", tmp_path / "switch.json")
+    assert report["difference"] < 1e-4
+    assert all(min(times) > 0 for row in report["seconds"].values() for times in row.values())
+
+
+def test_scaling_is_drawn(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "scaling.py"), "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "scaling.json").read_text())
+    assert [row["programs"] for row in report["jobs"]] == [1, 1]
+    assert (tmp_path / "scaling.png").stat().st_size > 1000

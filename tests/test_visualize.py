@@ -1,5 +1,6 @@
 """The loop ascends, one program serves every hyperparameter, and no image sees its neighbours."""
 
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -337,3 +338,34 @@ def test_a_readout_whose_channels_all_sleep_is_woken(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys.modules["fvjax.visualize"], "REDIRECTED_STEPS", 0)
     grey = fvjax.visualize(model, sleeper)
     assert grey.score == 1.0 and grey.dead
+
+
+def compiled_step(network: Any, layer: str) -> Any:
+    weights = [jax.random.normal(jax.random.key(i), (3, 3, 8, 8)) for i in range(3)]
+    model = Model.from_function(network, weights, size=(32, 32))
+    direction = Direction(vector=jnp.ones(8), layer=layer)
+    return jax.jit(fvjax.visualize).lower(model, job().replace(direction=direction)).compile()
+
+
+def three(weights: Any, image: Array, record: Record) -> None:
+    x = jnp.concatenate([image, image, image[..., :2]], -1)
+    for i, kernel in enumerate(weights):
+        x = record(f"layer{i}", layers.relu(layers.conv(x, kernel), record.redirect))
+
+
+def first_of_three(weights: Any, image: Array, record: Record) -> None:
+    three(weights[:1], image, record)
+
+
+def test_nothing_above_the_deepest_layer_that_a_score_uses_is_computed() -> None:
+    low, cut, high = (
+        compiled_step(*case).cost_analysis()["flops"]
+        for case in ((three, "layer0"), (first_of_three, "layer0"), (three, "layer2"))
+    )
+    assert low == cut and high > 1.5 * low
+
+
+def test_no_convolution_of_a_whole_step_has_the_slow_kernel_layout() -> None:
+    text = compiled_step(three, "layer2").as_text()
+    layouts = re.findall(r"dim_labels=\w+_(\w+)->", text)
+    assert len(layouts) >= 6 and "01oi" not in layouts

@@ -73,7 +73,7 @@ def _correlation(padding: Padding) -> Callable[[Array, Array], Array]:
     @jax.custom_batching.custom_vmap
     def correlate(x: Array, kernel: Array) -> Array:
         tile = _tile(x.shape, kernel.shape, padding)
-        if tile is None or x.dtype != jnp.float32:
+        if tile is None or jnp.finfo(x.dtype).bits < 32:
             return plain(x, kernel, padding)
         quick = partial(winograd, padding=padding, m=tile)
         other = partial(plain, padding=padding)
