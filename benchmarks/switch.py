@@ -51,7 +51,9 @@ class OneOf(Objective):
 
     def __call__(self, activations: Any, direction: Any) -> Any:
         """The score of the chosen one."""
-        return lax.switch(jnp.int32(self.index), self.options, activations, direction)
+        # As plain functions: lax.switch hashes its branches, and an objective hashes its leaves.
+        branches = [lambda *seen, option=option: option(*seen) for option in self.options]
+        return lax.switch(jnp.int32(self.index), branches, activations, direction)
 
 
 def jobs(arguments: argparse.Namespace, steps: int, switched: bool) -> list[fvjax.Job]:
