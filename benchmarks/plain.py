@@ -32,7 +32,7 @@ from fvjax.models.caffe import preprocess
 from fvjax.models.googlenet import INCEPTIONS, Widths
 from fvjax.models.layers import ceil_padding
 from fvjax.models.model import Linen, Record
-from fvjax.visualize import score_of
+from fvjax.score import score_of
 from sweeps.execute import run_jobs, stack
 
 OUT = Path(__file__).parent / "out" / "plain.json"
@@ -93,7 +93,9 @@ def slopes(model: fvjax.Model, jobs: list[fvjax.Job]) -> list[np.ndarray]:
 
         def score(params: Any) -> Any:
             image = one.recipe.parameterization.decode(params)
-            return score_of(model, one, image, lambda seen: one.recipe.transform(draw, seen))[0]
+            return score_of(
+                model, one, image, lambda seen, number: one.recipe.transform(draw, seen)
+            )[0]
 
         return jax.grad(score)(params)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import fvjax
 from sweeps.execute import Executor
-from sweeps.plan import plan
+from sweeps.plan import Piece, plan
 
 
 def job(index: int, steps: int) -> fvjax.Job:
@@ -34,10 +34,11 @@ def job(index: int, steps: int) -> fvjax.Job:
 def run(devices: int, chunk: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and scores of sixteen jobs."""
     model, jobs = fvjax.load("texturenet"), [job(i, steps) for i in range(16)]
-    (group,) = plan([(model, j, True) for j in jobs])
+    pieces = [Piece(model, j) for j in jobs]
+    (group,) = plan(pieces)
     executor = Executor(jax.devices()[:devices])
     results = [
-        outcome.result for ended in executor.execute(group, jobs, chunk) for _, outcome in ended
+        outcome.result for ended in executor.execute(group, pieces, chunk) for _, outcome in ended
     ]
     return np.stack([r.image for r in results]), np.stack([r.score for r in results])
 

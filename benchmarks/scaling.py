@@ -27,7 +27,7 @@ from work import Setting
 
 import fvjax
 from sweeps.execute import Executor, leaves, run_jobs, spread, stack
-from sweeps.plan import plan
+from sweeps.plan import Piece, plan
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -50,9 +50,10 @@ def many(count: int, steps: int) -> Row:
         objective = fvjax.DotCosine(exponent=float(i % 4), floor=0.1)
         recipe = one.recipe.replace(objective=objective)
         jobs.append(leaves(one.replace(recipe=recipe, key=jax.random.key(i))))
-    (group,) = plan([(model, job, True) for job in jobs])
+    pieces = [Piece(model, job) for job in jobs]
+    (group,) = plan(pieces)
     executor = Executor()
-    ended = [outcome for part in executor.execute(group, jobs) for _, outcome in part]
+    ended = [outcome for part in executor.execute(group, pieces) for _, outcome in part]
     run, _ = executor.programs[group.signature, ended[0].chunk]
     return {
         "jobs": count,

@@ -27,7 +27,7 @@ from work import Setting
 import fvjax
 from fvjax.objective import Objective
 from sweeps.execute import Executor, leaves
-from sweeps.plan import plan
+from sweeps.plan import Piece, plan
 
 OUT = Path(__file__).parent / "out" / "switch.json"
 DOT = fvjax.DotCosine(exponent=1.0, floor=0.1)
@@ -71,11 +71,12 @@ def jobs(arguments: argparse.Namespace, steps: int, switched: bool) -> list[fvja
 def sweep(executor: Executor, model: fvjax.Model, work: list[fvjax.Job]) -> tuple[float, Any]:
     """Wall seconds of a sweep, and its images."""
     begin, images = time.perf_counter(), {}
-    groups = plan([(model, job, True) for job in work])
+    pieces = [Piece(model, job) for job in work]
+    groups = plan(pieces)
     for place, group in enumerate(groups):
         for near in groups[place : place + 2]:
-            executor.prepare(near, work)
-        for ended in executor.execute(group, work):
+            executor.prepare(near, pieces)
+        for ended in executor.execute(group, pieces):
             images |= {member: outcome.result.image for member, outcome in ended if outcome.result}
     return time.perf_counter() - begin, np.stack([images[i] for i in range(len(work))])
 

@@ -2,6 +2,7 @@
 
 from fvjax.direction import Direction as Direction
 from fvjax.direction import FromImage as FromImage
+from fvjax.direction import Interpolation as Interpolation
 from fvjax.metrics import measure as measure
 from fvjax.models import Model as Model
 from fvjax.models import load as load
@@ -13,13 +14,22 @@ from fvjax.objective import Sum as Sum
 from fvjax.parameterizations import Fourier as Fourier
 from fvjax.parameterizations import Pixels as Pixels
 from fvjax.penalties import ActivationNorm as ActivationNorm
+from fvjax.penalties import Balanced as Balanced
+from fvjax.penalties import HighFrequency as HighFrequency
+from fvjax.penalties import IrrelevantNorm as IrrelevantNorm
 from fvjax.penalties import TotalVariation as TotalVariation
 from fvjax.recipe import Job as Job
 from fvjax.recipe import Recipe as Recipe
 from fvjax.scores import Cosine as Cosine
+from fvjax.scores import Differential as Differential
 from fvjax.scores import DotCosine as DotCosine
 from fvjax.scores import Inversion as Inversion
+from fvjax.scores import LucidAtlas as LucidAtlas
 from fvjax.scores import OrthogonalNorm as OrthogonalNorm
+from fvjax.sets import Alignment as Alignment
+from fvjax.sets import Diversity as Diversity
+from fvjax.spaces import Transformed as Transformed
+from fvjax.spaces import Whitened as Whitened
 from fvjax.transforms import Chain as Chain
 from fvjax.transforms import Identity as Identity
 from fvjax.transforms import Jitter as Jitter

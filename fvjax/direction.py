@@ -11,6 +11,7 @@ from fvjax.activations import layer_of
 from fvjax.types import Activations, Image
 
 View = Callable[[Image], Array]
+Share: TypeAlias = float | Float[Array, ""]  # of the way through a job's images, 0 to 1
 
 
 class Forward(Protocol):
@@ -20,12 +21,28 @@ class Forward(Protocol):
         """Run forward."""
 
 
+def base(layer: str) -> str:
+    """The network's layer under one of another space: "conv4" of "conv4/whitened"."""
+    return layer.partition("/")[0]
+
+
 @struct.dataclass(kw_only=True)
 class Direction:
     """A vector in the activations of `layer`; its length is kept, objectives use what they need."""
 
     vector: Float[Array, "channels"] | Float[Array, "height width channels"]
     layer: str = struct.field(pytree_node=False)
+    origin: "Direction | None" = None  # where it came from, if it travelled to another space
+
+    @property
+    def plain(self) -> "Direction":
+        """The same direction in the space of the network's own layer."""
+        return self if self.origin is None else self.origin
+
+    def at(self, share: Share) -> "Direction":
+        """The same for each image of a job."""
+        del share
+        return self
 
     def resolve(self, model: Forward, view: View) -> "Direction":
         """A fixed direction is its own target."""
@@ -40,10 +57,26 @@ class FromImage:
     image: Image
     layer: str = struct.field(pytree_node=False)
 
+    @property
+    def plain(self) -> "FromImage":
+        """The same image's activations in the space of the network's own layer."""
+        return FromImage(image=self.image, layer=base(self.layer))
+
+    def at(self, share: Share) -> "FromImage":
+        """The same for each image of a job."""
+        del share
+        return self
+
     def resolve(self, model: Forward, view: View) -> Direction:
         """The image's activations (height, width, channels) under `view`, without gradient."""
-        target = layer_of(model(view(self.image)), self.layer)
-        return Direction(vector=lax.stop_gradient(target), layer=self.layer)
+        activations = lax.stop_gradient(model(view(self.image)))
+
+        def at(layer: str, origin: Direction | None = None) -> Direction:
+            vector = layer_of(activations, layer)
+            return Direction(vector=vector, layer=layer, origin=origin)
+
+        under = base(self.layer)
+        return at(self.layer) if under == self.layer else at(self.layer, at(under))
 
 
 def fitted(activations: Activations, direction: Direction) -> tuple[Array, Array]:
@@ -61,4 +94,36 @@ def fitted(activations: Activations, direction: Direction) -> tuple[Array, Array
     return a, v
 
 
-AnyDirection: TypeAlias = Direction | FromImage
+@struct.dataclass(kw_only=True)
+class Interpolation:
+    """The directions from one to another, one for each image of a job: (1 - t) v + t w."""
+
+    first: Direction
+    second: Direction
+
+    @property
+    def layer(self) -> str:
+        """Of both."""
+        return self.first.layer
+
+    @property
+    def plain(self) -> "Interpolation":
+        """The same in the plain space."""
+        return Interpolation(first=self.first.plain, second=self.second.plain)
+
+    def at(self, share: Share) -> Direction:
+        """The direction of the image at this share of the way."""
+
+        def mix(one: Direction, other: Direction) -> Direction:
+            vector = (1 - share) * one.vector + share * other.vector
+            return Direction(vector=vector, layer=one.layer)
+
+        mixed = mix(self.first, self.second)
+        if self.first.origin is None:
+            return mixed
+        origin = mix(self.first.plain, self.second.plain)
+        return mixed.replace(origin=origin)  # type: ignore[attr-defined, no-any-return]
+
+
+Target: TypeAlias = Direction | FromImage  # of one image
+AnyDirection: TypeAlias = Target | Interpolation

@@ -10,7 +10,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from fvjax.activations import layer_of, norm
-from fvjax.direction import AnyDirection, Direction
+from fvjax.direction import Direction, Target
+from fvjax.gauge import Gauge, unusual
 from fvjax.models.model import Model, in_its_precision
 from fvjax.objective import Focus
 from fvjax.pictures import high_frequency, saturated, total_variation
@@ -44,7 +45,13 @@ def asleep(activations: Activations, direction: Direction) -> Bool[Array, ""]:
 
 @in_its_precision
 def measure(
-    model: Model, direction: AnyDirection, image: Image, transform: Transform, focus: Focus
+    model: Model,
+    direction: Target,
+    image: Image,
+    transform: Transform,
+    focus: Focus,
+    gauge: Gauge | None = None,
+    whitened: Float[Array, "channels"] | None = None,
 ) -> dict[str, Scalar]:
     """All metrics of one image, by name.
 
@@ -54,12 +61,15 @@ def measure(
 
     Args:
         model: the network.
-        direction: the original one, in the plain space.
+        direction: of the job; measured is the one in the plain space that it came from.
         image: untransformed.
         transform: draws the fixed views behind `robust_dot` and `robust_cosine`.
         focus: the objective's `focus`.
+        gauge: the reference images' at this layer, if there are any; adds `excitation
+            whitened_cosine mahalanobis`, and with labels `class_distance centroid_margin`.
+        whitened: the direction in the gauge's whitened space.
     """
-    target = direction.resolve(model, lambda seen: seen)
+    target = direction.plain.resolve(model, lambda seen: seen)
     before = model.previous(target.layer)
     keys = jax.random.split(jax.random.key(0), VIEWS)
     hidden = 1 + BLOCKS * BLOCKS  # the first image hides patch -1, nothing
@@ -82,6 +92,8 @@ def measure(
                 "previous_l1": jnp.mean(jnp.abs(earlier)),
                 "previous_l2": jnp.mean(earlier**2),
             }
+        if gauge is not None:
+            found |= unusual(*here, layer_of(activations, target.layer), whitened, gauge)
         return found
 
     # One pass for all: the network is compiled once, and no drop is a rounding error.

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import struct
 
@@ -24,6 +25,10 @@ class Objective:
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
         raise NotImplementedError
+
+    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of several images, leaves with a leading axis: the mean of theirs."""
+        return jnp.mean(jax.vmap(self)(dict(activations), direction))
 
     @staticmethod
     def focus(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
@@ -77,6 +82,10 @@ class Sum(Objective):
         """Add the terms."""
         return sum((t(activations, direction) for t in self.terms), jnp.zeros(()))
 
+    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+        """Add the terms' scores of the whole set."""
+        return sum((t.of_set(activations, direction) for t in self.terms), jnp.zeros(()))
+
 
 @struct.dataclass(kw_only=True)
 class Product(Objective):
@@ -87,6 +96,10 @@ class Product(Objective):
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """Multiply the terms."""
         return math.prod((t(activations, direction) for t in self.terms), start=jnp.ones(()))
+
+    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+        """Multiply the terms' scores of the whole set."""
+        return math.prod((t.of_set(activations, direction) for t in self.terms), start=jnp.ones(()))
 
 
 @struct.dataclass(kw_only=True)
@@ -103,6 +116,10 @@ class Scaled(Objective):
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """Scale the score."""
         return self.weight * self.objective(activations, direction)
+
+    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+        """Scale the score of the whole set."""
+        return self.weight * self.objective.of_set(activations, direction)
 
 
 @struct.dataclass(kw_only=True)
@@ -128,3 +145,7 @@ class AtCenter(Objective):
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of the centre position."""
         return self.objective(*self.focus(activations, direction))
+
+    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of the centre positions of the whole set."""
+        return self.objective.of_set(*jax.vmap(self.focus)(dict(activations), direction))

@@ -1,5 +1,8 @@
 """A recipe (how to make an image) and a job (for what direction, from which seed)."""
 
+from typing import Any
+
+import jax
 from flax import struct
 
 from fvjax import checks
@@ -8,7 +11,7 @@ from fvjax.objective import Objective
 from fvjax.optimizers import OPTIMIZERS
 from fvjax.parameterizations import Parameterization
 from fvjax.transforms import Transform
-from fvjax.types import Key, Number
+from fvjax.types import Image, Key, Number
 
 
 @struct.dataclass(kw_only=True)
@@ -21,12 +24,25 @@ class Recipe:
     learning_rate: Number
     steps: int = struct.field(pytree_node=False)
     optimizer: str = struct.field(pytree_node=False)
+    images: int = struct.field(pytree_node=False, default=1)  # made together, see `sets`
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
         checks.positive("learning_rate", self.learning_rate)
         checks.count("steps", self.steps)
         checks.choice("optimizer", self.optimizer, OPTIMIZERS)
+        checks.count("images", self.images)
+
+    def init(self, key: Key) -> Any:
+        """Parameters of the first image, or of several, with a leading axis."""
+        if self.images == 1:
+            return self.parameterization.init(key)
+        return jax.vmap(self.parameterization.init)(jax.random.split(key, self.images))
+
+    def decode(self, params: Any) -> Image:
+        """The image of the parameters, or several, with a leading axis."""
+        decode = self.parameterization.decode
+        return decode(params) if self.images == 1 else jax.vmap(decode)(params)
 
 
 @struct.dataclass(kw_only=True)

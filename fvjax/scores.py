@@ -80,6 +80,34 @@ class Cosine(Objective):
         return jnp.mean(cosines(*matched(activations, direction)))
 
 
+_ATLAS_EPSILON = 1e-4  # lucid/recipes/activation_atlas/render.py
+
+
+@struct.dataclass(kw_only=True)
+class LucidAtlas(Objective):
+    """mean_p dot_p · max(floor, dot_p / (1e-4 + |a_p|))^exponent, dot_p the mean of a_c v_c.
+
+    Lucid's activation atlas, for comparison, with v the direction times the inverse second moment.
+    It is no cosine: 1/|v| is missing, the mean over channels divides by their number, and |a| is
+    not in the space of the dot product. Where |v| < floor · channels the floor always holds.
+    """
+
+    exponent: Number
+    floor: Number
+
+    def __post_init__(self) -> None:
+        """Refuse what `DotCosine` refuses."""
+        checks.positive("floor", self.floor)
+        checks.not_negative("exponent", self.exponent)
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of one image."""
+        a, v = matched(activations, direction)
+        dot = jnp.mean(a * v, -1)
+        sharpness = jnp.maximum(dot / (_ATLAS_EPSILON + norm(a)[:, 0]), self.floor) ** self.exponent
+        return jnp.mean(dot * sharpness)
+
+
 @struct.dataclass(kw_only=True)
 class Inversion(Objective):
     """-mean_p |a - v|² / mean_p |v|²: match the activation itself, length included.
@@ -91,6 +119,28 @@ class Inversion(Objective):
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
         return -inversion_error(*matched(activations, direction))
+
+
+@struct.dataclass(kw_only=True)
+class Differential(Objective):
+    """mean_p (a·d)/s_d - mean over channels of mean_p a_c/s_c: excite this, and not everything.
+
+    s: standard deviations over reference images; a channel that never varies there is left out.
+    """
+
+    along: Number  # s_d, of the dot product
+    deviation: Float[Array, "channels"]  # s_c
+
+    def __post_init__(self) -> None:
+        """Refuse a dot product that never varies."""
+        checks.positive("standard deviation along the direction", self.along)
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """The score of one image."""
+        a, v = matched(activations, direction)
+        alive = self.deviation > 0
+        each = jnp.where(alive, jnp.mean(a, 0) / jnp.where(alive, self.deviation, 1.0), 0.0)
+        return jnp.mean(dots(a, v)) / self.along - jnp.sum(each) / jnp.maximum(jnp.sum(alive), 1)
 
 
 @struct.dataclass(kw_only=True)

@@ -10,12 +10,12 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from fvjax.direction import View
-from fvjax.metrics import alignment, asleep
+from fvjax.balance import balanced
 from fvjax.models.model import Model, in_its_precision
 from fvjax.optimizers import OPTIMIZERS
 from fvjax.recipe import Job
-from fvjax.types import Flag, Image, Scalar
+from fvjax.score import score_of
+from fvjax.types import Image, Scalar
 
 REDIRECTED_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
 
@@ -24,7 +24,7 @@ REDIRECTED_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`la
 class Result:
     """What one job made."""
 
-    image: Image  # untransformed, RGB in [0, 1]
+    image: Image  # untransformed, RGB in [0, 1]; several have a leading axis
     history: dict[str, Float[Array, "steps"]]  # measured on each step's transformed view
     first_score: Scalar  # of the first image, untransformed
     score: Scalar  # of the final image, untransformed
@@ -32,32 +32,18 @@ class Result:
     dead: Bool[Array, ""]  # never woke: no gradient once unaided, or a dot product of 0 throughout
 
 
-def score_of(
-    model: Model, job: Job, image: Image, view: View = lambda seen: seen, redirect: Flag = False
-) -> tuple[Scalar, dict[str, Array]]:
-    """Score of an image of which the network sees a view.
-
-    Penalties on "image" see the image itself, before the transform. Also returns dot, cosine,
-    orthogonal and norm at the objective's positions, and whether part of the direction is asleep.
-    """
-    activations = {**model(view(image), redirect=redirect), "image": image}
-    direction = job.direction.resolve(model, view)
-    objective = job.recipe.objective
-    score = objective(activations, direction)
-    here = objective.focus(activations, direction)
-    return score, alignment(*here) | {"asleep": asleep(*here)}
-
-
 @in_its_precision
 def visualize(model: Model, job: Job) -> Result:
     """Make one image: a pure function of model and job, to be jitted and vmapped over jobs.
 
-    The same key draws the same initial noise and the same transforms for every objective.
+    The same key draws the same initial noise and the same transforms for every objective. A job of
+    several images makes them together, each with noise and transforms of its own.
     """
+    job = balanced(model, job)
     recipe = job.recipe
     start, draws = jax.random.split(job.key)
     optimizer = OPTIMIZERS[recipe.optimizer](recipe.learning_rate)
-    params = recipe.parameterization.init(start)
+    params = recipe.init(start)
 
     def ascend(carry: tuple[Any, Any, Array], step: Array) -> tuple[Any, dict[str, Array]]:
         params, state, sleeps = carry
@@ -68,14 +54,16 @@ def visualize(model: Model, job: Job) -> Result:
         # gradient of one that is wide awake would point elsewhere.
         redirect = sleeps & (step < REDIRECTED_STEPS)
 
-        def view(image: Image) -> Image:
-            seen = recipe.transform(jax.random.fold_in(draws, step), image)
-            return jnp.where(looking, image, seen)
+        def views(image: Image, number: int | Array) -> Image:
+            key = jax.random.fold_in(draws, step)
+            if recipe.images > 1:
+                key = jax.random.fold_in(key, number)
+            return jnp.where(looking, image, recipe.transform(key, image))
 
         def score(params: Any) -> tuple[Scalar, dict[str, Array]]:
             # The gradient is the score's all the way down (`layers.relu` needs its sign); optax
             # minimises, so it is negated outside.
-            return score_of(model, job, recipe.parameterization.decode(params), view, redirect)
+            return score_of(model, job, recipe.decode(params), views, redirect)
 
         (value, seen), gradient = jax.value_and_grad(score, has_aux=True)(params)
         steepness = optax.tree.norm(gradient)
@@ -90,7 +78,7 @@ def visualize(model: Model, job: Job) -> Result:
 
     begin = (params, optimizer.init(params), jnp.array(False))
     (params, _, _), looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
-    image = recipe.parameterization.decode(params)
+    image = recipe.decode(params)
     history = {name: values[1:-1] for name, values in looks.items()}
     score = looks["score"][-1]
     unaided = min(REDIRECTED_STEPS, recipe.steps - 1)  # the first step that nothing wakes

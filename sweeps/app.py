@@ -19,6 +19,7 @@ from sweeps.launch import headline_of
 from sweeps.lock import locked
 from sweeps.paths import CONF
 from sweeps.run import Row, run
+from sweeps.store import cache
 from sweeps.table import holds_results
 
 _MOST_CPU_DEVICES = 8
@@ -69,8 +70,7 @@ def quiet_jax() -> None:
 def cache_programs() -> None:
     """Keep compiled programs in the user's cache folder, unless JAX is told where."""
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        home = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(Path(home) / "fvjax" / "programs"))
+        jax.config.update("jax_compilation_cache_dir", str(cache() / "programs"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 

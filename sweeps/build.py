@@ -1,40 +1,44 @@
 """From a composed config to a task: a model, a job, and the columns that describe it."""
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import fvjax
 from fvjax import checks
+from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.objective import Objective, parts
+from fvjax.natural import Natural
 from fvjax.recipe import Job, Recipe
 from fvjax.sources import Source, Sourced
+from fvjax.spaces import Space
+from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
-from sweeps.table import COLUMNS, METRICS
+from sweeps.natural import natural_of
+from sweeps.plan import Piece
+from sweeps.scoring import score_for
+from sweeps.table import METRICS
 
 _POSITIONS = ("all", "center")
 _SCORES = ("first_score", "score")
 _LEAST_SIZE = 16  # pixels
+_OF_SWEEP = ("default_layer", "size", "images")  # in a model's config, for other keys to take up
 
 
 @dataclass(frozen=True)
 class Task:
     """One job of a sweep, ready to run."""
 
-    model: Model
-    job: Job
+    piece: Piece  # model, job, and how its image is measured
     sourced: Sourced  # the original direction, in the plain space
     headline: str
-    measured: bool  # all metrics, not only the score
     job_id: str  # hash of the resolved config and of the files that it names
     columns: dict[str, Any]  # the config as columns of the table
 
@@ -42,91 +46,74 @@ class Task:
 def build(config: DictConfig) -> Task:
     """The task of one composed config; raises ValueError in one sentence for whatever is wrong."""
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
-    plain = _plain(config)
+    plain, model, natural = environment(config)
+    size = plain["size"]
+    checks.choice("layer", plain["layer"], model.layers)
     checks.choice("position", plain["position"], _POSITIONS)
-    checks.count("size", plain["size"], _LEAST_SIZE)
     checks.count("seed", plain["seed"], least=0, most=checks.MOST_SEED)
-    model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
-    layer, size = plain["layer"], plain["size"]
-    checks.choice("layer", layer, model.layers)
-    _fits(model, size)
-    source: Source = instantiate(plain["direction"])
-    sourced = source(model, layer, size)
-    _looks_there(plain, sourced)
+    sourced = _sourced(plain, model, natural)
     headline, measured = plain["metrics"]["headline"], plain["metrics"]["measured"]
     checks.boolean("metrics.measured", measured)
-    there = _metrics_of(model, sourced) if measured else _SCORES
+    there = _metrics_of(model, sourced, natural) if measured else _SCORES
     checks.choice("metrics.headline", headline, there)
+    space: Space = instantiate(plain["space"])
+    moved, direction = space.move(model, sourced, natural)
+    objective, moved = score_for(plain, moved, sourced, natural, space)
     recipe = Recipe(
-        objective=_score(plain, model, sourced),
+        objective=objective,
         parameterization=instantiate(plain["parameterization"], size=size),
         transform=instantiate(plain["transform"]),
         learning_rate=plain["learning_rate"],
         steps=plain["steps"],
         optimizer=plain["optimizer"]["name"],
+        images=plain["images_per_job"],
     )
     key = jax.random.key(plain["seed"])
-    job = leaves(Job(recipe=recipe, direction=sourced.direction, key=key))
+    job = leaves(Job(recipe=recipe, direction=direction, key=key))
+    piece = Piece(moved, job, measured, *_gauged(plain, sourced, natural if measured else None))
     job_id = identity([choices_of(plain, choices), plain])
-    return Task(model, job, sourced, headline, measured, job_id, columns(plain, choices))
+    return Task(piece, sourced, headline, job_id, columns(plain, choices))
 
 
-def identity(config: Any) -> str:
-    """A hash by which equal jobs are known: 2 and 2.0 are equal, files count by their content."""
-
-    def canonical(value: Any) -> Any:
-        match value:
-            case dict():
-                return {key: canonical(item) for key, item in value.items()}
-            case list():
-                return [canonical(item) for item in value]
-            case str() if Path(value).is_file():
-                stat = Path(value).stat()
-                return [value, _digest(value, stat.st_mtime_ns, stat.st_size)]
-            case int() | float() if not isinstance(value, bool):
-                return float(value)
-        return value
-
-    return hashlib.sha256(json.dumps(canonical(config), sort_keys=True).encode()).hexdigest()[:16]
+def environment(config: DictConfig) -> tuple[dict[str, Any], Model, Natural | None]:
+    """The resolved config, the network that it names, and the reference images through it."""
+    plain = _plain(config)
+    size = plain["size"]
+    checks.count("size", size, _LEAST_SIZE)
+    model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
+    _fits(model, size)
+    return plain, model, natural_of(model, plain["images"], plain["image_count"], size)
 
 
-@cache
-def _digest(path: str, modified: int, size: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) -> Sourced:
+    """The direction, with the reference images' own dot products where it is one vector."""
+    source: Source = instantiate(plain["direction"])
+    sourced = source(model, plain["layer"], plain["size"], natural)
+    layer, own = plain["layer"], sourced.direction.layer
+    if layer not in (own, plain["model"]["default_layer"]):
+        raise ValueError(
+            f"direction.layer={own} decides where to look, layer={layer} does not: leave it out"
+        )
+    direction = sourced.direction
+    if natural is None or not isinstance(direction, Direction) or direction.vector.ndim != 1:
+        return sourced
+    centered = plain["position"] == "center"
+    own_dots = natural.projections(direction.layer, np.asarray(direction.vector), centered)
+    return replace(sourced, natural=own_dots)
 
 
-def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The chosen option of each config group that the config holds."""
-    return {group: choices.get(group) for group, node in plain.items() if isinstance(node, dict)}
-
-
-def columns(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as columns: a group's holds its option, its keys are <group>_<key>.
-
-    Raises:
-        ValueError: a key of the user's whose column is taken.
-    """
-    cells: list[tuple[str, str, Any]] = []  # column, key, value
-    for key, value in plain.items():
-        if not isinstance(value, dict):
-            cells.append((key, key, _cell(value)))
-            continue
-        cells.append((key, key, choices.get(key)))
-        inner = {k: v for k, v in value.items() if k != "_target_"}
-        if choices.get(key) == "custom":  # what it is, its target alone says
-            inner["target"] = value["_target_"]
-        cells += [(f"{key}_{k}", f"{key}.{k}", _cell(v)) for k, v in inner.items()]
-    row: dict[str, Any] = {}
-    for column, key, value in cells:
-        if column in row or column in COLUMNS or column == "sweep":
-            raise ValueError(f"the table has a column {column!r} already: call {key} otherwise")
-        row[column] = value
-    return row
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
+def _gauged(plain: Mapping[str, Any], sourced: Sourced, natural: Natural | None) -> Any:
+    """The gauge, and the direction in its whitened space."""
+    if natural is None:
+        return None, None
+    layer = sourced.direction.layer
+    gauge = natural.gauge(layer, plain["position"] == "center")
+    if sourced.natural is None:
+        return gauge, None
+    assert isinstance(sourced.direction, Direction)
+    vector = np.asarray(sourced.direction.vector)
+    frame = natural.whitening(layer, "cross_validated")
+    return gauge, jnp.asarray(frame.coordinates(vector, sourced.kind), jnp.float32)
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -141,7 +128,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 def _model(config: str, precision: str) -> Model:
     """The model of a config (as JSON), loaded once: equal configs share weights and programs."""
     node = json.loads(config)
-    model = instantiate({k: v for k, v in node.items() if k not in ("default_layer", "size")})
+    model = instantiate({k: v for k, v in node.items() if k not in _OF_SWEEP})
     if not isinstance(model, Model):
         raise ValueError(f"model {node['_target_']} must return a fvjax.Model, got {type(model)}")
     return model.in_precision(precision)
@@ -158,16 +145,7 @@ def _fits(model: Model, size: int) -> None:
             raise ValueError(f"size {size} is too small: layer {name!r} would be empty")
 
 
-def _looks_there(plain: Mapping[str, Any], sourced: Sourced) -> None:
-    """Refuse a layer that the direction, which names its own, does not look at."""
-    layer, own = plain["layer"], sourced.direction.layer
-    if layer not in (own, plain["model"]["default_layer"]):
-        raise ValueError(
-            f"direction.layer={own} decides where to look, layer={layer} does not: leave it out"
-        )
-
-
-def _metrics_of(model: Model, sourced: Sourced) -> list[str]:
+def _metrics_of(model: Model, sourced: Sourced, natural: Natural | None) -> list[str]:
     """The metrics that this direction can have."""
     absent = set()
     if sourced.channel is None:
@@ -176,28 +154,10 @@ def _metrics_of(model: Model, sourced: Sourced) -> list[str]:
         absent.add("inversion_error")
     if model.previous(sourced.direction.layer) is None:
         absent |= {"previous_l1", "previous_l2"}
+    if sourced.natural is None:
+        absent |= {"natural_z", "natural_percentile", "natural_ratio", "differential"}
+    if natural is None:
+        absent |= {"excitation", "whitened_cosine", "mahalanobis"}
+    if natural is None or not natural.reference.heads:
+        absent |= {"class_distance", "centroid_margin"}
     return [name for name in METRICS if name not in absent]
-
-
-def _score(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> Objective:
-    """objective - weight * penalty, at the centre position if asked for."""
-    score: Objective = instantiate(plain["objective"])
-    if sourced.kind == "covector" and any(isinstance(p, fvjax.Inversion) for p in parts(score)):
-        raise ValueError(
-            "objective=inversion needs a direction with a length of its own, such as a photo's; "
-            f"{sourced.label} is a unit of the network and has none"
-        )
-    penalty = dict(plain["penalty"])
-    if penalty:
-        weight = penalty.pop("weight")
-        checks.not_negative("penalty.weight", weight)
-        if "layer" in penalty and penalty["layer"] is None:
-            penalty["layer"] = model.previous(sourced.direction.layer)
-            if penalty["layer"] is None:
-                raise ValueError(
-                    f"no layer comes before {sourced.direction.layer!r}: name penalty.layer"
-                )
-        if "layer" in penalty:
-            checks.choice("penalty.layer", penalty["layer"], model.layers)
-        score = score - weight * instantiate(penalty)
-    return fvjax.AtCenter(objective=score) if plain["position"] == "center" else score

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from omegaconf import DictConfig
 
 from fvjax.models.model import Model
 from fvjax.recipe import Job
-from fvjax.visualize import score_of
+from fvjax.score import score_of
 from sweeps.build import Task, build
 from sweeps.lock import LOCK
 from sweeps.messages import explain
@@ -47,22 +46,22 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, str]:
     """What is wrong with the shapes of tasks, by place, found without compiling."""
     seen: dict[Any, str | None] = {}
     for task in tasks.values():
-        key = signature(task.model, task.job)
+        key = signature(task.piece.model, task.piece.job)
         if key not in seen:
             try:
-                jax.eval_shape(_first_look, task.model, task.job)
+                jax.eval_shape(_first_look, task.piece.model, task.piece.job)
                 seen[key] = None
             except (TypeError, ValueError) as error:
                 seen[key] = str(error).splitlines()[0]
-    found = {place: seen[signature(t.model, t.job)] for place, t in tasks.items()}
+    found = {place: seen[signature(t.piece.model, t.piece.job)] for place, t in tasks.items()}
     return {place: text for place, text in found.items() if text is not None}
 
 
 def _first_look(model: Model, job: Job) -> Any:
     """The score of the first image: what an image's making does, but for gradient and steps."""
     recipe = job.recipe
-    image = recipe.parameterization.decode(recipe.parameterization.init(job.key))
-    return score_of(model, job, image, partial(recipe.transform, job.key))
+    image = recipe.decode(recipe.init(job.key))
+    return score_of(model, job, image, lambda seen, number: recipe.transform(job.key, seen))
 
 
 def discard(directory: Path) -> None:

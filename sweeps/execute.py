@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +15,14 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import fvjax
+from fvjax.gauge import Gauge
 from fvjax.models.model import Model
 from fvjax.recipe import Job
 from fvjax.visualize import Result
-from sweeps.plan import Group, chunks
+from sweeps.plan import Group, Piece, chunks
 
 log = logging.getLogger(__name__)
+Tree = TypeVar("Tree")
 
 CPU_LANES = 4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
 LANES = 128  # the same on an accelerator, memory permitting
@@ -65,14 +68,23 @@ def run_jobs(model: Model, jobs: Job) -> Result:
     return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
 
 
-def measure_jobs(model: Model, jobs: Job, images: Any) -> Any:
+def measure_jobs(whole: tuple[Model, Gauge | None], jobs: Job, whitened: Any, images: Any) -> Any:
     """The metrics of stacked jobs' images."""
+    model, gauge = whole
 
-    def one(job: Job, image: Any) -> Any:
-        recipe = job.recipe
-        return fvjax.measure(model, job.direction, image, recipe.transform, recipe.objective.focus)
+    def one(job: Job, whitened: Any, image: Any, share: Any = 0.0) -> Any:
+        recipe, direction = job.recipe, job.direction.at(share)
+        focus = recipe.objective.focus
+        return fvjax.measure(model, direction, image, recipe.transform, focus, gauge, whitened)
 
-    return jax.vmap(one)(jobs, images)
+    def several(job: Job, whitened: Any, images: Any) -> Any:
+        """The means over a job's images."""
+        shares = jnp.linspace(0, 1, job.recipe.images)
+        each = jax.vmap(partial(one, job, whitened))(images, shares)
+        return jax.tree.map(partial(jnp.mean, axis=0), each)
+
+    alone = jobs.recipe.images == 1
+    return jax.vmap(one if alone else several)(jobs, whitened, images)
 
 
 class Executor:
@@ -96,27 +108,30 @@ class Executor:
         used = min(many, wanted)
         return -(-wanted // used) * used
 
-    def prepare(self, group: Group, jobs: Sequence[Job], chunk: int | None = None) -> int:
+    def prepare(self, group: Group, pieces: Sequence[Piece], chunk: int | None = None) -> int:
         """Have a group's programs compiled in the background; returns their chunk size."""
         size = self.chunk_for(group, chunk)
         key = (group.signature, size)
         if key not in self.programs:
-            job = jobs[group.members[0]]
-            stacked = jax.tree.map(lambda x: _shape(x, size), job)
-            image = jax.eval_shape(_decoded, job)
-            works: list[tuple[Any, ...]] = [(run_jobs, stacked)]
+            first = pieces[group.members[0]]
+            image = jax.eval_shape(_decoded, first.job)
+            job, whitened, image = jax.tree.map(
+                lambda x: _shape(x, size), (first.job, first.whitened, image)
+            )
+            works: list[tuple[Any, ...]] = [(run_jobs, group.model, job)]
             if group.measured:
-                works.append((measure_jobs, stacked, _shape(image, size)))
+                whole = (group.model, group.gauge)
+                works.append((measure_jobs, whole, job, whitened, image))
             self.programs[key] = [
-                self.pool.submit(self._compile, function, size, group.model, *arguments)
-                for function, *arguments in works
+                self.pool.submit(self._compile, function, size, whole, *arguments)
+                for function, whole, *arguments in works
             ]
         return size
 
     def execute(
         self,
         group: Group,
-        jobs: Sequence[Job],
+        pieces: Sequence[Piece],
         chunk: int | None = None,
         announce: Callable[[str], None] = lambda text: None,
     ) -> Iterator[list[tuple[int, Outcome]]]:
@@ -124,7 +139,7 @@ class Executor:
 
         Args:
             group: of `plan`.
-            jobs: all jobs of the sweep; `group.members` are places in it.
+            pieces: all of the sweep; `group.members` are places in it.
             chunk: jobs per program; None for a fitting one.
             announce: told what happens before it does.
 
@@ -142,7 +157,7 @@ class Executor:
             members = waiting.popleft() if giving else flights[0].members
             try:
                 if giving:
-                    flights.append(self._give(group, members, jobs, size, announce))
+                    flights.append(self._give(group, members, pieces, size, announce))
                     continue
                 outcomes, free = self._take(flights.popleft(), size, free)
             except Exception as error:
@@ -171,26 +186,27 @@ class Executor:
         self,
         group: Group,
         members: tuple[int, ...],
-        jobs: Sequence[Job],
+        pieces: Sequence[Piece],
         size: int,
         announce: Callable[[str], None],
     ) -> Flight:
         """Start a chunk on the devices."""
         begun = time.perf_counter()
-        self.prepare(group, jobs, size)
+        self.prepare(group, pieces, size)
         programs = self.programs[group.signature, size]
         there = all(program.done() for program in programs)
         announce("optimizing" if there else "compiling")
-        run, *gauge = (program.result() for program in programs)
+        run, *measure = (program.result() for program in programs)
         announce("optimizing")
         compiled = time.perf_counter()
-        mine = [jobs[m] for m in members]
+        mine = [pieces[m] for m in members]
+        mine += [mine[-1]] * (size - len(mine))
         mesh = self._mesh(size)
-        stacked = stack(mine + [mine[-1]] * (size - len(mine)))
-        stacked = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
-        model = jax.device_put(group.model, NamedSharding(mesh, PartitionSpec()))
-        result = run(model, stacked)
-        metrics = gauge[0](model, stacked, result.image) if gauge else {}
+        stacked = stack([(piece.job, piece.whitened) for piece in mine])
+        jobs, whitened = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
+        whole = jax.device_put((group.model, group.gauge), NamedSharding(mesh, PartitionSpec()))
+        result = run(whole[0], jobs)
+        metrics = measure[0](whole, jobs, whitened, result.image) if measure else {}
         return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
 
     def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:
@@ -215,9 +231,9 @@ class Executor:
     def _mesh(self, size: int) -> Mesh:
         return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
 
-    def _compile(self, function: Any, size: int, model: Model, *stacked: Any) -> Any:
+    def _compile(self, function: Any, size: int, whole: Any, *stacked: Any) -> Any:
         """The program for these shapes; more than the memory holds is refused."""
-        program = spread(function, self._mesh(size), len(stacked)).lower(model, *stacked).compile()
+        program = spread(function, self._mesh(size), len(stacked)).lower(whole, *stacked).compile()
         limit = memory_of(self.devices[0])
         found = program.memory_analysis()
         if limit is not None and found is not None:
@@ -234,7 +250,7 @@ class Executor:
 
 
 def spread(function: Any, mesh: Mesh, inputs: int) -> Any:
-    """`function(model, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
+    """`function(whole, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
     split, whole = NamedSharding(mesh, _JOBS), NamedSharding(mesh, PartitionSpec())
     sharded = jax.shard_map(
         function,
@@ -253,8 +269,7 @@ def memory_of(device: Any) -> int | None:
 
 
 def _decoded(job: Job) -> Any:
-    parameterization = job.recipe.parameterization
-    return parameterization.decode(parameterization.init(job.key))
+    return job.recipe.decode(job.recipe.init(job.key))
 
 
 def _shape(x: Any, size: int) -> jax.ShapeDtypeStruct:
@@ -267,12 +282,12 @@ def leaves(job: Job) -> Job:
     return cast
 
 
-def stack(jobs: Sequence[Job]) -> Job:
-    """One job whose leaves have a leading jobs axis."""
+def stack(jobs: Sequence[Tree]) -> Tree:
+    """One job (or other pytree) whose leaves have a leading jobs axis."""
 
     def together(*rows: Any) -> Any:
         random = jnp.issubdtype(rows[0].dtype, jax.dtypes.prng_key)
         return jnp.stack(rows) if random else np.stack([np.asarray(row) for row in rows])
 
-    stacked: Job = jax.tree.map(together, *jobs)
+    stacked: Tree = jax.tree.map(together, *jobs)
     return stacked

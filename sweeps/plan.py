@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
+from fvjax.gauge import Gauge
 from fvjax.models.model import Model
 from fvjax.recipe import Job
 
-Piece = tuple[Model, Job, bool]  # the last: whether the image is measured
+
+class Piece(NamedTuple):
+    """One job of a sweep, and how its image is measured."""
+
+    model: Model
+    job: Job
+    measured: bool = True  # all metrics, not only the score
+    gauge: Gauge | None = None  # of reference images
+    whitened: Array | None = None  # the direction in the gauge's whitened space
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,7 @@ class Group:
     signature: Any  # equal where job and model have equal structure: one compiled program
     measured: bool
     model: Model
+    gauge: Gauge | None
     members: tuple[int, ...]
 
 
@@ -30,18 +41,18 @@ def signature(*trees: Any) -> Any:
 
 
 def plan(pieces: Sequence[Piece]) -> list[Group]:
-    """Group (model, job, measured), in order of first appearance; no group mixes two models.
+    """Group pieces, in order of first appearance; no group mixes two models or gauges.
 
     Models that differ in leaves alone have groups of their own with an equal signature.
     """
     groups: dict[Any, list[int]] = {}
-    signatures = []
-    for place, (model, job, measured) in enumerate(pieces):
-        signatures.append((measured, signature(model, job)))
-        groups.setdefault((signatures[-1], id(model)), []).append(place)
+    for place, piece in enumerate(pieces):
+        whole = signature(piece._replace(measured=None)), piece.measured  # type: ignore[arg-type]
+        groups.setdefault((whole, id(piece.model), id(piece.gauge)), []).append(place)
     return [
-        Group(signatures[members[0]], pieces[members[0]][2], pieces[members[0]][0], tuple(members))
-        for members in groups.values()
+        Group(whole, first.measured, first.model, first.gauge, tuple(members))
+        for (whole, _, _), members in groups.items()
+        for first in [pieces[members[0]]]
     ]
 
 

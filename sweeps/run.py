@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fvjax.gauge import standing
 from sweeps.build import Task
 from sweeps.execute import Executor, Outcome
 from sweeps.plan import plan
@@ -45,22 +46,22 @@ def run(
         chunk_of: for programs that ran before, their chunk: a resumed sweep repeats the same sums.
         report: called with the row of every task as its chunk ends.
     """
-    jobs = [task.job for task in tasks]
-    groups = plan([(task.model, task.job, task.measured) for task in tasks])
-    with Progress(sum(job.recipe.steps for job in jobs)) as progress:
+    pieces = [task.piece for task in tasks]
+    groups = plan(pieces)
+    with Progress(sum(piece.job.recipe.steps for piece in pieces)) as progress:
         names = [program_name(group.signature) for group in groups]
         wanted = [chunk if chunk is not None else (chunk_of or {}).get(name) for name in names]
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
-                executor().prepare(groups[near], jobs, wanted[near])
-            for ended in executor().execute(group, jobs, wanted[place], progress.announce):
+                executor().prepare(groups[near], pieces, wanted[near])
+            for ended in executor().execute(group, pieces, wanted[place], progress.announce):
                 rows = [
                     row_of(tasks[place], numbers[place], outcome, name, directory)
                     for place, outcome in ended
                 ]
                 write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
                 for (place, _), row in zip(ended, rows, strict=True):
-                    progress.advance(jobs[place].recipe.steps)
+                    progress.advance(pieces[place].job.recipe.steps)
                     report(row)
 
 
@@ -79,7 +80,11 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
     row |= {"kind": task.sourced.kind}
     if result is not None:
-        metrics = {"first_score": result.first_score, "score": result.score, **outcome.metrics}
+        metrics: dict[str, Any] = {"first_score": result.first_score, "score": result.score}
+        metrics |= outcome.metrics
+        if "dot" in metrics and task.sourced.natural is not None:
+            metrics |= standing(metrics["dot"], task.sourced.natural)
+            metrics["differential"] = metrics["natural_z"] - metrics["excitation"]
         row |= {name: _number(value) for name, value in metrics.items()}
         if task.sourced.channel is None:
             row["rank"] = None
@@ -115,6 +120,8 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
     if outcome.result is None or not np.all(np.isfinite(outcome.result.image)):
         return None
     pixels = np.round(np.asarray(outcome.result.image) * 255).astype(np.uint8)
+    if pixels.ndim == 4:  # several images, side by side
+        pixels = np.concatenate(list(pixels), 1)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
     path = directory / "images" / f"{number}.png"

@@ -9,7 +9,7 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sweeps.table import COLUMNS
 
@@ -131,7 +131,8 @@ def _tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray
     data = image["bytes"]
     assert isinstance(data, bytes)
     with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS))
+        tile = picture.convert("RGB")
+    return np.asarray(ImageOps.pad(tile, (side, side), Image.Resampling.LANCZOS, "white"))
 
 
 def _draw(

@@ -40,6 +40,19 @@ COLUMNS = {
     "previous_l2": "mean a² of the main-path layer before; null for the first layer",
     "robust_dot": "mean of dot over 16 fixed random views by the job's transform",
     "robust_cosine": "mean of cosine over the same views",
+    "natural_z": "dot, standardised by the reference images' own dots",
+    "natural_percentile": "share of the reference images that dot exceeds, in percent",
+    "natural_ratio": "dot over the reference images' largest",
+    "excitation": "mean over channels of their activation, standardised by the reference images: "
+    "how much the picture excites everything",
+    "differential": "natural_z - excitation",
+    "whitened_cosine": "mean over positions of the cosine in the whitened space",
+    "mahalanobis": "root mean square, over positions and channels, of the whitened activation: 1 "
+    "for reference images",
+    "class_distance": "distance of the mean activation to the nearest class centroid, in the "
+    "classes' shared whitened coordinates; the largest over the labels",
+    "centroid_margin": "distance to the second nearest class centroid less that to the nearest; "
+    "the smallest over the labels",
     "total_variation": "mean absolute difference of neighbouring pixels",
     "high_frequency": "share of the spectral power above half the Nyquist frequency",
     "saturated": "share of pixel values below .01 or above .99",

@@ -22,6 +22,15 @@ _NEEDED = {
     "direction=vector": ["direction.path=five.npy"],
     "direction=photo": ["direction.path=photo.png"],
     "objective=inversion": ["direction=generated"],
+    "objective=differential": ["images=generated", "image_count=8"],
+    "space=whitened": ["images=generated", "image_count=8"],
+    "space=linear": ["space.components=3", "images=generated", "image_count=8"],
+    "space=lucid_atlas": ["images=generated", "image_count=8"],
+    "penalty=mahalanobis": ["images=generated", "image_count=8"],
+    "direction=centroid": ["images=generated", "image_count=32"],
+    "direction=factor": ["images=generated", "image_count=8", "direction.count=4"],
+    "direction=similar": ["direction.to.path=photo.png", "images=generated", "image_count=8"],
+    "direction=path": ["images_per_job=3"],
     "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
 }
 _WEIGHTS = {
@@ -47,6 +56,7 @@ def test_every_option_builds_a_job_that_passes_the_dry_run(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     np.save("five.npy", np.ones(16))
     Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save("photo.png")
     needed = list(_NEEDED.get(option, []))

@@ -13,9 +13,9 @@ import pytest
 import fvjax
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
-from fvjax.visualize import score_of
+from fvjax.score import score_of
 from sweeps.execute import Executor, Outcome, leaves, stack
-from sweeps.plan import plan, signature
+from sweeps.plan import Piece, plan, signature
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,9 @@ def execute(
     executor: Executor, model: Model, jobs: list[fvjax.Job], chunk: int | None = None
 ) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
-    for group in plan([(model, j, True) for j in jobs]):
-        for ended in executor.execute(group, jobs, chunk):
+    pieces = [Piece(model, j) for j in jobs]
+    for group in plan(pieces):
+        for ended in executor.execute(group, pieces, chunk):
             outcomes |= dict(ended)
     return [outcomes[i] for i in range(len(jobs))]
 
@@ -63,19 +64,18 @@ def image(outcome: Outcome) -> np.ndarray:
 
 def test_leaves_share_a_group_and_structure_does_not(model: Model) -> None:
     jobs = [job(0), job(1), job(2, steps=4), job(3, penalized=False), job(4)]
-    groups = plan([(model, j, True) for j in jobs])
+    groups = plan([Piece(model, j) for j in jobs])
     assert [group.members for group in groups] == [(0, 1, 4), (2,), (3,)]
 
 
 def test_one_chunk_never_mixes_two_models_but_they_share_a_program(executor: Executor) -> None:
     one, other = tiny(0), tiny(1)
-    pairs = [(m, job(i), True) for i in (0, 1) for m in (one, other)]
-    groups = plan(pairs)
+    pieces = [Piece(m, job(i)) for i in (0, 1) for m in (one, other)]
+    groups = plan(pieces)
     assert [group.members for group in groups] == [(0, 2), (1, 3)]
     assert groups[0].signature == groups[1].signature
     before = executor.compiled
-    jobs = [j for _, j, _ in pairs]
-    made = [dict(next(executor.execute(g, jobs, 2))) for g in groups]
+    made = [dict(next(executor.execute(g, pieces, 2))) for g in groups]
     assert executor.compiled == before + 1
     assert np.abs(image(made[0][0]) - image(made[1][1])).max() > 1e-3
 
@@ -184,8 +184,9 @@ def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
 ) -> None:
     plenty, scarce = (Executor(jax.devices()[:1]) for _ in range(2))
     jobs = [job(i) for i in range(16)]
-    (group,) = plan([(model, j, True) for j in jobs])
-    plenty.prepare(group, jobs, 16)
+    pieces = [Piece(model, j) for j in jobs]
+    (group,) = plan(pieces)
+    plenty.prepare(group, pieces, 16)
     found = plenty.programs[group.signature, 16][0].result().memory_analysis()
     needed = found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
     monkeypatch.setattr("sweeps.execute.memory_of", lambda device: needed // 2)

@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -114,8 +113,11 @@ def test_no_score_depends_on_another_image_s_parameters(key: Array) -> None:
     def scores(params: Array) -> Array:
         def one(job: Job, params: Array) -> Array:
             image = job.recipe.parameterization.decode(params)
-            view = partial(job.recipe.transform, job.key)
-            return score_of(MODEL, job, image, view, jnp.asarray(True))[0]
+
+            def views(image: Array, number: Any) -> Array:
+                return job.recipe.transform(job.key, image)
+
+            return score_of(MODEL, job, image, views, jnp.asarray(True))[0]
 
         return jax.vmap(one)(jobs, params)
 
@@ -265,7 +267,7 @@ def test_a_target_from_an_image_is_seen_under_each_step_s_own_view(key: Array) -
     result = jax.jit(fvjax.visualize)(MODEL, one)
     assert result.finite and result.score > result.first_score
     # The image itself is matched perfectly under any view.
-    score, _ = score_of(MODEL, one, image, partial(LUCID, jax.random.key(8)))
+    score, _ = score_of(MODEL, one, image, lambda x, _: LUCID(jax.random.key(8), x))
     np.testing.assert_allclose(score, 0, atol=1e-6)
     slope = jax.grad(lambda i: jnp.sum(target.replace(image=i).resolve(MODEL, lambda x: x).vector))
     assert not jnp.any(slope(image))
@@ -273,9 +275,8 @@ def test_a_target_from_an_image_is_seen_under_each_step_s_own_view(key: Array) -
 
 def test_penalties_of_the_image_see_it_before_the_transform(key: Array) -> None:
     image = jax.random.uniform(key, (32, 32, 3))
-    score, _ = score_of(
-        MODEL, job(fvjax.TotalVariation()), image, partial(LUCID, jax.random.key(3))
-    )
+    one = job(fvjax.TotalVariation())
+    score, _ = score_of(MODEL, one, image, lambda x, _: LUCID(jax.random.key(3), x))
     np.testing.assert_allclose(score, fvjax.TotalVariation()({"image": image}, DIRECTION))
 
 

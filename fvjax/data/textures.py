@@ -11,6 +11,7 @@ from fvjax.types import Image, Key, Scalar
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 HEADS = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
 SIZE = 64  # pixels
+VERSION = 1  # of the images that a key draws
 _DEGREES = (0.0, 30.0, 57.0, 120.0, 180.0, 225.0, 270.0, 318.0)  # centre of each hue
 _WIDTHS = (8.0, 7.0, 6.0, 20.0, 14.0, 12.0, 11.0, 12.0)  # half of each hue's range, in degrees
 

@@ -11,6 +11,7 @@ from flax import struct
 from jaxtyping import Array
 
 from fvjax import checks
+from fvjax.direction import base
 from fvjax.types import Activations, Flag, Image
 
 Shape = tuple[int, ...]
@@ -147,7 +148,7 @@ class Model:
 
     def previous(self, layer: str) -> str | None:
         """The main-path layer before `layer`; None for the first."""
-        names = list(self.layers)
+        names, layer = list(self.layers), base(layer)
         checks.choice("layer", layer, names)
         before = [n for n in names[: names.index(layer)] if n in self.main_layers]
         return before[-1] if before else None

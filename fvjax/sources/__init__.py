@@ -1,7 +1,12 @@
-"""Where directions come from. A source is called with (model, layer, size) and yields a Sourced."""
+"""Where directions come from: a source, called with a model and a layer, yields a Sourced."""
 
+from fvjax.sources.between import Between as Between
+from fvjax.sources.between import Path as Path
 from fvjax.sources.image import Generated as Generated
 from fvjax.sources.image import Photo as Photo
+from fvjax.sources.reference import Centroid as Centroid
+from fvjax.sources.reference import Factor as Factor
+from fvjax.sources.reference import Similar as Similar
 from fvjax.sources.sourced import Kind as Kind
 from fvjax.sources.sourced import Source as Source
 from fvjax.sources.sourced import Sourced as Sourced

@@ -12,22 +12,26 @@ from jaxtyping import Array
 from fvjax import checks
 from fvjax.data.photos import read_photo
 from fvjax.data.textures import HEADS, SIZE, sample
-from fvjax.direction import Direction
+from fvjax.direction import Direction, FromImage
 from fvjax.models.model import Model
+from fvjax.natural import Natural
 from fvjax.sources.sourced import Sourced
 from fvjax.types import Image
 
-At = Literal["center", "mean"] | Sequence[int]
+# Of a layer: its centre, its mean, all positions (a caricature), [row, column], or counted by rows.
+At = Literal["center", "mean", "all"] | int | Sequence[int]
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph's activation: at the centre, at (row, column) of the layer, or the mean."""
+    """A photograph's activation: at one position of the layer, their mean, or all of them."""
 
     path: str
     at: At
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The activation vector, its length kept; silence at that place is refused."""
         image = jnp.asarray(read_photo(self.path, size))
         return _sourced(model, layer, image, self.at, Path(self.path).stem)
@@ -40,7 +44,9 @@ class Generated:
     seed: int
     at: At
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The activation vector, its length kept; the label names the image's content."""
         checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         drawn = _draw(jax.random.key(self.seed))
@@ -52,6 +58,8 @@ class Generated:
 
 def _sourced(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
     checks.choice("layer", layer, model.layers)
+    if at == "all":  # the target is read anew under each step's transform
+        return Sourced(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")
     spot, vector = _vector(_forward(model, layer, image), layer, at)
     if not bool(jnp.any(vector != 0)):
         raise ValueError(f"{name} does not excite layer {layer!r} at {spot}: all zero")
@@ -68,8 +76,14 @@ def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:
         return "mean", jnp.mean(activations, (0, 1))
     if at == "center":
         return "center", activations[height // 2, width // 2]
+    if isinstance(at, int) and not isinstance(at, bool):
+        checks.index(f"direction.at in layer {layer!r}", at, height * width)
+        at = divmod(at, width)
     if isinstance(at, str) or not isinstance(at, Sequence) or len(at) != 2:
-        raise ValueError(f"direction.at must be center, mean or [row, column], got {at!r}")
+        raise ValueError(
+            "direction.at must be center, mean, all, [row, column] or a position counted row by "
+            f"row, got {at!r}"
+        )
     checks.index(f"direction.at row in layer {layer!r}", at[0], height)
     checks.index(f"direction.at column in layer {layer!r}", at[1], width)
     return f"{at[0]},{at[1]}", activations[at[0], at[1]]

@@ -1,16 +1,15 @@
 """What a source of directions yields."""
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 from fvjax import checks
 from fvjax.direction import AnyDirection
+from fvjax.frame import Kind as Kind
 from fvjax.models.model import Model
-
-# How a direction travels through a linear transform of the space. A point (an activation, a
-# centroid) moves with the origin, a vector (a difference, a factor) does not, a covector (a neuron,
-# a logit) reads the space, has no length of its own and transforms inversely.
-Kind = Literal["point", "vector", "covector"]
+from fvjax.natural import Natural
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,15 @@ class Sourced:
     label: str
     kind: Kind
     channel: int | None = None  # the channel, where the direction is exactly one
-    natural: dict[str, float] = field(default_factory=dict)  # its projection on reference images
+    natural: np.ndarray | None = None  # (images,) the reference images' own dot products
 
 
 class Source(Protocol):
     """Finds a direction at a layer of a model; constructed from plain values."""
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The direction for images of `size` pixels; ValueError when there is none such."""
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
+from fvjax.natural import Natural
 from fvjax.sources.sourced import Sourced, channels_of
 
 
@@ -23,7 +24,9 @@ class Channel:
 
     index: int | Sequence[int]
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The one-hot (or several-hot) covector."""
         channels = channels_of(model, layer)
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
@@ -43,7 +46,9 @@ class Logit:
     index: int
     layer: str = "logits"
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The one-hot covector at the readout."""
         classes = channels_of(model, self.layer)
         checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
@@ -59,7 +64,9 @@ class Random:
 
     seed: int
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The vector drawn from the seed."""
         checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         vector = jax.random.normal(jax.random.key(self.seed), (channels_of(model, layer),))

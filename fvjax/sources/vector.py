@@ -9,6 +9,7 @@ from fvjax import checks
 from fvjax.data.arrays import read_array
 from fvjax.direction import Direction
 from fvjax.models.model import Model
+from fvjax.natural import Natural
 from fvjax.sources.sourced import Kind, Sourced, channels_of
 
 
@@ -21,7 +22,9 @@ class Vector:
     index: int = 0
     name: str | None = None  # of the array, where the file holds several
 
-    def __call__(self, model: Model, layer: str, size: int) -> Sourced:
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
         """The vector, its length kept."""
         checks.choice("direction.kind", self.kind, ("point", "vector", "covector"))
         rows = np.atleast_2d(read_array(self.path, self.name)).astype(np.float32)

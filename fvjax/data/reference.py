@@ -1,0 +1,122 @@
+"""Reference images, in batches: generated ones with labels, or a folder of photographs."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image as Pillow
+
+from fvjax import checks
+from fvjax.data.photos import read_photo
+from fvjax.data.textures import HEADS, SIZE, VERSION, sample
+
+GENERATED = "generated"
+_BATCH = 32
+_FIRST = 1_000_000  # key of the first generated image: no training run draws from it
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some reference images, with the number of each and its labels."""
+
+    images: Float[np.ndarray, "images height width 3"]
+    numbers: Int[np.ndarray, "images"]
+    labels: Int[np.ndarray, "images heads"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Images to compare with: `generated`, or the photographs of a folder.
+
+    A folder's photographs may lie in one folder for each class; then they have one label, `class`.
+
+    Args:
+        source: "generated", or a path.
+        size: of the square images, in pixels.
+        count: of generated images; at most so many of a folder's, in the order of their names.
+    """
+
+    source: str
+    size: int
+    count: int
+    heads: dict[str, tuple[str, ...]] = field(init=False, hash=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a folder without photographs.
+
+        Raises:
+            ValueError: in one sentence.
+        """
+        checks.count("image_count", self.count)
+        generated = self.source == GENERATED
+        heads = dict(HEADS) if generated else _classes(self.paths, Path(self.source))
+        object.__setattr__(self, "heads", heads)
+
+    @cached_property
+    def paths(self) -> list[Path]:
+        """The photographs, by name."""
+        if self.source == GENERATED:
+            return []
+        folder = Path(self.source)
+        if not folder.is_dir():
+            raise ValueError(f"images must be {GENERATED} or a folder; there is no folder {folder}")
+        known = {suffix for suffix, form in Pillow.registered_extensions().items()}
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
+        if not found:
+            raise ValueError(f"folder {folder} holds no images")
+        return found[: self.count]
+
+    def __len__(self) -> int:
+        """How many images."""
+        return self.count if self.source == GENERATED else len(self.paths)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of at most 32 images; a file that is no image raises ValueError naming it."""
+        for first in range(0, len(self), _BATCH):
+            numbers = np.arange(first, min(first + _BATCH, len(self)))
+            yield self._generated(numbers) if self.source == GENERATED else self._read(numbers)
+
+    def _generated(self, numbers: np.ndarray) -> Batch:
+        drawn = _draw(jnp.asarray(_FIRST + numbers))
+        images = drawn.image
+        if self.size != SIZE:
+            images = jax.image.resize(images, (len(numbers), self.size, self.size, 3), "linear")
+        labels = np.stack([np.asarray(getattr(drawn, head)) for head in HEADS], -1)
+        return Batch(np.asarray(images), numbers, labels)
+
+    def _read(self, numbers: np.ndarray) -> Batch:
+        mine = [self.paths[number] for number in numbers]
+        images = np.stack([read_photo(path, self.size) for path in mine])
+        names = self.heads.get("class", ())
+        labels = np.array([[names.index(path.parent.name)] for path in mine] if names else [])
+        return Batch(images, numbers, labels.reshape(len(mine), -1).astype(int))
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of what the images are."""
+        if self.source == GENERATED:
+            return f"{GENERATED} {VERSION} {self.count} {self.size}"
+        digest = hashlib.sha256(f"{self.size}".encode())
+        for path in self.paths:
+            digest.update(str(path.relative_to(self.source)).encode() + path.read_bytes())
+        return digest.hexdigest()
+
+
+def _classes(paths: list[Path], folder: Path) -> dict[str, tuple[str, ...]]:
+    """The label `class` where every photograph lies in a folder of its class."""
+    folders = {path.parent for path in paths}
+    if folder in folders or len(folders) < 2:
+        return {}
+    return {"class": tuple(sorted(one.name for one in folders))}
+
+
+@jax.jit
+def _draw(seeds: Any) -> Any:
+    return jax.vmap(lambda seed: sample(jax.random.key(seed)))(seeds)

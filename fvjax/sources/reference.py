@@ -1,0 +1,189 @@
+"""Directions from reference images: class centroids, means of similar vectors, factors."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from fvjax import checks
+from fvjax.direction import Direction
+from fvjax.models.model import Model
+from fvjax.natural import Natural, needed
+from fvjax.sources.sourced import Kind, Source, Sourced
+
+Vectors = Float[np.ndarray, "vectors channels"]
+Rows = Float[np.ndarray, "count channels"]
+
+
+@dataclass(frozen=True)
+class Centroid:
+    """The mean activation, over positions, of the reference images of one class."""
+
+    head: str  # of the labels: shape, texture or hue of generated images; class of a folder's
+    index: int
+
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
+        """The centroid, its length kept."""
+        known = needed("direction=centroid", natural)
+        heads = known.reference.heads
+        if not heads:
+            raise ValueError(
+                f"direction=centroid needs labels, and {known.reference.source} has none: "
+                "a folder needs a folder in it for each class"
+            )
+        checks.choice("direction.head", self.head, heads)
+        checks.index("direction.index", self.index, len(heads[self.head]))
+        statistics = known.statistics(layer)
+        mine = statistics.labels[:, list(heads).index(self.head)] == self.index
+        name = f"{self.head}={heads[self.head][self.index]}"
+        if not mine.any():
+            raise ValueError(f"no reference image has {name}: raise image_count")
+        vector = statistics.means[mine].mean(0)
+        return _sourced(vector, layer, f"{layer}:{name} centroid", "point")
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The mean of the reference vectors that are most similar, by cosine, to another direction."""
+
+    to: Source
+    count: int
+
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
+        """The mean, its length kept."""
+        known, first = needed("direction=similar", natural), self.to(model, layer, size, natural)
+        vector = one_vector(first)
+        rows = known.vectors(layer)
+        checks.count("direction.count", self.count, most=len(rows))
+        lengths = np.linalg.norm(rows, axis=-1)
+        cosines = rows @ vector / np.where(lengths > 0, lengths, 1)
+        nearest = np.argsort(-cosines, kind="stable")[: self.count]
+        name = f"{first.label}, mean of {self.count} similar"
+        return _sourced(rows[nearest].mean(0), layer, name, "point")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor of the reference vectors at random positions, fitted once by scikit-learn.
+
+    Args:
+        method: nmf, pca, ica (FastICA), kmeans (a centroid) or dictionary (sparse, and overcomplete
+            where `count` exceeds the channels).
+        count: of factors.
+        index: of this one, from 0; the widest first.
+        seed: of the fit's start.
+    """
+
+    method: str
+    count: int
+    index: int
+    seed: int
+
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
+        """The factor; the label tells its share of the variance (kmeans: of the vectors)."""
+        known = needed("direction=factor", natural)
+        checks.choice("direction.method", self.method, METHODS)
+        rows = known.vectors(layer)
+        most = min(rows.shape) if self.method == "pca" else len(rows)
+        checks.count("direction.count", self.count, most=most)
+        checks.index("direction.index", self.index, self.count)
+        checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
+        if self.method == "nmf" and rows.min() < 0:
+            raise ValueError(
+                f"nmf needs activations that are never negative, layer {layer!r} has "
+                f"{rows.min():.3g}: choose one after a ReLU, or another direction.method"
+            )
+
+        def fit() -> dict[str, np.ndarray]:
+            factors, shares = METHODS[self.method](rows.astype(np.float64), self.count, self.seed)
+            order = np.argsort(-shares, kind="stable")
+            return {"factors": factors[order].astype(np.float32), "shares": shares[order]}
+
+        found = known.kept(f"{self.method} {self.count} seed {self.seed} of {layer}", fit)
+        share = 100 * found["shares"][self.index]
+        name = f"{layer}:{self.method} {self.index}/{self.count} ({share:.1f} %)"
+        kind: Kind = "point" if self.method == "kmeans" else "vector"
+        return _sourced(found["factors"][self.index], layer, name, kind)
+
+
+def one_vector(sourced: Sourced) -> Float[np.ndarray, "channels"]:
+    """The vector of a direction; one of several positions is refused."""
+    if not isinstance(sourced.direction, Direction) or sourced.direction.vector.ndim != 1:
+        raise ValueError(f"{sourced.label} is not one vector (channels,)")
+    return np.asarray(sourced.direction.vector, np.float64)
+
+
+def _sourced(vector: np.ndarray, layer: str, label: str, kind: Kind) -> Sourced:
+    direction = Direction(vector=jnp.asarray(vector, jnp.float32), layer=layer)
+    return Sourced(direction, label, kind)
+
+
+def _along(rows: Vectors, factors: Rows) -> Float[np.ndarray, "count"]:
+    """Share of the rows' variance along each factor."""
+    units = factors / np.maximum(np.linalg.norm(factors, axis=-1, keepdims=True), 1e-30)
+    shares: np.ndarray = (rows @ units.T).var(0) / rows.var(0).sum()
+    return shares
+
+
+def _outward(rows: Vectors, factors: Rows) -> Rows:
+    """Factors without a sign of their own, turned to where the activations reach further."""
+    scores = (rows - rows.mean(0)) @ factors.T
+    return factors * np.where((scores**3).mean(0) < 0, -1, 1)[:, None]
+
+
+def _nmf(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
+    from sklearn.decomposition import NMF
+
+    factors = NMF(count, init="nndsvda", max_iter=400, random_state=seed).fit(rows).components_
+    return factors, _along(rows, factors)
+
+
+def _pca(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
+    from sklearn.decomposition import PCA
+
+    fit = PCA(count, random_state=seed).fit(rows)
+    return _outward(rows, fit.components_), fit.explained_variance_ratio_
+
+
+def _ica(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
+    from sklearn.decomposition import FastICA
+
+    fit = FastICA(count, whiten="unit-variance", max_iter=1000, random_state=seed).fit(rows)
+    factors = _outward(rows, fit.mixing_.T)  # what a source adds to the activations
+    return factors, _along(rows, factors)
+
+
+def _kmeans(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
+    from sklearn.cluster import KMeans
+
+    fit = KMeans(count, n_init=4, random_state=seed).fit(rows)
+    return fit.cluster_centers_, np.bincount(fit.labels_, minlength=count) / len(rows)
+
+
+def _dictionary(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
+    from sklearn.decomposition import MiniBatchDictionaryLearning
+
+    scale = rows.std()
+    fit = MiniBatchDictionaryLearning(
+        count, alpha=1.0, fit_algorithm="cd", max_iter=20, batch_size=256, random_state=seed
+    ).fit(rows / scale)
+    factors = _outward(rows, fit.components_)
+    return factors, _along(rows, factors)
+
+
+METHODS: Mapping[str, Callable[[Any, int, int], tuple[Any, np.ndarray]]] = {
+    "nmf": _nmf,
+    "pca": _pca,
+    "ica": _ica,
+    "kmeans": _kmeans,
+    "dictionary": _dictionary,
+}

@@ -1,0 +1,144 @@
+"""The spaces in which an objective can look at a layer: each moves a model and a direction."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import jax.numpy as jnp
+import numpy as np
+
+from fvjax import checks
+from fvjax.covariance import Shrinkage, components, refuse_singular
+from fvjax.data.arrays import read_array
+from fvjax.direction import AnyDirection, Direction
+from fvjax.frame import Frame
+from fvjax.models.model import Model
+from fvjax.natural import Natural, needed
+from fvjax.objective import Objective
+from fvjax.scores import DotCosine, LucidAtlas
+from fvjax.sources.sourced import Sourced
+from fvjax.spaces.layers import Transformed
+
+
+class Space:
+    """Where an objective looks; constructed from plain values."""
+
+    def move(
+        self, model: Model, sourced: Sourced, natural: Natural | None
+    ) -> tuple[Model, AnyDirection]:
+        """The model with what the space needs (the same object each time), and the direction."""
+        raise NotImplementedError
+
+    def objective(self, score: Objective) -> Objective:
+        """The objective as it is in this space."""
+        return score
+
+
+@dataclass(frozen=True)
+class Plain(Space):
+    """The network's own activations."""
+
+    def move(
+        self, model: Model, sourced: Sourced, natural: Natural | None
+    ) -> tuple[Model, AnyDirection]:
+        """Everything stays."""
+        del natural
+        return model, sourced.direction
+
+
+@dataclass(frozen=True)
+class Whiten(Space):
+    """Activations of identity covariance on the reference images, but for the shrinkage."""
+
+    shrinkage: Shrinkage
+
+    def move(
+        self, model: Model, sourced: Sourced, natural: Natural | None
+    ) -> tuple[Model, AnyDirection]:
+        """To "<layer>/whitened"."""
+        layer, known = sourced.direction.layer, needed("space=whitened", natural)
+        frame = known.whitening(layer, self.shrinkage)
+        return _with(model, layer, frame, "whitened"), frame.moved(
+            sourced.direction, sourced.kind, "whitened"
+        )
+
+
+@dataclass(frozen=True)
+class Linear(Space):
+    """Activations times a matrix: from a file, or the first principal components.
+
+    Args:
+        matrix: a file with an array (channels, features).
+        components: so many principal components of the reference images; instead of `matrix`.
+        name: of the array, where the file holds several.
+    """
+
+    matrix: str | None
+    components: int | None
+    name: str | None = None
+
+    def move(
+        self, model: Model, sourced: Sourced, natural: Natural | None
+    ) -> tuple[Model, AnyDirection]:
+        """To "<layer>/linear"; a file's matrix is applied about 0, components about the mean."""
+        layer = sourced.direction.layer
+        frame = _linear(model, natural, layer, self)
+        return _with(model, layer, frame, "linear"), frame.moved(
+            sourced.direction, sourced.kind, "linear"
+        )
+
+
+@dataclass(frozen=True)
+class Atlas(Space):
+    """Lucid's activation atlas: plain activations, a direction times the inverse second moment.
+
+    As lucid/recipes/activation_atlas/render.py: S = inverse of X'X/N over positions of reference
+    images, not centred and not shrunk; the direction is v S whatever its kind; the objective is
+    `LucidAtlas`, which is no cosine.
+    """
+
+    def move(
+        self, model: Model, sourced: Sourced, natural: Natural | None
+    ) -> tuple[Model, AnyDirection]:
+        """The direction times S; the layer stays."""
+        known = needed("space=lucid_atlas", natural)
+        plain = sourced.direction
+        if not isinstance(plain, Direction):
+            raise ValueError("space=lucid_atlas needs a vector (channels,), not a whole image's")
+        statistics = known.statistics(plain.layer)
+        refuse_singular(statistics, plain.layer)
+        moment = statistics.covariance + np.outer(statistics.mean, statistics.mean)
+        solved = np.linalg.solve(moment, np.asarray(plain.vector, np.float64))
+        vector = jnp.asarray(solved, jnp.float32)
+        return model, Direction(vector=vector, layer=plain.layer, origin=plain)
+
+    def objective(self, score: Objective) -> Objective:
+        """`LucidAtlas` in place of `DotCosine`.
+
+        Raises:
+            ValueError: any other objective, which Lucid has not.
+        """
+        if not isinstance(score, DotCosine):
+            raise ValueError("space=lucid_atlas is defined for objective=dot and dot_cosine only")
+        return LucidAtlas(exponent=score.exponent, floor=score.floor)
+
+
+@cache
+def _with(model: Model, layer: str, frame: Frame, name: str) -> Model:
+    return Transformed(model, layer=layer, matrix=frame.matrix, mean=frame.mean, name=name)
+
+
+def whiten(model: Model, natural: Natural, layer: str, shrinkage: Shrinkage) -> Model:
+    """The model with "<layer>/whitened"; the same object each time."""
+    return _with(model, layer, natural.whitening(layer, shrinkage), "whitened")
+
+
+@cache
+def _linear(model: Model, natural: Natural | None, layer: str, space: Linear) -> Frame:
+    channels = model.layers[layer][-1]
+    if (space.matrix is None) == (space.components is None):
+        raise ValueError("space=linear needs space.matrix or space.components, one of them")
+    if space.matrix is not None:
+        return Frame(np.zeros(channels), np.asarray(read_array(space.matrix, space.name)))
+    checks.count("space.components", space.components, most=channels)
+    statistics = needed("space.components", natural).statistics(layer)
+    return Frame(statistics.mean, components(statistics.covariance)[:, : space.components])

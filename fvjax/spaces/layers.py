@@ -1,0 +1,78 @@
+"""Other spaces as layers of a model: linear transforms of a layer's activations.
+
+`Transformed` and `Whitened` are named like the other wrappers (`AtCenter`, `Sum`), though they
+return a plain `Model`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.covariance import whitening
+from fvjax.models.model import Model, Network, Record
+from fvjax.statistics import Statistics
+from fvjax.types import Image
+
+
+@dataclass(frozen=True)
+class WithTransform:
+    """A network that also records `"<layer>/<name>"`: (activations - mean) @ matrix."""
+
+    network: Network
+    layer: str
+    name: str
+
+    def __call__(self, weights: Mapping[str, Any], image: Image, record: Record) -> Any:
+        """Run the network, then the transform, in float32 whatever the network's precision."""
+        out = self.network(weights["network"], image, record)
+        x = record.activations[self.layer].astype(jnp.float32)
+        space = (1,) * (x.ndim - 1)
+        x = (x - weights["mean"].reshape(*space, -1)) @ weights["matrix"]
+        record(f"{self.layer}/{self.name}", x, main=False)
+        return out
+
+
+def Transformed(
+    model: Model,
+    *,
+    layer: str,
+    matrix: Float[Array | np.ndarray, "channels features"],
+    mean: Float[Array | np.ndarray, "channels"],
+    name: str,
+) -> Model:
+    """The model with one more layer, `"<layer>/<name>"`: (a - mean) @ matrix at every position.
+
+    Mean and matrix are leaves beside the weights: spaces that differ in them share a program.
+
+    Raises:
+        ValueError: an unknown layer; a matrix or mean of the wrong shape.
+    """
+    checks.choice("layer", layer, model.layers)
+    channels = model.layers[layer][-1]
+    matrix, mean = jnp.asarray(matrix, jnp.float32), jnp.asarray(mean, jnp.float32)
+    if matrix.ndim != 2 or matrix.shape[0] != channels or mean.shape != (channels,):
+        raise ValueError(
+            f"layer {layer!r} has {channels} channels: a matrix of shape {matrix.shape} and a mean "
+            f"of shape {mean.shape} do not fit; wanted ({channels}, features) and ({channels},)"
+        )
+    weights = {"network": model.weights, "mean": mean, "matrix": matrix}
+    network = WithTransform(model.network, layer, name)
+    return model.replace(weights=weights, network=network)  # type: ignore[attr-defined, no-any-return]
+
+
+def Whitened(model: Model, *, statistics: Statistics, layer: str, shrinkage: float) -> Model:
+    """The model with `"<layer>/whitened"`, where activations have mean 0 and equal variances.
+
+    Their covariance over the images behind the statistics is the identity, but for the shrinkage
+    (see `covariance.whitening`).
+
+    Raises:
+        ValueError: a covariance without an inverse, with how many images are needed.
+    """
+    frame = whitening(statistics, shrinkage, layer)
+    return Transformed(model, layer=layer, matrix=frame.matrix, mean=frame.mean, name="whitened")

@@ -1,0 +1,68 @@
+"""A config as columns of the table, and a hash by which equal configs are known."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sweeps.table import COLUMNS
+
+
+def identity(config: Any) -> str:
+    """A hash by which equal jobs are known: 2 and 2.0 are equal, files count by their content."""
+
+    def canonical(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: canonical(item) for key, item in value.items()}
+            case list():
+                return [canonical(item) for item in value]
+            case str() if Path(value).is_file():
+                stat = Path(value).stat()
+                return [value, _digest(value, stat.st_mtime_ns, stat.st_size)]
+            case int() | float() if not isinstance(value, bool):
+                return float(value)
+        return value
+
+    return hashlib.sha256(json.dumps(canonical(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _digest(path: str, modified: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The chosen option of each config group that the config holds."""
+    return {group: choices.get(group) for group, node in plain.items() if isinstance(node, dict)}
+
+
+def columns(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The config as columns: a group's holds its option, its keys are <group>_<key>.
+
+    Raises:
+        ValueError: a key of the user's whose column is taken.
+    """
+    cells: list[tuple[str, str, Any]] = []  # column, key, value
+    for key, value in plain.items():
+        if not isinstance(value, dict):
+            cells.append((key, key, _cell(value)))
+            continue
+        cells.append((key, key, choices.get(key)))
+        inner = {k: v for k, v in value.items() if k != "_target_"}
+        if choices.get(key) == "custom":  # what it is, its target alone says
+            inner["target"] = value["_target_"]
+        cells += [(f"{key}_{k}", f"{key}.{k}", _cell(v)) for k, v in inner.items()]
+    row: dict[str, Any] = {}
+    for column, key, value in cells:
+        if column in row or column in COLUMNS or column == "sweep":
+            raise ValueError(f"the table has a column {column!r} already: call {key} otherwise")
+        row[column] = value
+    return row
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, (list, dict)) else value

@@ -1,0 +1,28 @@
+"""What models do on reference images: one for each model, set of images and size in a process."""
+
+import logging
+from functools import cache
+
+from fvjax.data.reference import Reference
+from fvjax.models.model import Model
+from fvjax.natural import Natural
+from sweeps import store
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def natural_of(model: Model, images: str | None, count: int, size: int) -> Natural | None:
+    """Reference images through a model, kept in the user's cache folder; None where images is.
+
+    Raises:
+        ValueError: a folder that does not exist or holds no images.
+    """
+    if images is None:
+        return None
+    reference = Reference(images, size, count)
+
+    def announce(what: str) -> None:
+        log.info(f"computing {what} over {len(reference)} reference images ({images})")
+
+    return Natural(model, reference, store.Store(store.cache() / "natural"), announce)

@@ -1,0 +1,72 @@
+"""`python -m sweeps.statistics model=... layer=a,b images=FOLDER`: what layers do on images.
+
+Streams the reference images through the network and keeps the statistics in the user's cache
+folder, where sweeps find them; prints a table of condition numbers. `layer=main` takes every layer
+of the main path. All other keys are those of `python -m sweeps`.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from fvjax import checks
+from fvjax.covariance import condition, rank, shrunk
+from fvjax.natural import Natural, needed
+from sweeps.build import environment
+from sweeps.messages import run
+from sweeps.paths import CONF
+
+_SHRUNK = ("cross_validated", "ledoit_wolf")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Compute and print."""
+    layers = [a.removeprefix("layer=") for a in arguments if a.startswith("layer=")]
+    others = [a for a in arguments if not a.startswith("layer=")]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", others, return_hydra_config=True)
+    plain, model, found = environment(config)
+    natural = needed("python -m sweeps.statistics", found)
+    names = ",".join(layers or [plain["layer"]]).split(",")
+    if names == ["main"]:
+        names = [name for name in model.main_layers if name != "image"]
+    for name in names:
+        checks.choice("layer", name, model.layers)
+    natural.collect(names)
+    Console().print(table([row_of(natural, name) for name in names]))
+
+
+def row_of(natural: Natural, layer: str) -> dict[str, Any]:
+    """Size, rank and condition number of a layer's covariance, as it is and shrunk."""
+    statistics = natural.statistics(layer)
+    covariance = statistics.covariance
+    row = {
+        "layer": layer,
+        "channels": statistics.channels,
+        "images": statistics.images,
+        "positions": int(statistics.count.sum()),
+        "rank": rank(covariance),
+        "condition": condition(covariance),
+    }
+    for how in _SHRUNK:
+        amount = natural.shrinkage(layer, how)  # type: ignore[arg-type]
+        row[how.replace("_", " ")] = f"{condition(shrunk(covariance, amount)):.3g} ({amount:.2g})"
+    return row
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    """For people."""
+    title = "condition of the covariance: as it is, and shrunk (by how much)"
+    shown = Table(*rows[0], title=title, box=SIMPLE, pad_edge=False)
+    for row in rows:
+        shown.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
