@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from sweeps.table import COLUMNS
 
+_SMOOTH = Image.Resampling.LANCZOS
 _GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
 _SIDES = 112, 160  # least and most pixels of a tile
 _MOST = 24, 60  # columns and rows on one sheet
@@ -131,8 +132,8 @@ def _tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray
     data = image["bytes"]
     assert isinstance(data, bytes)
     with Image.open(io.BytesIO(data)) as picture:
-        tile = picture.convert("RGB")
-    return np.asarray(ImageOps.pad(tile, (side, side), Image.Resampling.LANCZOS, "white"))
+        whole = ImageOps.pad(picture.convert("RGB"), (side, side), _SMOOTH, "white")
+    return np.asarray(whole)
 
 
 def _draw(
