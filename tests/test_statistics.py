@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_statistics_are_those_of_all_positions() -> None:
 @pytest.mark.parametrize("shards", [[0, 3, 12], [0, 1, 2, 7, 12], [0, 11, 12]])
 def test_merged_shards_in_any_order_agree_with_one_pass(shards: list[int]) -> None:
     a = draws(12, 5, 3)
-    parts = [of(a[i:j], i) for i, j in zip(shards[:-1], shards[1:], strict=True)]
+    parts = [of(a[i:j], i) for i, j in pairwise(shards)]
     whole = of(a).arrays()
     for order in (parts, parts[::-1]):
         total = order[0]
@@ -172,7 +173,7 @@ def test_generated_references_have_labels_and_do_not_depend_on_how_many_follow()
     assert len(more) == 2 and more[1].numbers.tolist() == list(range(32, 40))
     np.testing.assert_array_equal(few[0].images, more[0].images[:3])
     assert few[0].labels.shape == (3, 3) and more[0].labels.max() == 7
-    assert list(Reference("generated", 32, 2))[0].images.shape == (2, 32, 32, 3)
+    assert next(iter(Reference("generated", 32, 2))).images.shape == (2, 32, 32, 3)
 
 
 def pictures(folder: Path, *names: str) -> None:
@@ -191,7 +192,7 @@ def test_a_folder_is_read_by_name_and_its_folders_are_classes(tmp_path: Path) ->
     pictures(tmp_path / "b", "tulip/x.png", "rose/x.png", "rose/y.png")
     reference = Reference(str(tmp_path / "b"), 16, 9)
     assert reference.heads == {"class": ("rose", "tulip")}
-    assert list(reference)[0].labels.tolist() == [[0], [0], [1]]
+    assert next(iter(reference)).labels.tolist() == [[0], [0], [1]]
     assert len(Reference(str(tmp_path / "b"), 16, 2)) == 2
 
 
