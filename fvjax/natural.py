@@ -114,6 +114,16 @@ class Natural:
         dots: np.ndarray = rows @ (vector / np.linalg.norm(vector))
         return dots
 
+    def having(self, concept: str | None) -> np.ndarray | None:
+        """Which images have a label such as "texture=stripes"; None where none can."""
+        head, _, name = (concept or "").partition("=")
+        heads = self.reference.heads
+        if name not in heads.get(head, ()):
+            return None
+        labels = self.reference.labels[:, list(heads).index(head)]
+        wanted: np.ndarray = labels == heads[head].index(name)
+        return wanted
+
     def kept(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
         """Arrays from the store, or computed and put there."""
         key = self._key(what)

@@ -109,7 +109,7 @@ def write_sheet(results: pd.DataFrame, path: Path) -> int:
         canvas[top : top + side, left : left + side] = _tile(image, status, side)
     hidden = len(results) - len(jobs)
     notes = [text for status, (text, _) in _MARKS.items() if (jobs["status"] == status).any()]
-    _draw(canvas, names, columns, [not_shown(hidden), *notes] if hidden else notes, path)
+    draw(canvas, names, columns, [not_shown(hidden), *notes] if hidden else notes, path)
     return hidden
 
 
@@ -136,13 +136,29 @@ def _tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray
     return np.asarray(whole)
 
 
-def _draw(
+def write_tiles(tiles: Sequence[Sequence[np.ndarray]], names: Sequence[str], path: Path) -> int:
+    """Write rows of images (height, width, 3) in [0, 1] as a PNG; how many rows it leaves out."""
+    shown, width = tiles[: _MOST[1]], max(len(row) for row in tiles)
+    step = _SIDES[0] + _GAP
+    canvas = np.full((len(shown) * step + _GAP, width * step + _GAP, 3), 255, np.uint8)
+    for i, row in enumerate(shown):
+        for j, image in enumerate(row):
+            picture = Image.fromarray(np.round(np.asarray(image) * 255).astype(np.uint8))
+            tile = ImageOps.pad(picture, (_SIDES[0], _SIDES[0]), _SMOOTH, "white")
+            top, left = _GAP + i * step, _GAP + j * step
+            canvas[top : top + _SIDES[0], left : left + _SIDES[0]] = np.asarray(tile)
+    draw(canvas, names[: len(shown)], [str(j + 1) for j in range(width)], [], path)
+    return len(tiles) - len(shown)
+
+
+def draw(
     canvas: np.ndarray,
     names: Sequence[str],
     columns: Sequence[str],
     notes: Sequence[str],
     path: Path,
 ) -> None:
+    """Write a canvas of tiles with a name for each row and column."""
     dpi, line = 100, 0.14  # inches of a line of text
     step = (canvas.shape[0] - _GAP) // len(names)
     heads = [fill(arm, step // 6, break_on_hyphens=False) for arm in columns]  # 6 pixels a letter

@@ -20,6 +20,7 @@ from fvjax.natural import Natural, needed
 from sweeps.build import environment
 from sweeps.messages import run
 from sweeps.paths import CONF
+from sweeps.startup import begin
 
 _SHRUNK = ("cross_validated", "ledoit_wolf")
 
@@ -69,4 +70,5 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 if __name__ == "__main__":
+    begin()
     sys.exit(run(lambda: main(sys.argv[1:]), CONF))

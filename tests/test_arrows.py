@@ -39,8 +39,10 @@ HYDRA = (
     "messages",
     "scoring",
     "statistics",
+    "jobs",
+    "retrieve",
 )
-PANDAS = ("table*", "sheet*", "finish*", "launch*", "compare*", "report*")
+PANDAS = ("retrieve*", "table*", "sheet*", "finish*", "launch*", "compare*", "report*")
 
 
 def imports(file: str) -> Iterator[tuple[str, ast.stmt]]:

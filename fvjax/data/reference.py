@@ -83,6 +83,13 @@ class Reference:
             numbers = np.arange(first, min(first + _BATCH, len(self)))
             yield self._generated(numbers) if self.source == GENERATED else self._read(numbers)
 
+    def image(self, number: int) -> Float[np.ndarray, "height width 3"]:
+        """One image by its number."""
+        numbers = np.array([number])
+        batch = self._generated(numbers) if self.source == GENERATED else self._read(numbers)
+        image: np.ndarray = batch.images[0]
+        return image
+
     def _generated(self, numbers: np.ndarray) -> Batch:
         drawn = _draw(jnp.asarray(_FIRST + numbers))
         images = drawn.image
@@ -97,6 +104,11 @@ class Reference:
         names = self.heads.get("class", ())
         labels = np.array([[names.index(path.parent.name)] for path in mine] if names else [])
         return Batch(images, numbers, labels.reshape(len(mine), -1).astype(int))
+
+    @cached_property
+    def labels(self) -> Int[np.ndarray, "images heads"]:
+        """Of all images, in the order of their numbers."""
+        return np.concatenate([batch.labels for batch in self])
 
     @cached_property
     def identity(self) -> str:

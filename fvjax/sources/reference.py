@@ -1,7 +1,7 @@
 """Directions from reference images: class centroids, means of similar vectors, factors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ class Centroid:
         if not mine.any():
             raise ValueError(f"no reference image has {name}: raise image_count")
         vector = statistics.means[mine].mean(0)
-        return _sourced(vector, layer, f"{layer}:{name} centroid", "point")
+        return replace(_sourced(vector, layer, f"{layer}:{name} centroid", "point"), concept=name)
 
 
 @dataclass(frozen=True)

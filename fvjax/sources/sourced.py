@@ -20,6 +20,7 @@ class Sourced:
     label: str
     kind: Kind
     channel: int | None = None  # the channel, where the direction is exactly one
+    concept: str | None = None  # the label that it stands for, such as "texture=stripes"
     natural: np.ndarray | None = None  # (images,) the reference images' own dot products
 
 

@@ -1,0 +1,129 @@
+"""`python -m sweeps.retrieve key=a,b ...`: rank reference images by objectives, optimizing nothing.
+
+Every objective is also a ranking function. Keys are those of `python -m sweeps -m`. Writes
+retrieval.parquet, one row per job: the config's columns, `label`, `concept` (the label that the
+direction stands for), `average_precision` of the images that have it, `chance` (their share), and
+`top`, the numbers of the best images; and retrieval.png, the best images of each job.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from fvjax.balance import balanced
+from fvjax.models.model import Model, in_its_precision
+from fvjax.natural import Natural, needed
+from fvjax.recipe import Job
+from fvjax.score import score_of
+from sweeps.build import Task, environment
+from sweeps.check import build_all
+from sweeps.execute import stack
+from sweeps.jobs import jobs_of
+from sweeps.messages import run
+from sweeps.paths import CONF
+from sweeps.plan import plan
+from sweeps.sheet import arms, rows, write_tiles
+from sweeps.startup import begin
+
+TOP = 12  # images shown of each job
+_JOBS, _IMAGES = 64, 8  # scored together
+_OWN = ("concept", "average_precision", "chance", "top")  # columns beside the config's
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Rank, write and print."""
+    jobs = jobs_of([one for one in arguments if one not in ("-m", "--multirun")])
+    tasks = build_all(jobs.configs, jobs.overrides)
+    directory = Path(str(jobs.master.hydra.sweep.dir))
+    naturals = [needed("python -m sweeps.retrieve", environment(c)[2]) for c in jobs.configs]
+    table = pd.DataFrame(ranked(tasks, naturals))
+    directory.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(directory / "retrieval.parquet")
+    tiles = [[naturals[i].reference.image(n) for n in top] for i, top in enumerate(table["top"])]
+    config = table.drop(columns=list(_OWN))
+    names = (rows(config) + " | " + arms(config)).tolist()
+    hidden = write_tiles(tiles, names, directory / "retrieval.png")
+    console = Console()
+    console.print(summary(table))
+    for name in ("retrieval.parquet", "retrieval.png"):
+        console.print(str(directory / name), soft_wrap=True, highlight=False, markup=False)
+    if hidden:
+        console.print(f"{hidden} jobs not shown; all are in retrieval.parquet", highlight=False)
+
+
+def ranked(tasks: Sequence[Task], naturals: Sequence[Natural]) -> list[dict[str, Any]]:
+    """A row for each task: how its score ranks the reference images."""
+    if any(task.piece.job.recipe.images > 1 for task in tasks):
+        raise ValueError("images_per_job must be 1 to rank single images")
+    scores: dict[int, np.ndarray] = {}
+    for group in plan([task.piece._replace(measured=False) for task in tasks]):
+        for first in range(0, len(group.members), _JOBS):
+            members = group.members[first : first + _JOBS]
+            chosen = [tasks[m].piece.job for m in members]
+            found = scored(group.model, chosen, naturals[members[0]])
+            scores |= dict(zip(members, found, strict=True))
+    return [_row(task, scores[place], naturals[place]) for place, task in enumerate(tasks)]
+
+
+def scored(model: Model, jobs: Sequence[Job], natural: Natural) -> Float[np.ndarray, "jobs images"]:
+    """The score of every reference image, untransformed, by each of several jobs."""
+    ready = jax.jit(jax.vmap(balanced, (None, 0)))(model, stack(jobs))
+    parts = [_scores(model, ready, batch.images) for batch in natural.reference]
+    return np.concatenate(parts, 1)
+
+
+@jax.jit
+@in_its_precision
+def _scores(model: Model, jobs: Job, images: Array) -> Float[Array, "jobs images"]:
+    def one(job: Job, image: Array) -> Array:
+        return score_of(model, job, image)[0]
+
+    # The network does not depend on the job: under this vmap it runs once for all of them.
+    scores: Array = jax.lax.map(
+        lambda image: jax.vmap(partial(one, image=image))(jobs), images, batch_size=_IMAGES
+    )
+    return scores.T
+
+
+def _row(task: Task, scores: np.ndarray, natural: Natural) -> dict[str, Any]:
+    relevant = natural.having(task.sourced.concept)
+    row = {**task.columns, "layer": task.sourced.direction.layer, "label": task.sourced.label}
+    row |= {"kind": task.sourced.kind, "concept": task.sourced.concept}
+    row |= {"average_precision": None, "chance": None}
+    if relevant is not None and relevant.any():
+        row["average_precision"] = average_precision(scores, relevant)
+        row["chance"] = float(relevant.mean())
+    return row | {"top": np.argsort(-scores, kind="stable")[:TOP].tolist()}
+
+
+def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
+    """Mean precision at the rank of each relevant image (scikit-learn's)."""
+    from sklearn.metrics import average_precision_score  # takes two seconds to import
+
+    return float(average_precision_score(relevant, scores))
+
+
+def summary(table: pd.DataFrame) -> Table:
+    """Mean average precision by what differs between jobs."""
+    shown = Table("", "jobs", "average precision", "chance", box=SIMPLE, pad_edge=False)
+    named = arms(table.drop(columns=list(_OWN)))
+    for arm, jobs in table.groupby(named, sort=False):
+        means = jobs[["average_precision", "chance"]].astype(float).mean()
+        cells = [f"{value:.3f}" if pd.notna(value) else "" for value in means]
+        shown.add_row(str(arm) or "all", str(len(jobs)), *cells)
+    return shown
+
+
+if __name__ == "__main__":
+    begin()
+    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
