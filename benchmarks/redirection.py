@@ -17,6 +17,7 @@ import fvjax
 from sweeps.execute import leaves, run_jobs, stack
 
 loop: Any = sys.modules["fvjax.visualize"]
+look: Any = sys.modules["fvjax.score"]
 CASES = (
     ("mixed4d", list(range(16)), True),
     ("mixed4d", list(range(16)), False),
@@ -48,13 +49,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=64)
     arguments = parser.parse_args()
     model = fvjax.load("googlenet", weights=arguments.weights)
-    steps, asleep = loop.REDIRECTED_STEPS, loop.asleep
+    steps, asleep = loop.REDIRECTED_STEPS, look.asleep
     modes = {
         "never": (0, asleep),
         "always": (steps, lambda activations, direction: jnp.array(True)),
         "while asleep (ours)": (steps, asleep),
     }
-    for mode, (loop.REDIRECTED_STEPS, loop.asleep) in modes.items():
+    for mode, (loop.REDIRECTED_STEPS, look.asleep) in modes.items():
         for layer, channels, center in CASES:
             jobs = stack([job(model, layer, i, center, arguments.steps) for i in channels])
             result = jax.jit(lambda model, jobs: run_jobs(model, jobs))(model, jobs)

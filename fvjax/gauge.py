@@ -51,16 +51,19 @@ def gauge(statistics: Statistics, frame: Frame, shrinkage: float, centered: bool
         "center": frame.mean,
         "matrix": frame.matrix,
     }
-    heads = tuple(_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T)
-    return Gauge(**{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, heads=heads)
+    heads = [_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T]
+    known = tuple(head for head in heads if head is not None)
+    return Gauge(**{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, heads=known)
 
 
-def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> Classes:
-    """Centroids and shared covariance of images' mean activations (Lee et al. 2018)."""
+def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> Classes | None:
+    """Centroids and shared covariance of images' mean activations (Lee et al. 2018), if any."""
     rows = np.asarray(means, np.float64)
     names = np.unique(labels)
     centroids = np.stack([rows[labels == name].mean(0) for name in names])
     within = rows - centroids[np.searchsorted(names, labels)]
+    if len(names) < 2 or not within.any():  # one image of each class tells of no spread
+        return None
     amount = max(shrinkage, _LEAST)
     matrix = power(shrunk(within.T @ within / len(rows), amount), -0.5)
     return Classes(

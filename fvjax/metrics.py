@@ -38,9 +38,15 @@ def alignment(activations: Activations, direction: Direction) -> dict[str, Scala
 
 
 def asleep(activations: Activations, direction: Direction) -> Bool[Array, ""]:
-    """Whether a channel that the direction wants (v > 0) is exactly 0 at all positions."""
+    """Whether at least half of what the direction wants is silent: exactly 0 at all positions.
+
+    Of the channels that it wants (v > 0), weighted by v². An activation vector wants hundreds, some
+    of which are always silent; it is asleep only where most of it is.
+    """
     a, v = matched(activations, direction)
-    return jnp.any(jnp.any(v > 0, 0) & jnp.all(a == 0, 0))
+    wanted = jnp.sum(jnp.maximum(v, 0) ** 2, 0)
+    silent = jnp.all(a == 0, 0)
+    return (jnp.sum(wanted) > 0) & (jnp.sum(wanted * silent) >= 0.5 * jnp.sum(wanted))
 
 
 @in_its_precision

@@ -45,14 +45,18 @@ def visualize(model: Model, job: Job) -> Result:
     optimizer = OPTIMIZERS[recipe.optimizer](recipe.learning_rate)
     params = recipe.init(start)
 
-    def ascend(carry: tuple[Any, Any, Array], step: Array) -> tuple[Any, dict[str, Array]]:
-        params, state, sleeps = carry
+    def ascend(carry: tuple[Any, ...], step: Array) -> tuple[Any, dict[str, Array]]:
+        params, state, sleeps, redirected = carry
         # Before the first step and after the last one the image is only looked at, as it is: in the
         # same loop, because compiling the network once more takes longer than two gradients.
         looking = (step < 0) | (step == recipe.steps)
         # Only a sleeping direction is redirected: through the sleeping channels on the way, the
         # gradient of one that is wide awake would point elsewhere.
         redirect = sleeps & (step < REDIRECTED_STEPS)
+        # Redirected gradients are a hundred times as long: an optimizer that remembered them would
+        # hardly move for hundreds of steps.
+        anew = redirected & ~redirect
+        state = jax.tree.map(partial(jnp.where, anew), optimizer.init(params), state)
 
         def views(image: Image, number: int | Array) -> Image:
             key = jax.random.fold_in(draws, step)
@@ -74,10 +78,10 @@ def visualize(model: Model, job: Job) -> Result:
             (params, state),
             (optax.apply_updates(params, updates), moved),
         )
-        return (params, state, sleeps), {"score": value, **seen, "gradient_norm": steepness}
+        return (params, state, sleeps, redirect), {"score": value, **seen, "gradient_norm": steepness}
 
-    begin = (params, optimizer.init(params), jnp.array(False))
-    (params, _, _), looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
+    begin = (params, optimizer.init(params), jnp.array(False), jnp.array(False))
+    (params, *_), looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
     image = recipe.decode(params)
     history = {name: values[1:-1] for name, values in looks.items()}
     score = looks["score"][-1]

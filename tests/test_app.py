@@ -1,5 +1,6 @@
 """The application through Hydra: single runs, sweeps, resuming, failures, sweepers, errors."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from PIL import Image
 
 import sweeps
 from sweeps.app import main
@@ -91,8 +93,34 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     results = sweeps.load(tmp_path / "some")
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     plain = {"layer", "position", "steps", "size", "learning_rate", "seed", "precision"}
+    plain |= {"images", "image_count", "images_per_job"}
     ours = {c for c in results if not any(c == g or c.startswith(f"{g}_") for g in groups)}
     assert ours == COLUMNS.keys() | plain
+
+
+def test_reference_images_give_natural_metrics_in_every_space(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    images = ("images=generated", "image_count=24", "metrics.headline=differential")
+    assert app("-m", *TINY, *images, "space=plain,whitened", "hydra.sweep.dir=some") == 0
+    results = sweeps.load(tmp_path / "some")
+    natural = ["natural_z", "natural_percentile", "natural_ratio", "excitation", "differential"]
+    natural += ["whitened_cosine", "mahalanobis", "class_distance", "centroid_margin"]
+    assert np.isfinite(results[natural].astype(float)).all().all()
+    gap = results["natural_z"] - results["excitation"] - results["differential"]
+    assert np.abs(gap).max() < 1e-5 and results["natural_percentile"].between(0, 100).all()
+    plain, white = (row for _, row in results.iterrows())
+    assert plain["score"] != white["score"] and plain["dot"] > 0 and white["dot"] > 0
+
+
+def test_several_images_of_a_job_are_one_row_and_one_picture(app: App, tmp_path: Path) -> None:
+    together = ("images_per_job=3", "penalty=diversity", "direction=path")
+    assert app("-m", *TINY, *together, "seed=0,1", "hydra.sweep.dir=some") == 0
+    results = sweeps.load(tmp_path / "some")
+    assert len(results) == 2 and (results["status"] == "ok").all() and results["dot"].notna().all()
+    with Image.open(io.BytesIO(results["image"][0]["bytes"])) as picture:
+        assert picture.size == (96, 32)
 
 
 def test_a_diverging_job_is_a_row_and_a_warning(app: App, tmp_path: Path) -> None:
@@ -216,7 +244,7 @@ WRONG = {
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
-    "direction=generated direction.at=3": "at must be center, mean or [row, column], got 3",
+    "direction=generated direction.at=somewhere": "at must be center, mean or [row, column], got 3",
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
     "model=texturenet size=100": "height and width must be multiples of 8",
     "model=texturenet size=17": "height and width must be multiples of 8",

@@ -41,8 +41,18 @@ HYDRA = (
     "statistics",
     "jobs",
     "retrieve",
+    "activation_grid",
 )
-PANDAS = ("retrieve*", "table*", "sheet*", "finish*", "launch*", "compare*", "report*")
+PANDAS = (
+    "retrieve*",
+    "activation_grid*",
+    "table*",
+    "sheet*",
+    "finish*",
+    "launch*",
+    "compare*",
+    "report*",
+)
 
 
 def imports(file: str) -> Iterator[tuple[str, ast.stmt]]:

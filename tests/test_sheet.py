@@ -104,7 +104,7 @@ def test_jobs_that_are_not_shown_are_counted(
 ) -> None:
     notes: list[str] = []
     monkeypatch.setattr(sheet, "_MOST", (2, 3))
-    monkeypatch.setattr(sheet, "_draw", lambda c, names, heads, said, path: notes.extend(said))
+    monkeypatch.setattr(sheet, "draw", lambda c, names, heads, said, path: notes.extend(said))
     assert write_sheet(table(**columns), tmp_path / "sheet.png") == hidden
     said = [f"{hidden} jobs not shown; all are in results.parquet"] if hidden else []
     assert notes == said

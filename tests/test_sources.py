@@ -104,9 +104,11 @@ def test_the_largest_seed_is_taken(model: Model) -> None:
     assert Random(seed=2**32 - 1)(model, "conv2", 32).label == "conv2:random 4294967295"
 
 
-@pytest.mark.parametrize("bad", [3, None, "middle", [1], {"row": 1, "column": 2}])
-def test_a_place_that_is_no_pair_is_refused(model: Model, bad: Any) -> None:
-    with pytest.raises(ValueError, match=r"direction\.at must be center, mean or \[row, column\]"):
+@pytest.mark.parametrize("bad", [True, None, "middle", [1], {"row": 1, "column": 2}])
+def test_a_place_that_is_none_is_refused(model: Model, bad: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"direction\.at must be center, mean, all, \[row, column\] or"
+    ):
         Generated(seed=0, at=bad)(model, "conv2", 32)
 
 

@@ -28,12 +28,20 @@ class Photo:
 
     path: str
     at: At
+    size: int | None = None  # pixels at which the photograph is read; the job's if None
 
     def __call__(
         self, model: Model, layer: str, size: int, natural: Natural | None = None
     ) -> Sourced:
         """The activation vector, its length kept; silence at that place is refused."""
-        image = jnp.asarray(read_photo(self.path, size))
+        side = size if self.size is None else self.size
+        checks.count("direction.size", side)
+        if self.at == "all" and side != size:
+            raise ValueError(
+                f"direction.at=all matches the picture position by position: direction.size={side} "
+                f"must be its size, {size}"
+            )
+        image = jnp.asarray(read_photo(self.path, side))
         return _sourced(model, layer, image, self.at, Path(self.path).stem)
 
 
