@@ -20,12 +20,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import side_fvjax
-from flax import struct
 from jax import lax
 from work import Setting
 
 import fvjax
 from fvjax.objective import Objective
+from fvjax.pytree import dataclass
 from sweeps.execute import Executor, leaves
 from sweeps.plan import Piece, plan
 
@@ -42,7 +42,7 @@ OBJECTIVES = (
 SAME = 1e-4  # of a pixel, after few steps
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class OneOf(Objective):
     """One of several objectives, by a leaf."""
 
@@ -51,9 +51,7 @@ class OneOf(Objective):
 
     def __call__(self, activations: Any, direction: Any) -> Any:
         """The score of the chosen one."""
-        # As plain functions: lax.switch hashes its branches, and an objective hashes its leaves.
-        branches = [lambda *seen, option=option: option(*seen) for option in self.options]
-        return lax.switch(jnp.int32(self.index), branches, activations, direction)
+        return lax.switch(jnp.int32(self.index), self.options, activations, direction)
 
 
 def jobs(arguments: argparse.Namespace, steps: int, switched: bool) -> list[fvjax.Job]:

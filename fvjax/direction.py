@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from flax import struct
 from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax.activations import layer_of
+from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Image
 
 View = Callable[[Image], Array]
@@ -26,12 +26,12 @@ def base(layer: str) -> str:
     return layer.partition("/")[0]
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Direction:
     """A vector in the activations of `layer`; its length is kept, objectives use what they need."""
 
     vector: Float[Array, "channels"] | Float[Array, "height width channels"]
-    layer: str = struct.field(pytree_node=False)
+    layer: str = static()
     origin: "Direction | None" = None  # where it came from, if it travelled to another space
 
     @property
@@ -50,12 +50,12 @@ class Direction:
         return self
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class FromImage:
     """The activations of `image` at `layer` under each step's transform: a caricature's target."""
 
     image: Image
-    layer: str = struct.field(pytree_node=False)
+    layer: str = static()
 
     @property
     def plain(self) -> "FromImage":
@@ -94,7 +94,7 @@ def fitted(activations: Activations, direction: Direction) -> tuple[Array, Array
     return a, v
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Interpolation:
     """The directions from one to another, one for each image of a job: (1 - t) v + t w."""
 

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jaxtyping import Array, Float
 
 from fvjax.activations import norm, unit
 from fvjax.covariance import power, shrunk
 from fvjax.direction import Direction
 from fvjax.frame import Frame
+from fvjax.pytree import dataclass
 from fvjax.scores import matched
 from fvjax.statistics import Statistics
 from fvjax.types import Activations, Scalar
 
 
-@struct.dataclass
+@dataclass
 class Classes:
     """The classes of one label, in coordinates in which their shared covariance is 1."""
 
@@ -24,7 +24,7 @@ class Classes:
     centroids: Float[Array, "classes channels"]
 
 
-@struct.dataclass
+@dataclass
 class Gauge:
     """What reference images do at one layer and the objective's positions; shared by all jobs."""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
 from fvjax import checks
 from fvjax.direction import Direction, fitted
+from fvjax.pytree import dataclass
 from fvjax.types import Activations, Number, Scalar
 
 Focus = Callable[[Activations, Direction], tuple[Activations, Direction]]
@@ -72,7 +72,7 @@ def _objective(value: Any) -> Objective:
     return value
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Sum(Objective):
     """The sum of its terms."""
 
@@ -87,7 +87,7 @@ class Sum(Objective):
         return sum((t.of_set(activations, direction) for t in self.terms), jnp.zeros(()))
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Product(Objective):
     """The product of its terms."""
 
@@ -102,7 +102,7 @@ class Product(Objective):
         return math.prod((t.of_set(activations, direction) for t in self.terms), start=jnp.ones(()))
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Scaled(Objective):
     """An objective times a weight."""
 
@@ -122,7 +122,7 @@ class Scaled(Objective):
         return self.weight * self.objective.of_set(activations, direction)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class AtCenter(Objective):
     """An objective that sees its direction's layer at the centre (height//2, width//2) only.
 

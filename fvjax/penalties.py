@@ -1,25 +1,25 @@
 """Penalties that do not look at the direction: positive quantities that the caller subtracts."""
 
 import jax.numpy as jnp
-from flax import struct
 
 from fvjax import checks
 from fvjax.activations import layer_of
 from fvjax.direction import Direction
 from fvjax.objective import Objective
 from fvjax.pictures import high_frequency, total_variation
+from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class ActivationNorm(Objective):
     """Mean over `layer` of |a| (order 1) or of a² (order 2).
 
     Lucid's L1 sums instead: its weight times height · width · channels is the weight here.
     """
 
-    layer: str = struct.field(pytree_node=False)
-    order: int = struct.field(pytree_node=False)
+    layer: str = static()
+    order: int = static()
 
     def __post_init__(self) -> None:
         """Refuse any order but 1 and 2."""
@@ -32,7 +32,7 @@ class ActivationNorm(Objective):
         return jnp.mean(jnp.abs(a) if self.order == 1 else a * a)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class IrrelevantNorm(Objective):
     """Mean over `layer` of w·|a| (order 1) or w·a² (order 2), w from 0 to 1: `irrelevances`.
 
@@ -40,8 +40,8 @@ class IrrelevantNorm(Objective):
     the weights, since only it has the model.
     """
 
-    layer: str = struct.field(pytree_node=False)
-    order: int = struct.field(pytree_node=False)
+    layer: str = static()
+    order: int = static()
 
     def __post_init__(self) -> None:
         """Refuse any order but 1 and 2."""
@@ -65,7 +65,7 @@ def irrelevance(layer: str) -> str:
     return f"{layer}/irrelevance"
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class HighFrequency(Objective):
     """Share of the image's spectral power above half the Nyquist frequency."""
 
@@ -75,7 +75,7 @@ class HighFrequency(Objective):
         return high_frequency(layer_of(activations, "image"))
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Balanced(Objective):
     """weight · ratio · penalty, with the ratio of gradients at the start: |∇score| / |∇penalty|.
 
@@ -100,7 +100,7 @@ class Balanced(Objective):
         return self.weight * self.ratio * self.penalty.of_set(activations, direction)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class TotalVariation(Objective):
     """Mean absolute difference between neighbouring pixels of the image, over rows and columns."""
 

@@ -3,18 +3,18 @@
 from typing import Any
 
 import jax
-from flax import struct
 
 from fvjax import checks
 from fvjax.direction import AnyDirection
 from fvjax.objective import Objective
 from fvjax.optimizers import OPTIMIZERS
 from fvjax.parameterizations import Parameterization
+from fvjax.pytree import dataclass, static
 from fvjax.transforms import Transform
 from fvjax.types import Image, Key, Number
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Recipe:
     """How to make an image: numbers are leaves, structure is static."""
 
@@ -22,9 +22,9 @@ class Recipe:
     parameterization: Parameterization
     transform: Transform
     learning_rate: Number
-    steps: int = struct.field(pytree_node=False)
-    optimizer: str = struct.field(pytree_node=False)
-    images: int = struct.field(pytree_node=False, default=1)  # made together, see `sets`
+    steps: int = static()
+    optimizer: str = static()
+    images: int = static(default=1)  # made together, see `sets`
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -45,7 +45,7 @@ class Recipe:
         return decode(params) if self.images == 1 else jax.vmap(decode)(params)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Job:
     """One image to make. A pytree: what is a leaf may differ inside one compiled program."""
 

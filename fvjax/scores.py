@@ -5,13 +5,13 @@ positions of the layer. cos(0, v) = 0, and every gradient is finite at zero acti
 """
 
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.activations import norm, unit
 from fvjax.direction import Direction, fitted
 from fvjax.objective import Objective
+from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
 
 
@@ -42,7 +42,7 @@ def inversion_error(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Scalar:
     return jnp.mean(jnp.sum((a - v) ** 2, -1)) / jnp.where(size > 0, size, 1.0)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class DotCosine(Objective):
     """mean_p (a·d) · max(floor, cos(a, v))^exponent.
 
@@ -71,7 +71,7 @@ def dot() -> DotCosine:
     return DotCosine(exponent=0.0, floor=0.1)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Cosine(Objective):
     """mean_p cos(a, v): the angle alone, however small the activation."""
 
@@ -83,7 +83,7 @@ class Cosine(Objective):
 _ATLAS_EPSILON = 1e-4  # lucid/recipes/activation_atlas/render.py
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class LucidAtlas(Objective):
     """mean_p dot_p · max(floor, dot_p / (1e-4 + |a_p|))^exponent, dot_p the mean of a_c v_c.
 
@@ -108,7 +108,7 @@ class LucidAtlas(Objective):
         return jnp.mean(dot * sharpness)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Inversion(Objective):
     """-mean_p |a - v|² / mean_p |v|²: match the activation itself, length included.
 
@@ -121,7 +121,7 @@ class Inversion(Objective):
         return -inversion_error(*matched(activations, direction))
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Differential(Objective):
     """mean_p (a·d)/s_d - mean over channels of mean_p a_c/s_c: excite this, and not everything.
 
@@ -143,11 +143,11 @@ class Differential(Objective):
         return jnp.mean(dots(a, v)) / self.along - jnp.sum(each) / jnp.maximum(jnp.sum(alive), 1)
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class OrthogonalNorm(Objective):
     """mean_p |a - (a·d)d|, or of its square: a penalty on what is not along the direction."""
 
-    squared: bool = struct.field(pytree_node=False)
+    squared: bool = static()
 
     def __post_init__(self) -> None:
         """Refuse a text, which would count as true."""

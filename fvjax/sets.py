@@ -1,18 +1,18 @@
 """Penalties on several images of one job: how alike they are, how far apart."""
 
 import jax.numpy as jnp
-from flax import struct
 
 from fvjax import checks
 from fvjax.activations import layer_of
 from fvjax.direction import Direction
 from fvjax.objective import Objective
+from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
 
 _REACH = 4  # lucid/optvis/objectives.py `alignment`: images up to so far apart are compared
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Diversity(Objective):
     """How alike the images' textures are at `layer`: a penalty, as Lucid's `diversity`.
 
@@ -20,7 +20,7 @@ class Diversity(Objective):
     channels over positions. One image alone has none to be like: 0.
     """
 
-    layer: str = struct.field(pytree_node=False)
+    layer: str = static()
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """0, for one image."""
@@ -39,7 +39,7 @@ class Diversity(Objective):
         return (jnp.sum(alike) - jnp.trace(alike)) / a.shape[0]
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Alignment(Objective):
     """How far neighbouring images are apart at `layer`: a penalty, as Lucid's `alignment`.
 
@@ -47,7 +47,7 @@ class Alignment(Objective):
     "image" aligns the pixels.
     """
 
-    layer: str = struct.field(pytree_node=False)
+    layer: str = static()
     decay: Number  # Lucid's decay_ratio: 2
 
     def __post_init__(self) -> None:

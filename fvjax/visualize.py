@@ -6,21 +6,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from fvjax.balance import balanced
 from fvjax.models.model import Model, in_its_precision
 from fvjax.optimizers import OPTIMIZERS
+from fvjax.pytree import dataclass
 from fvjax.recipe import Job
 from fvjax.score import score_of
 from fvjax.types import Image, Scalar
 
+Carry = tuple[Any, Any, Array, Array]  # parameters, optimizer's state, asleep, redirected before
 REDIRECTED_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
 
 
-@struct.dataclass
+@dataclass
 class Result:
     """What one job made."""
 
@@ -45,7 +46,7 @@ def visualize(model: Model, job: Job) -> Result:
     optimizer = OPTIMIZERS[recipe.optimizer](recipe.learning_rate)
     params = recipe.init(start)
 
-    def ascend(carry: tuple[Any, ...], step: Array) -> tuple[Any, dict[str, Array]]:
+    def ascend(carry: Carry, step: Array) -> tuple[Carry, dict[str, Array]]:
         params, state, sleeps, redirected = carry
         # Before the first step and after the last one the image is only looked at, as it is: in the
         # same loop, because compiling the network once more takes longer than two gradients.
@@ -78,11 +79,16 @@ def visualize(model: Model, job: Job) -> Result:
             (params, state),
             (optax.apply_updates(params, updates), moved),
         )
-        return (params, state, sleeps, redirect), {"score": value, **seen, "gradient_norm": steepness}
+        told = {
+            "score": value,
+            **seen,
+            "gradient_norm": steepness,
+        }
+        return (params, state, sleeps, redirect), told
 
     begin = (params, optimizer.init(params), jnp.array(False), jnp.array(False))
-    (params, *_), looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
-    image = recipe.decode(params)
+    end, looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
+    image = recipe.decode(end[0])
     history = {name: values[1:-1] for name, values in looks.items()}
     score = looks["score"][-1]
     unaided = min(REDIRECTED_STEPS, recipe.steps - 1)  # the first step that nothing wakes

@@ -2,10 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float, Int
 
 from fvjax.data.patterns import SHAPES, TEXTURES, distances, patterns
+from fvjax.pytree import dataclass
 from fvjax.types import Image, Key, Scalar
 
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
@@ -39,7 +39,7 @@ _RANGES = {
 }
 
 
-@struct.dataclass
+@dataclass
 class Nuisances:
     """Everything about an image that no label tells; each uniform on its range in `_RANGES`.
 
@@ -68,7 +68,7 @@ class Nuisances:
     noise: Scalar  # standard deviation
 
 
-@struct.dataclass
+@dataclass
 class Sample:
     """One image, its three labels (0 ... 7, names in `HEADS`) and its nuisances."""
 

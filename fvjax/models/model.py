@@ -1,17 +1,17 @@
 """A model: weights and a network that records its activations by name."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array
 
 from fvjax import checks
 from fvjax.direction import base
+from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Flag, Image
 
 Shape = tuple[int, ...]
@@ -57,16 +57,16 @@ class Network(Protocol):
         """Run forward on one image (height, width, 3), RGB in [0, 1]."""
 
 
-@struct.dataclass(eq=False)
+@dataclass
 class Model:
     """Weights (leaves) and network (static). One image in, a dict of activations by layer out."""
 
     weights: Any
-    network: Network = struct.field(pytree_node=False)
-    size: tuple[int, int] = struct.field(pytree_node=False)  # pixels: the network's own input
-    default_layer: str = struct.field(pytree_node=False)
-    classes: tuple[str, ...] = struct.field(pytree_node=False, default=())  # names of the logits
-    precision: str = struct.field(pytree_node=False, default="float32")  # see `in_precision`
+    network: Network = static()
+    size: tuple[int, int] = static()  # pixels: the network's own input
+    default_layer: str = static()
+    classes: tuple[str, ...] = static(default=())  # names of the logits
+    precision: str = static(default="float32")  # see `in_precision`
 
     @classmethod
     def from_function(
@@ -189,7 +189,7 @@ def _structure(
     return shapes, tuple(record.main)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Linen:
     """A flax.linen module as a network: its `__call__(image, record)` runs under `module.apply`."""
 

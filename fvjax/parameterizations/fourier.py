@@ -2,18 +2,18 @@
 
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.parameterizations.parameterization import normal, to_rgb
+from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
 _LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic constant from library"
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Fourier:
     """Real Fourier coefficients, each divided by frequency^decay (Lucid's fft_image).
 
@@ -22,10 +22,10 @@ class Fourier:
     128 pixels for deviation .01 and decay 1.
     """
 
-    size: int = struct.field(pytree_node=False)  # pixels, of a square image
+    size: int = static()  # pixels, of a square image
     deviation: Number  # standard deviation of the initial coefficients; Lucid: .01
     decay: Number
-    decorrelate: bool = struct.field(pytree_node=False)
+    decorrelate: bool = static()
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""

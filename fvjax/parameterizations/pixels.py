@@ -1,20 +1,20 @@
 """An image as its pixels."""
 
-from flax import struct
 from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.parameterizations.parameterization import normal, to_rgb
+from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Pixels:
     """One unbounded value per pixel and colour; a sigmoid brings it to [0, 1]."""
 
-    size: int = struct.field(pytree_node=False)  # pixels, of a square image
+    size: int = static()  # pixels, of a square image
     deviation: Number  # standard deviation of the initial values; Lucid: .01
-    decorrelate: bool = struct.field(pytree_node=False)
+    decorrelate: bool = static()
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""

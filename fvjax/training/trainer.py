@@ -1,6 +1,6 @@
 """One training run of TextureNet, reproducible from its seed, and its honest evaluation."""
 
-from dataclasses import dataclass
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.data import textures
 from fvjax.models.model import Record
 from fvjax.models.texturenet import TextureNet
+from fvjax.pytree import dataclass
 from fvjax.training.normalised import Images, forward
 from fvjax.types import Key, Scalar
 
@@ -25,7 +25,7 @@ Labels = Int[Array, "batch 3"]  # shape, texture, hue
 Logits = Float[Array, "batch 24"]
 
 
-@struct.dataclass
+@dataclass
 class State:
     """Parameters (`weights` of the network, `norms` of the normalisation), Adam's moments, step."""
 
@@ -34,7 +34,7 @@ class State:
     step: Int[Array, ""]
 
 
-@struct.dataclass
+@dataclass
 class Progress:
     """The loss of one step and its accuracy for shape, texture and hue."""
 
@@ -42,7 +42,7 @@ class Progress:
     accuracy: Float[Array, "3"]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Trainer:
     """All that decides a run.
 

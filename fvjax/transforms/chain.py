@@ -1,13 +1,13 @@
 """No transform, and several in a row."""
 
 import jax
-from flax import struct
 
+from fvjax.pytree import dataclass
 from fvjax.transforms.transform import Transform
 from fvjax.types import Image, Key
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Identity:
     """The image as it is."""
 
@@ -17,7 +17,7 @@ class Identity:
         return image
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Chain:
     """Transforms in a row, each with a key of its own."""
 

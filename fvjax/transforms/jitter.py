@@ -2,13 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
 from fvjax import checks
+from fvjax.pytree import dataclass
 from fvjax.types import Image, Key, Number
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Jitter:
     """A shift by up to `pixels` each way, down and across; what leaves at one side returns."""
 

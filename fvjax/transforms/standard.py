@@ -2,11 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
+from fvjax.pytree import dataclass
 from fvjax.types import Image, Key, Number
 
 _SCALES = 5  # lucid/optvis/transform.py: 1 + (k - 5)/50 for k in range(11)
@@ -14,7 +14,7 @@ _ANGLES = 10  # range(-10, 11) degrees and five more zeros
 _ZEROS = 5
 
 
-@struct.dataclass(kw_only=True)
+@dataclass
 class Standard:
     """Jitter, scale, rotate and jitter again, composed into a single bilinear warp.
 
