@@ -2,6 +2,9 @@
 
 from fvjax.sources.image import Generated as Generated
 from fvjax.sources.image import Photo as Photo
+from fvjax.sources.planted import Content as Content
+from fvjax.sources.planted import Dual as Dual
+from fvjax.sources.planted import Feature as Feature
 from fvjax.sources.sourced import Kind as Kind
 from fvjax.sources.sourced import Source as Source
 from fvjax.sources.sourced import Sourced as Sourced

@@ -30,7 +30,7 @@ class Photo:
     def __call__(self, model: Model, layer: str, size: int) -> Sourced:
         """The activation vector, its length kept; silence at that place is refused."""
         image = jnp.asarray(read_photo(self.path, size))
-        return _sourced(model, layer, image, self.at, Path(self.path).stem)
+        return point(model, layer, image, self.at, Path(self.path).stem)
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ class Generated:
         name = " ".join(names[int(getattr(drawn, head))] for head, names in HEADS.items())
         shape = (size, size, 3)
         image = drawn.image if size == SIZE else jax.image.resize(drawn.image, shape, "linear")
-        return _sourced(model, layer, image, self.at, name)
+        return point(model, layer, image, self.at, name)
 
 
-def _sourced(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
+def point(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
+    """An image's activation vector at a place of a layer; `name` says which image it is."""
     checks.choice("layer", layer, model.layers)
     spot, vector = _vector(_forward(model, layer, image), layer, at)
     if not bool(jnp.any(vector != 0)):
