@@ -1,5 +1,7 @@
 """The optimum on paper: the content that an objective wants, if an image could have any content."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -7,7 +9,7 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Float
 
-from fvjax.activations import unit
+from fvjax.activations import layer_of, unit
 from fvjax.direction import Direction
 from fvjax.models.model import Model
 from fvjax.models.planted import earlier, mixed
@@ -54,10 +56,9 @@ def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum
         return objective(on_paper(model, content), direction)
 
     def ascend(start: Array) -> tuple[Array, Scalar]:
-        def step(carry: tuple[Array, optax.OptState], _: None) -> tuple[tuple[Array, object], None]:
+        def step(carry: tuple[Array, Any], _: None) -> tuple[tuple[Array, Any], None]:
             content, state = carry
-            gradient = jax.grad(score)(content)
-            updates, state = optimizer.update(-gradient, state, content)
+            updates, state = optimizer.update(-jax.grad(score)(content), state)
             return (jnp.clip(content + updates, 0, 1), state), None
 
         (content, _), _ = lax.scan(step, (start, optimizer.init(start)), length=_STEPS)
@@ -80,7 +81,8 @@ def _starts(model: Model, direction: Direction) -> Float[Array, "starts detector
     detectors, features = model.weights["mixing"].shape
 
     def asked(one: Array) -> Scalar:
-        return jnp.sum(on_paper(model, one)[direction.layer][0, 0] * unit(direction.vector))
+        activation = layer_of(on_paper(model, one), direction.layer)[0, 0]
+        return jnp.sum(activation * unit(direction.vector))
 
     wanted = jnp.maximum(jax.vmap(asked)(jnp.eye(detectors)), 0)
     most = jnp.max(wanted)

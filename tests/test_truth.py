@@ -174,3 +174,6 @@ def test_optima_of_several_jobs_are_one_program() -> None:
 def test_no_picture_is_no_score_on_paper(orthogonal: Model) -> None:
     with pytest.raises(ValueError, match="unknown layer 'image'"):
         of(orthogonal, dot - 0.1 * fvjax.TotalVariation())
+    elsewhere = fvjax.Direction(vector=jnp.ones(32), layer="mixd")
+    with pytest.raises(ValueError, match=r"unknown layer 'mixd'.*did you mean mixed"):
+        optimum(orthogonal, dot, elsewhere)

@@ -13,6 +13,25 @@ The first K rows of `mixing` are the features' vectors, of unit length, in K cha
 say how decoys leak. `mixed` is linear, without ReLU: what the layer shows of a feature is its
 vector, whatever its signs. Geometry and dial enter through the weights `mixing`, `depth` and `gain`
 alone, and share a compiled program.
+
+At dial 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
+
+- orthogonal: any dial is ignored. The control.
+- skewed: any two vectors have the cosine `dial` < 1. Entanglement: to excite one feature is to
+  excite all, a little.
+- paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
+  with one other feature, which is no gain along one direction, as skew among all is.
+- random: a feature's own channel plus `dial` times random signs / sqrt(K), at unit length.
+  Entanglement with some, and its opposite with others.
+- superposed: the own channel less `dial` <= 1 times its part in a random subspace of K/2
+  dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
+  were half as many channels as features: no linear readout can tell them apart.
+- exciting: contrast at any of the decoys adds `dial` to every channel, without passing through
+  `previous`. An input that excites everything.
+- cheap: the decoys are units of `previous`, of activation 0 ... `dial`. Each leaks a quarter of
+  it into one half of the channels and minus a quarter into the other half. Every channel has a
+  friend among them, and no decoy excites the layer as a whole. A feature gives its channel four
+  times as much for the same activation.
 """
 
 import math
@@ -39,27 +58,8 @@ Vectors = Float[np.ndarray, "features channels"]
 def planted(*, geometry: str, dial: float, orientations: int) -> Model:
     """The model of a geometry: 8 features and a decoy for each orientation; default layer `mixed`.
 
-    Every geometry at dial 0 is `orthogonal`: a channel for each feature, silent decoys.
-
-    - orthogonal: any dial is ignored. The control.
-    - skewed: any two vectors have the cosine `dial` < 1. Entanglement: to excite one feature is to
-      excite all, a little.
-    - paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
-      with one other feature, which is no gain along one direction, as skew among all is.
-    - random: a feature's own channel plus `dial` times random signs / sqrt(K), at unit length.
-      Entanglement with some, and its opposite with others.
-    - superposed: the own channel less `dial` <= 1 times its part in a random subspace of K/2
-      dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
-      were half as many channels as features: no linear readout can tell them apart.
-    - exciting: contrast at any of the decoys adds `dial` to every channel, without passing through
-      `previous`. An input that excites everything.
-    - cheap: the decoys are units of `previous`, of activation 0 ... `dial`. Each leaks a quarter of
-      it into one half of the channels and minus a quarter into the other half. Every channel has a
-      friend among them, and no decoy excites the layer as a whole. A feature gives its channel four
-      times as much for the same activation.
-
     Args:
-        geometry: one of these names.
+        geometry: one of `GEOMETRIES`.
         dial: how far from orthogonal, at least 0.
         orientations: of the bank, even.
     """
