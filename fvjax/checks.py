@@ -47,6 +47,13 @@ def below(name: str, value: Any, bound: float) -> None:
         raise ValueError(f"{name} must be below {bound}, got {value}")
 
 
+def at_most(name: str, value: Any, bound: float) -> None:
+    """Refuse numbers above `bound`."""
+    number = _number(name, value)
+    if number is not None and not number <= bound:
+        raise ValueError(f"{name} must be at most {bound}, got {value}")
+
+
 def boolean(name: str, value: Any) -> None:
     """Refuse anything but True and False: the text "no" counts as true."""
     if not isinstance(value, (bool, np.bool_)):

@@ -17,7 +17,7 @@ from sweeps.build import Task
 from sweeps.execute import Executor, Outcome
 from sweeps.plan import plan
 from sweeps.progress import Progress
-from sweeps.table import write_part
+from sweeps.table import METRICS, write_part
 
 Row = dict[str, Any]
 
@@ -78,7 +78,7 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     status, error = _fate(outcome)
     row |= {"status": status, "error": error} | task.columns
     row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
-    row |= {"kind": task.sourced.kind}
+    row |= {"kind": task.sourced.kind} | dict.fromkeys(METRICS)
     if result is not None:
         metrics: dict[str, Any] = {"first_score": result.first_score, "score": result.score}
         metrics |= outcome.metrics

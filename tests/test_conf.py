@@ -21,6 +21,9 @@ from sweeps.paths import CONF
 _NEEDED = {
     "direction=vector": ["direction.path=five.npy"],
     "direction=photo": ["direction.path=photo.png"],
+    "direction=feature": ["model=planted"],
+    "direction=dual": ["model=planted"],
+    "direction=content": ["model=planted"],
     "objective=inversion": ["direction=generated"],
     "objective=differential": ["images=generated", "image_count=8"],
     "space=whitened": ["images=generated", "image_count=8"],
@@ -62,7 +65,8 @@ def test_every_option_builds_a_job_that_passes_the_dry_run(
     needed = list(_NEEDED.get(option, []))
     if option in _WEIGHTS:
         needed.append(f"model.weights={shared(_WEIGHTS[option])}")
-    base = ["model=tiny"] if not option.startswith("model=") else []
+    chosen = any(one.startswith("model=") for one in (option, *needed))
+    base = [] if chosen else ["model=tiny"]
     size = ["model.size=32"] if option == "model=custom" else []
     (task,) = build_all([composed(*base, option, "steps=2", *needed, *size)], [[]])
     assert task.columns[option.split("=")[0]] == option.split("=")[1]
@@ -94,7 +98,7 @@ def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["texturenet", "judge", "tiny"])
+@pytest.mark.parametrize("name", ["texturenet", "judge", "planted", "tiny"])
 def test_a_models_defaults_are_those_of_its_config(name: str) -> None:
     config = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text())
     model = fvjax.load(name)

@@ -1,16 +1,24 @@
 """The networks that can be loaded by name."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from fvjax import checks
 from fvjax.models.googlenet import googlenet
 from fvjax.models.model import Model
+from fvjax.models.planted import planted
 from fvjax.models.squeezenet import squeezenet
 from fvjax.models.texturenet import texturenet, texturenet_judge
 from fvjax.models.tiny import tiny
 
 _FROM_FILE = {"googlenet": googlenet, "squeezenet": squeezenet}
-_SHIPPED = {"texturenet": texturenet, "judge": texturenet_judge, "tiny": tiny}
+_SHIPPED: Mapping[str, Callable[[], Model]] = {
+    "texturenet": texturenet,
+    "judge": texturenet_judge,
+    "planted": partial(planted, geometry="orthogonal", dial=0.0, orientations=4),
+    "tiny": tiny,
+}
 _FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v1.1.safetensors"}
 
 
@@ -19,7 +27,8 @@ def load(name: str, weights: str | Path | None = None) -> Model:
 
     Args:
         name: texturenet; judge, another TextureNet to read the first one's pictures; googlenet;
-            squeezenet; tiny, with random weights.
+            squeezenet; planted, of orthogonal features (`fvjax.models.planted` has the others);
+            tiny, with random weights.
         weights: path of the weights' file, for the networks whose weights are not shipped.
 
     Raises:

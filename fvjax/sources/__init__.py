@@ -4,6 +4,9 @@ from fvjax.sources.between import Between as Between
 from fvjax.sources.between import Path as Path
 from fvjax.sources.image import Generated as Generated
 from fvjax.sources.image import Photo as Photo
+from fvjax.sources.planted import Content as Content
+from fvjax.sources.planted import Dual as Dual
+from fvjax.sources.planted import Feature as Feature
 from fvjax.sources.reference import Centroid as Centroid
 from fvjax.sources.reference import Factor as Factor
 from fvjax.sources.reference import Similar as Similar

@@ -42,7 +42,7 @@ class Photo:
                 f"must be its size, {size}"
             )
         image = jnp.asarray(read_photo(self.path, side))
-        return _sourced(model, layer, image, self.at, Path(self.path).stem)
+        return point(model, layer, image, self.at, Path(self.path).stem)
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,11 @@ class Generated:
         name = " ".join(names[int(getattr(drawn, head))] for head, names in HEADS.items())
         shape = (size, size, 3)
         image = drawn.image if size == SIZE else jax.image.resize(drawn.image, shape, "linear")
-        return _sourced(model, layer, image, self.at, name)
+        return point(model, layer, image, self.at, name)
 
 
-def _sourced(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
+def point(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
+    """An image's activation vector at a place of a layer; `name` says which image it is."""
     checks.choice("layer", layer, model.layers)
     if at == "all":  # the target is read anew under each step's transform
         return Sourced(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")

@@ -1,0 +1,193 @@
+"""A model in which the truth is known: the detectors of `gabors`, and a way to mix them.
+
+The detectors of the last colour at the last frequency are *decoys*, contrast that no feature stands
+for; all others are the K features. At a position with features f and decoys g, each in [0, 1]:
+
+    features = f
+    decoys = g
+    previous = (f, depth · g)
+    mixed = previous @ mixing + gain · (1 - Π(1 - g)), the gain's term in every channel
+
+`features` and `decoys` are the truth: later layers do not read their records, only an oracle does.
+The first K rows of `mixing` are the features' vectors, of unit length, in K channels; the others
+say how decoys leak. `mixed` is linear, without ReLU: what the layer shows of a feature is its
+vector, whatever its signs. Geometry and dial enter through the weights `mixing`, `depth` and `gain`
+alone, and share a compiled program.
+
+At dial 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
+
+- orthogonal: any dial is ignored. The control.
+- skewed: any two vectors have the cosine `dial` < 1. Entanglement: to excite one feature is to
+  excite all, a little.
+- paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
+  with one other feature, which is no gain along one direction, as skew among all is.
+- random: a feature's own channel plus `dial` times random signs / sqrt(K), at unit length.
+  Entanglement with some, and its opposite with others.
+- superposed: the own channel less `dial` <= 1 times its part in a random subspace of K/2
+  dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
+  were half as many channels as features: no linear readout can tell them apart.
+- exciting: contrast at any of the decoys adds `dial` to every channel, without passing through
+  `previous`. An input that excites everything.
+- cheap: the decoys are units of `previous`, of activation 0 ... `dial`. Each leaks a quarter of
+  it into one half of the channels and minus a quarter into the other half. Every channel has a
+  friend among them, and no decoy excites the layer as a whole. A feature gives its channel four
+  times as much for the same activation.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import combinations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.models import gabors
+from fvjax.models.model import Model, Record
+from fvjax.types import Image
+
+SIZE = 40  # pixels
+
+_LEAK = 0.25  # of a decoy's activation, into a channel; a feature gives 1 to its own
+_SEED = 0  # of random signs and of the random subspace: a geometry at a dial is one world
+
+Vectors = Float[np.ndarray, "features channels"]
+
+
+def planted(*, geometry: str, dial: float, orientations: int) -> Model:
+    """The model of a geometry: 8 features and a decoy for each orientation; default layer `mixed`.
+
+    Args:
+        geometry: one of `GEOMETRIES`.
+        dial: how far from orthogonal, at least 0.
+        orientations: of the bank, even.
+    """
+    checks.choice("geometry", geometry, GEOMETRIES)
+    checks.not_negative("dial", dial)
+    checks.count("orientations", orientations, least=2)
+    if orientations % 2:
+        raise ValueError(f"orientations must be an even number, got {orientations}")
+    features = gabors.detectors(orientations) - orientations
+    vectors = _VECTORS.get(geometry, _orthogonal)(features, dial)
+    weights = {
+        "kernels": gabors.kernels(orientations),
+        "mixing": np.concatenate([vectors, _leaks(orientations, features)]),
+        "depth": dial if geometry == "cheap" else 0.0,
+        "gain": dial if geometry == "exciting" else 0.0,
+    }
+    return Model(
+        weights={name: jnp.asarray(weight, jnp.float32) for name, weight in weights.items()},
+        network=network,
+        size=(SIZE, SIZE),
+        default_layer="mixed",
+    )
+
+
+def network(weights: Mapping[str, Array], image: Image, record: Record) -> None:
+    """Record `features` and `decoys`, which end there, and `previous` and `mixed`."""
+    features = weights["mixing"].shape[1]
+    f, g = jnp.split(gabors.detect(image, weights["kernels"]), [features], -1)
+    record("features", f, main=False)
+    record("decoys", g, main=False)
+    previous = record("previous", earlier(weights, f, g))
+    record("mixed", mixed(weights, g, previous))
+
+
+def earlier(
+    weights: Mapping[str, Array],
+    f: Float[Array, "*shape features"],
+    g: Float[Array, "*shape decoys"],
+) -> Float[Array, "*shape units"]:
+    """The activations of `previous`, of features and decoys."""
+    return jnp.concatenate([f, weights["depth"] * g], -1)
+
+
+def mixed(
+    weights: Mapping[str, Array],
+    g: Float[Array, "*shape decoys"],
+    previous: Float[Array, "*shape units"],
+) -> Float[Array, "*shape channels"]:
+    """The activations of `mixed`, of decoys and the layer before."""
+    excited = 1 - jnp.prod(1 - g, -1, keepdims=True)
+    return previous @ weights["mixing"] + weights["gain"] * excited
+
+
+def vectors_of(model: Model, layer: str) -> Float[Array, "features channels"]:
+    """What each feature adds to a layer: a row of the mixing, or its own unit of an earlier layer.
+
+    Raises:
+        ValueError: a model that is not planted; a layer that shows no feature.
+    """
+    if model.network is not network:
+        raise ValueError(
+            "only the features of model=planted are known: this model's layers are "
+            f"{', '.join(model.layers)}"
+        )
+    checks.choice("layer", layer, ("features", "previous", "mixed"))
+    units, features = model.weights["mixing"].shape
+    if layer == "mixed":
+        vectors: Array = model.weights["mixing"][:features]
+        return vectors
+    return jnp.eye(features, features if layer == "features" else units)
+
+
+def _orthogonal(features: int, dial: float) -> Vectors:
+    del dial
+    return np.eye(features)
+
+
+def _skewed(features: int, dial: float, together: int | None = None) -> Vectors:
+    """Unit vectors whose cosine is `dial` within each set of `together` features, else 0.
+
+    They are a e_k + b (sum of e_j over the set of m), where a² + 2 a b + m b² = 1 is their squared
+    length and 2 a b + m b² the dial. Members of a set are as far apart in the bank as can be.
+    """
+    checks.below("dial", dial, 1)
+    m = features if together is None else together
+    a = math.sqrt(1 - dial)
+    b = (math.sqrt(a**2 + m * dial) - a) / m
+    vectors: Vectors = a * np.eye(features) + b * np.kron(np.ones((m, m)), np.eye(features // m))
+    return vectors
+
+
+def _paired(features: int, dial: float) -> Vectors:
+    return _skewed(features, dial, together=2)
+
+
+def _random(features: int, dial: float) -> Vectors:
+    signs = np.random.default_rng(_SEED).choice([-1.0, 1.0], (features, features))
+    return _unit(np.eye(features) + dial * signs / np.sqrt(features))
+
+
+def _superposed(features: int, dial: float) -> Vectors:
+    checks.at_most("dial", dial, 1)
+    draws = np.random.default_rng(_SEED).normal(size=(features, features // 2))
+    lost, _ = np.linalg.qr(draws)
+    return _unit(np.eye(features) - dial * lost @ lost.T)
+
+
+def _unit(rows: Vectors) -> Vectors:
+    scaled: Vectors = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return scaled
+
+
+def _leaks(decoys: int, channels: int) -> Float[np.ndarray, "decoys channels"]:
+    """How each decoy leaks: channels in turn have an odd number of the decoys for friends.
+
+    After every such set comes its complement, so a decoy's leaks add to 0; and with all sets of 4
+    decoys in turn the decoys' leaks are orthogonal, so no two of them cancel each other.
+    """
+    odd = [set(some) for n in range(1, decoys, 2) for some in combinations(range(decoys), n)]
+    turns = [friends for some in odd if 0 in some for friends in (some, {*range(decoys)} - some)]
+    rows = [[d in turns[c % len(turns)] for c in range(channels)] for d in range(decoys)]
+    return _LEAK * np.where(rows, 1.0, -1.0)
+
+
+_VECTORS: Mapping[str, Callable[[int, float], Vectors]] = {
+    "skewed": _skewed,
+    "paired": _paired,
+    "random": _random,
+    "superposed": _superposed,
+}
+GEOMETRIES = ("orthogonal", *_VECTORS, "exciting", "cheap")

@@ -1,0 +1,98 @@
+"""Directions whose truth is known: features of the planted model, and images of known content."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.direction import Direction
+from fvjax.models import gabors
+from fvjax.models.model import Model
+from fvjax.models.planted import vectors_of
+from fvjax.natural import Natural
+from fvjax.sources.image import At, point
+from fvjax.sources.sourced import Kind, Sourced
+
+_SINGULAR = 1e-5  # of the largest singular value: what is smaller is rounding of the mixing
+_MARGIN = 1.2  # of the contrast from which a detector is fully on: its energy varies with the phase
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature's vector: what it adds to the layer. At layer `features` it is the oracle's."""
+
+    index: int
+
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
+        """The unit vector."""
+        rows = vectors_of(model, layer)
+        return _row(rows, self.index, layer, "feature", "vector")
+
+
+@dataclass(frozen=True)
+class Dual:
+    """A feature's dual covector: what reads the feature off the layer and is blind to the others.
+
+    A row of the pseudo-inverse of the vectors; where these are linearly dependent (`superposed` at
+    dial 1), the readout of least squared error.
+    """
+
+    index: int
+
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
+        """The covector."""
+        rows = np.asarray(vectors_of(model, layer), np.float64)
+        dual = jnp.asarray(np.linalg.pinv(rows, rcond=_SINGULAR).T, jnp.float32)
+        return _row(dual, self.index, layer, "dual", "covector")
+
+
+@dataclass(frozen=True)
+class Content:
+    """The activation of an image that shows one feature, or several, and nothing else."""
+
+    index: int | Sequence[int]
+    at: At
+
+    def __call__(
+        self, model: Model, layer: str, size: int, natural: Natural | None = None
+    ) -> Sourced:
+        """The activation vector, its length kept, of the sum of the features' gratings."""
+        features = len(vectors_of(model, layer))
+        indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
+        if not indices:
+            raise ValueError("direction.index must name at least one feature, got none")
+        for index in indices:
+            checks.index("direction.index", index, features)
+        orientations = features // (gabors.detectors(1) - 1)
+        image = jnp.asarray(picture(indices, size, orientations))
+        return point(model, layer, image, self.at, "+".join(str(i) for i in indices))
+
+
+def picture(
+    indices: Sequence[int], size: int, orientations: int
+) -> Float[np.ndarray, "size size 3"]:
+    """The sum of the gratings of detectors, on grey.
+
+    Each has a contrast at which it is fully on, or its share of all contrast where that is less:
+    nothing is clipped.
+    """
+    image = np.full((size, size, 3), 0.5, np.float32)
+    for index in indices:
+        contrast = min(_MARGIN * gabors.enough(index, orientations), 1 / len(indices))
+        image += gabors.grating(index, size, orientations, contrast) - 0.5
+    return image
+
+
+def _row(
+    rows: Float[Array, "features channels"], index: int, layer: str, name: str, kind: Kind
+) -> Sourced:
+    checks.index("direction.index", index, len(rows))
+    direction = Direction(vector=rows[index], layer=layer)
+    return Sourced(direction, f"{layer}:{name} {index}", kind)
