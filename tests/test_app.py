@@ -244,7 +244,7 @@ WRONG = {
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
-    "direction=generated direction.at=somewhere": "direction.at must be center, mean, all, [row, column]",
+    "direction=generated direction.at=somewhere": "at must be center, mean, all, [row, column]",
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
     "model=texturenet size=100": "height and width must be multiples of 8",
     "model=texturenet size=17": "height and width must be multiples of 8",

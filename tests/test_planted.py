@@ -320,7 +320,7 @@ def test_jobs_that_differ_in_world_and_feature_share_a_program() -> None:
         ["model.geometry=cheap", "model.dial=2", "direction=channel"],
         ["direction=content", "direction.index=[1,2]"],
     )
-    assert made[0].model is made[1].model is not made[2].model
+    assert made[0].piece.model is made[1].piece.model is not made[2].piece.model
     assert len({signature(task.piece.model, task.piece.job) for task in made}) == 1
     assert made[2].columns["model_dial"] == 0.6
     assert made[3].columns["model_geometry"] == "cheap"
