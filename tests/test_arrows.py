@@ -44,6 +44,7 @@ HYDRA = (
     "activation_grid",
 )
 PANDAS = (
+    "pairs*",
     "retrieve*",
     "activation_grid*",
     "table*",
