@@ -1,5 +1,6 @@
-"""Reading a photograph as an image for a network."""
+"""Reading photographs as images for a network."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,3 +30,27 @@ def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
         (size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
     )
     return np.asarray(square, np.float32) / 255
+
+
+def read_folder(
+    path: str | Path, size: int, count: int | None = None
+) -> Iterator[Float[np.ndarray, "size size 3"]]:
+    """The photographs of a folder by name, as `read_photo` gives them; `count` of them at most.
+
+    Files whose name begins with a dot are not looked at.
+
+    Raises:
+        ValueError: one sentence, at the call, where there is no such folder, no image in it, or a
+            file or folder in it whose name is not an image's; later for a file that is no image.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    known = Image.registered_extensions()
+    for file in files:
+        if not file.is_file() or file.suffix.lower() not in known:
+            raise ValueError(f"a folder of images must hold nothing else, got {file}")
+    if not files:
+        raise ValueError(f"there is no image in the folder {folder}")
+    return (read_photo(file, size) for file in files[:count])
