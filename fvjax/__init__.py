@@ -11,8 +11,12 @@ from fvjax.objective import Objective as Objective
 from fvjax.objective import Product as Product
 from fvjax.objective import Scaled as Scaled
 from fvjax.objective import Sum as Sum
+from fvjax.parameterizations import CPPN as CPPN
 from fvjax.parameterizations import Fourier as Fourier
+from fvjax.parameterizations import Laplacian as Laplacian
+from fvjax.parameterizations import Maco as Maco
 from fvjax.parameterizations import Pixels as Pixels
+from fvjax.parameterizations import spectrum as spectrum
 from fvjax.penalties import ActivationNorm as ActivationNorm
 from fvjax.penalties import Balanced as Balanced
 from fvjax.penalties import HighFrequency as HighFrequency

@@ -83,3 +83,16 @@ def index(name: str, value: Any, size: int) -> None:
     """Refuse an index that is no integer in [0, size)."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < size:
         raise ValueError(f"{name} must be an integer from 0 to {size - 1}, got {value!r}")
+
+
+def shape(name: str, value: Any, wanted: tuple[int, ...], meaning: str) -> None:
+    """Refuse an array of another shape or of integers; further axes in front are a batch's."""
+    given = getattr(value, "shape", None)
+    if value is None or isinstance(value, (Sequence, Mapping)):
+        raise ValueError(f"{name} must be {meaning}, an array of shape {wanted}, got {value!r}")
+    if given is None or given == ():  # a placeholder, as `jax.tree.map` makes them
+        return
+    if len(given) < len(wanted) or (len(given) == len(wanted) and tuple(given) != wanted):
+        raise ValueError(f"{name} must be {meaning} of shape {wanted}, got shape {tuple(given)}")
+    if np.issubdtype(value.dtype, np.integer):
+        raise ValueError(f"{name} must be {meaning} of floating-point values, got {value.dtype}")

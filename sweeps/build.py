@@ -21,6 +21,7 @@ from fvjax.sources import Source, Sourced
 from fvjax.spaces import Space
 from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
+from sweeps.images import arguments
 from sweeps.natural import natural_of
 from sweeps.plan import Piece
 from sweeps.scoring import score_for
@@ -61,7 +62,7 @@ def build(config: DictConfig) -> Task:
     objective, moved = score_for(plain, moved, sourced, natural, space)
     recipe = Recipe(
         objective=objective,
-        parameterization=instantiate(plain["parameterization"], size=size),
+        parameterization=instantiate(arguments(plain["parameterization"], size), size=size),
         transform=instantiate(plain["transform"]),
         learning_rate=plain["learning_rate"],
         steps=plain["steps"],

@@ -3,15 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from sweeps.files import content
 from sweeps.table import COLUMNS
 
 
 def identity(config: Any) -> str:
-    """A hash by which equal jobs are known: 2 and 2.0 are equal, files count by their content."""
+    """A hash by which equal jobs are known: 2 is 2.0, files and folders are what they hold."""
 
     def canonical(value: Any) -> Any:
         match value:
@@ -19,20 +18,13 @@ def identity(config: Any) -> str:
                 return {key: canonical(item) for key, item in value.items()}
             case list():
                 return [canonical(item) for item in value]
-            case str() if Path(value).is_file():
-                stat = Path(value).stat()
-                return [value, _digest(value, stat.st_mtime_ns, stat.st_size)]
+            case str() if value and (found := content(value)) is not None:
+                return [value, found]
             case int() | float() if not isinstance(value, bool):
                 return float(value)
         return value
 
     return hashlib.sha256(json.dumps(canonical(config), sort_keys=True).encode()).hexdigest()[:16]
-
-
-@cache
-def _digest(path: str, modified: int, size: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _NEEDED = {
     "space=whitened": ["images=generated", "image_count=8"],
     "space=linear": ["space.components=3", "images=generated", "image_count=8"],
     "space=lucid_atlas": ["images=generated", "image_count=8"],
+    "parameterization=maco": ["images=generated", "image_count=8"],
     "penalty=mahalanobis": ["images=generated", "image_count=8"],
     "direction=centroid": ["images=generated", "image_count=32"],
     "direction=factor": ["images=generated", "image_count=8", "direction.count=4"],

@@ -1,5 +1,9 @@
 """Image parameterizations: `init(key) -> params`, `decode(params) -> image` in [0, 1]."""
 
+from fvjax.parameterizations.cppn import CPPN as CPPN
 from fvjax.parameterizations.fourier import Fourier as Fourier
+from fvjax.parameterizations.laplacian import Laplacian as Laplacian
+from fvjax.parameterizations.maco import Maco as Maco
+from fvjax.parameterizations.maco import spectrum as spectrum
 from fvjax.parameterizations.parameterization import Parameterization as Parameterization
 from fvjax.parameterizations.pixels import Pixels as Pixels

@@ -6,7 +6,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.parameterizations.parameterization import normal, to_rgb
+from fvjax.parameterizations.parameterization import check_noise, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -26,24 +26,33 @@ class Fourier:
     deviation: Number  # standard deviation of the initial coefficients; Lucid: .01
     decay: Number
     decorrelate: bool = static()
+    start: Image | None = None  # an image to start from instead of grey; deviation may then be 0
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""
-        checks.count("size", self.size)
-        checks.positive("deviation", self.deviation)
+        check_noise(self.size, self.deviation, self.decorrelate, self.start)
         checks.finite("decay", self.decay)
-        checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> Float[Array, "2 3 height half"]:
-        """Independent normal real and imaginary parts, for frequencies 0 ... size//2 across."""
-        return self.deviation * normal(key, (2, 3, self.size, self.size // 2 + 1))
+        """Independent normal real and imaginary parts, for frequencies 0 ... size//2 across.
+
+        They are added to the coefficients of the start, if there is one.
+        """
+        noise = self.deviation * normal(key, (2, 3, self.size, self.size // 2 + 1))
+        if self.start is None:
+            return noise
+        raw = jnp.moveaxis(from_rgb(self.start, self.decorrelate), -1, 0)
+        spectrum = jnp.fft.rfft2(raw) / (_LUCID_QUARTER * self._scale())[None]
+        return jnp.stack([spectrum.real, spectrum.imag]) + noise
 
     def decode(self, params: Float[Array, "2 3 height half"]) -> Image:
         """Scale, transform back, colour space and sigmoid."""
+        spectrum = lax.complex(params[0], params[1]) * self._scale()[None]
+        raw = jnp.fft.irfft2(spectrum, s=(self.size, self.size)) * _LUCID_QUARTER
+        return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)
+
+    def _scale(self) -> Float[Array, "height half"]:
         down = np.fft.fftfreq(self.size)[:, None]
         across = np.fft.rfftfreq(self.size)[None, :]
         frequency = np.maximum(np.hypot(down, across), 1 / self.size).astype(np.float32)
-        scale = self.size * jnp.asarray(frequency) ** -self.decay
-        spectrum = lax.complex(params[0], params[1]) * scale[None]
-        raw = jnp.fft.irfft2(spectrum, s=(self.size, self.size)) * _LUCID_QUARTER
-        return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)
+        return self.size * jnp.asarray(frequency) ** -self.decay

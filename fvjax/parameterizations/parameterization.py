@@ -1,4 +1,4 @@
-"""What a parameterization is, and the colour space that all of them share."""
+"""What a parameterization is, and the colour space and the noise that all of them share."""
 
 import math
 from typing import Any, Protocol
@@ -8,12 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from fvjax.types import Image, Key
+from fvjax import checks
+from fvjax.types import Image, Key, Number
 
 # Lucid's colour_correlation_svd_sqrt (lucid/optvis/param/color.py), measured on ImageNet, divided
 # by the largest norm of its columns; a row of decorrelated colour times its transpose is RGB.
 _SVD_SQRT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOUR = (_SVD_SQRT / np.linalg.norm(_SVD_SQRT, axis=0).max()).T.astype(np.float32)
+_UNCOLOUR = np.linalg.inv(COLOUR.astype(np.float64)).astype(np.float32)
+
+# Black and white have no finite raw value: they come back within half a level of an 8-bit image.
+LEAST = 1 / 512
 
 
 class Parameterization(Protocol):
@@ -30,6 +35,20 @@ class Parameterization(Protocol):
         """The image of the parameters, in [0, 1]."""
 
 
+def check_noise(size: int, deviation: Number, decorrelate: bool, start: Image | None) -> None:
+    """Refuse a size, noise, colour space or start that make no image; only a start needs no noise.
+
+    Without noise every grey start is the same, and nothing is random but the transforms.
+    """
+    checks.count("size", size)
+    checks.boolean("decorrelate", decorrelate)
+    if start is None:
+        checks.positive("deviation", deviation)
+    else:
+        checks.not_negative("deviation", deviation)
+        checks.shape("start", start, (size, size, 3), "an image in [0, 1]")
+
+
 def normal(key: Key, shape: tuple[int, ...]) -> Array:
     """Independent standard normal values.
 
@@ -38,8 +57,23 @@ def normal(key: Key, shape: tuple[int, ...]) -> Array:
     return jax.random.normal(key, (math.prod(shape),)).reshape(shape)
 
 
+def uniform_phase(key: Key, shape: tuple[int, ...]) -> Array:
+    """Independent angles, uniform on the circle, in radians; drawn flat, as `normal` is."""
+    drawn = jax.random.uniform(key, (math.prod(shape),), minval=-math.pi, maxval=math.pi)
+    return drawn.reshape(shape)
+
+
 def to_rgb(raw: Float[Array, "height width 3"], decorrelate: bool) -> Image:
     """An image in [0, 1] from unbounded values, in Lucid's decorrelated colours or in RGB."""
     if decorrelate:  # in float32 whatever the network's precision
         raw = jnp.matmul(raw, jnp.asarray(COLOUR), precision="highest")
     return jax.nn.sigmoid(raw)
+
+
+def from_rgb(image: Image, decorrelate: bool) -> Float[Array, "height width 3"]:
+    """The unbounded values of which `to_rgb` makes the image, clipped to [LEAST, 1 - LEAST]."""
+    clipped = jnp.clip(image, LEAST, 1 - LEAST)
+    raw = jnp.log(clipped) - jnp.log1p(-clipped)
+    if decorrelate:
+        raw = jnp.matmul(raw, jnp.asarray(_UNCOLOUR), precision="highest")
+    return raw

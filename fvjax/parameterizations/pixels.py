@@ -2,8 +2,7 @@
 
 from jaxtyping import Array, Float
 
-from fvjax import checks
-from fvjax.parameterizations.parameterization import normal, to_rgb
+from fvjax.parameterizations.parameterization import check_noise, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -15,16 +14,16 @@ class Pixels:
     size: int = static()  # pixels, of a square image
     deviation: Number  # standard deviation of the initial values; Lucid: .01
     decorrelate: bool = static()
+    start: Image | None = None  # an image to start from instead of grey
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""
-        checks.count("size", self.size)
-        checks.positive("deviation", self.deviation)
-        checks.boolean("decorrelate", self.decorrelate)
+        check_noise(self.size, self.deviation, self.decorrelate, self.start)
 
     def init(self, key: Key) -> Float[Array, "height width 3"]:
-        """Independent normal values."""
-        return self.deviation * normal(key, (self.size, self.size, 3))
+        """Independent normal values, about the start if there is one."""
+        noise = self.deviation * normal(key, (self.size, self.size, 3))
+        return noise if self.start is None else from_rgb(self.start, self.decorrelate) + noise
 
     def decode(self, params: Float[Array, "height width 3"]) -> Image:
         """Colour space and sigmoid."""

@@ -1,0 +1,74 @@
+"""An image as a network that maps each pixel's coordinates to its colour."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from fvjax import checks
+from fvjax.parameterizations.parameterization import normal, to_rgb
+from fvjax.pytree import dataclass, static
+from fvjax.types import Image, Key, Number
+
+# From lucid/optvis/param/cppn.py: standard deviation of all biases; root mean square of arctan(x)
+# and of its square for standard normal x, by which both halves of the activation are divided.
+_BIAS = 0.1
+_ARCTAN, _SQUARE = 0.67, 0.6
+
+Layer: TypeAlias = tuple[Float[Array, "inputs outputs"], Float[Array, "outputs"]]
+
+
+@dataclass
+class CPPN:
+    """A compositional pattern-producing network (Stanley 2007), as Lucid's cppn.
+
+    Its coordinates run from -sqrt(3) at the first pixel to sqrt(3) at the last one, at every size:
+    the same parameters are the same picture, sampled more or less finely.
+    """
+
+    size: int = static()  # pixels, of a square image
+    channels: int = static()  # of every hidden layer; Lucid: 24
+    layers: int = static()  # hidden ones; Lucid: 8
+    deviation: Number  # standard deviation of the initial output weights; Lucid: 0
+    decorrelate: bool = static()  # Lucid: no
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no network."""
+        checks.count("size", self.size, least=2)
+        checks.count("channels", self.channels)
+        checks.count("layers", self.layers)
+        checks.not_negative("deviation", self.deviation)
+        checks.boolean("decorrelate", self.decorrelate)
+
+    def init(self, key: Key) -> list[Layer]:
+        """Normal hidden weights of variance 1 / inputs, normal biases.
+
+        Lucid's weights are truncated at two standard deviations, and of the same variance.
+        """
+        inputs = [2] + [2 * self.channels] * self.layers
+        outputs = [self.channels] * self.layers + [3]
+        spread = [n**-0.5 for n in inputs[:-1]] + [self.deviation]
+        params = []
+        for i, k in enumerate(jax.random.split(key, len(inputs))):
+            drawn = normal(k, (inputs[i] + 1, outputs[i]))
+            params.append((spread[i] * drawn[:-1], _BIAS * drawn[-1]))
+        return params
+
+    def decode(self, params: Sequence[Layer]) -> Image:
+        """The network's output at every pixel, then colour space and sigmoid."""
+        line = np.linspace(-(3**0.5), 3**0.5, self.size, dtype=np.float32)
+        down, across = np.meshgrid(line, line, indexing="ij")
+        x = jnp.stack([across.ravel(), down.ravel()], -1)
+        for layer in params[:-1]:
+            angle = jnp.arctan(_linear(layer, x))
+            x = jnp.concatenate([angle / _ARCTAN, angle**2 / _SQUARE], -1)
+        raw = _linear(params[-1], x).reshape(self.size, self.size, 3)
+        return to_rgb(raw, self.decorrelate)
+
+
+def _linear(layer: Layer, x: Float[Array, "pixels inputs"]) -> Float[Array, "pixels outputs"]:
+    weight, bias = layer
+    return jnp.matmul(x, weight, precision="highest") + bias[None]

@@ -1,0 +1,31 @@
+"""The content of the files and folders that a config names."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def stamp(path: str | Path) -> Stamp:
+    """Path, time and size of a file, or of each file in a folder: equal while neither changes."""
+    path = Path(path)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def content(path: str | Path) -> str | list[list[str]] | None:
+    """A hash of a file, or the name and hash of each file in a folder; None if it is neither."""
+    path = Path(path)
+    if path.is_file():
+        return _digest(*stamp(path)[0])
+    if path.is_dir():
+        return [[str(Path(file[0]).relative_to(path)), _digest(*file)] for file in stamp(path)]
+    return None
+
+
+@cache
+def _digest(path: str, modified: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
