@@ -14,6 +14,7 @@ from fvjax.models.model import Model
 from fvjax.models.planted import earlier, mixed
 from fvjax.objective import Objective
 from fvjax.pytree import dataclass
+from fvjax.spaces.layers import WithTransform
 from fvjax.types import Activations, Scalar
 
 _STEPS = 600
@@ -32,9 +33,16 @@ class Optimum:
     score: Scalar
 
 
-def on_paper(model: Model, content: Float[Array, "detectors"]) -> Activations:
-    """What a planted model would record of one position where the detectors have these values."""
-    f, g = jnp.split(content[None, None], [model.weights["mixing"].shape[1]], -1)
+def recorded(model: Model, content: Float[Array, "height width detectors"]) -> Activations:
+    """What a planted model, in any space, would record where the detectors have these values."""
+    if isinstance(model.network, WithTransform):
+        inner = model.replace(  # type: ignore[attr-defined]
+            weights=model.weights["network"], network=model.network.network
+        )
+        plain = recorded(inner, content)
+        there = model.network.apply(model.weights, plain[model.network.layer])
+        return {**plain, f"{model.network.layer}/{model.network.name}": there}
+    f, g = jnp.split(content, [model.weights["mixing"].shape[1]], -1)
     previous = earlier(model.weights, f, g)
     return {
         "features": f,
@@ -42,6 +50,20 @@ def on_paper(model: Model, content: Float[Array, "detectors"]) -> Activations:
         "previous": previous,
         "mixed": mixed(model.weights, g, previous),
     }
+
+
+def on_paper(model: Model, content: Float[Array, "detectors"]) -> Activations:
+    """The same of one position."""
+    return recorded(model, content[None, None])
+
+
+def mixing_of(model: Model) -> Float[Array, "detectors features"]:
+    """The mixing of a planted model, in any space."""
+    weights = model.weights
+    while "mixing" not in weights:
+        weights = weights["network"]
+    mixing: Array = weights["mixing"]
+    return mixing
 
 
 def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum:
@@ -69,7 +91,7 @@ def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum
     contents, found = jax.vmap(ascend)(_starts(model, direction))
     most = jnp.max(found)
     best = jnp.argmax(found >= most - _ALIKE * jnp.abs(most))  # the first of the best
-    features, decoys = jnp.split(contents[best], [model.weights["mixing"].shape[1]])
+    features, decoys = jnp.split(contents[best], [mixing_of(model).shape[1]])
     return Optimum(features=features, decoys=decoys, score=found[best])
 
 
@@ -78,7 +100,7 @@ def _starts(model: Model, direction: Direction) -> Float[Array, "starts detector
 
     At random are the features alone: a decoy that no layer shows would stay where it starts.
     """
-    detectors, features = model.weights["mixing"].shape
+    detectors, features = mixing_of(model).shape
 
     def asked(one: Array) -> Scalar:
         activation = layer_of(on_paper(model, one), direction.layer)[0, 0]

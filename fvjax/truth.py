@@ -1,17 +1,40 @@
 """Scores against the truth of a planted model: how much of an image is the feature asked for."""
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from fvjax.activations import layer_of
 from fvjax.direction import Direction
-from fvjax.objective import Focus
-from fvjax.types import Activations, Scalar
+from fvjax.models.model import Model
+from fvjax.objective import Focus, Objective, parts
+from fvjax.paper import optimum, recorded
+from fvjax.penalties import HighFrequency, IrrelevantNorm, TotalVariation
+from fvjax.pytree import dataclass
+from fvjax.sets import Alignment, Diversity
+from fvjax.types import Activations, Image, Scalar
 
 _LEAST = 0.05  # of the sum of F: a share of less means nothing
 _CLEARLY = 0.1  # the margin of a recovered feature
 
 Content = Float[Array, "features"]
+_BESIDE = (
+    "paper_purity",
+    "paper_strength",
+    "dataset_purity",
+    "dataset_recovered",
+    "dataset_strength",
+)
+_NOT_ON_PAPER = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Alignment)
+
+
+@dataclass
+class Truth:
+    """What the scores of a planted model's images are relative to; shared by all jobs."""
+
+    grey: Content  # of an even grey image
+    oracle: Float[Array, "images features"]  # row j: of the image that an oracle made for feature j
+    maps: Float[Array, "references height width detectors"] | None  # of reference images
 
 
 def content(activations: Activations, focus: Focus, layer: str = "features") -> Content:
@@ -67,3 +90,46 @@ def scores(
 def _share(f: Content, index: int | Int[Array, ""]) -> Scalar:
     total = jnp.sum(f)
     return jnp.where(total < _LEAST, jnp.nan, f[index] / jnp.where(total < _LEAST, 1.0, total))
+
+
+def judge(
+    model: Model,
+    objective: Objective,
+    direction: Direction,
+    image: Image,
+    truth: Truth,
+    feature: int | Int[Array, ""],
+) -> dict[str, Array]:
+    """An image made for a feature, and beside it what its objective wants and finds elsewhere.
+
+    The scores; `content` itself; `decoys`, their mean content; `paper_purity paper_strength`, of
+    the optimum on paper, where purity is the raw share; `dataset_purity dataset_recovered
+    dataset_strength`, of the reference image that the objective ranks first. Objectives that look
+    at the image, or at several, have no optimum on paper and rank nothing here: NaN.
+    """
+    activations, focus = model(image), objective.focus
+    mine = content(activations, focus)
+    found = {
+        **scores(mine, feature, truth.grey, truth.oracle),
+        "content": mine,
+        "decoys": jnp.mean(content(activations, focus, "decoys")),
+    }
+    found |= dict.fromkeys(_BESIDE, jnp.array(jnp.nan))
+    if any(isinstance(part, _NOT_ON_PAPER) for part in parts(objective)):
+        return found
+    best = optimum(model, objective, direction).features
+    ideal = scores(best, feature, jnp.zeros_like(best), jnp.eye(best.size))
+    found |= {f"paper_{name}": ideal[name] for name in ("purity", "strength")}
+    if truth.maps is not None:
+        top = _first(model, objective, direction, truth.maps)
+        shown = content(recorded(model, top), focus)
+        there = scores(shown, feature, truth.grey, truth.oracle)
+        found |= {f"dataset_{n}": there[n] for n in ("purity", "recovered", "strength")}
+    return found
+
+
+def _first(model: Model, objective: Objective, direction: Direction, maps: Array) -> Array:
+    """The reference image, as its detectors' values, that the objective ranks first."""
+    ranked = lax.map(lambda one: objective(recorded(model, one), direction), maps)
+    best: Array = maps[jnp.argmax(ranked)]
+    return best

@@ -14,11 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvjax import checks
 from fvjax.direction import Direction
+from fvjax.gauge import Gauge
 from fvjax.models.model import Model
 from fvjax.natural import Natural
 from fvjax.recipe import Job, Recipe
 from fvjax.sources import Source, Sourced
 from fvjax.spaces import Space
+from fvjax.truth import Truth
+from fvjax.yardsticks import Marks, Yardsticks
 from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
 from sweeps.images import arguments
@@ -26,10 +29,12 @@ from sweeps.natural import natural_of
 from sweeps.plan import Piece
 from sweeps.scoring import score_for
 from sweeps.table import METRICS
+from sweeps.truth import truth_of
 
 _POSITIONS = ("all", "center")
 _SCORES = ("first_score", "score")
 _LEAST_SIZE = 16  # pixels
+_OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
 _OF_SWEEP = ("default_layer", "size", "images")  # in a model's config, for other keys to take up
 
 
@@ -71,7 +76,8 @@ def build(config: DictConfig) -> Task:
     )
     key = jax.random.key(plain["seed"])
     job = leaves(Job(recipe=recipe, direction=direction, key=key))
-    piece = Piece(moved, job, measured, *_gauged(plain, sourced, natural if measured else None))
+    measures = _yardsticks(plain, model, sourced, natural) if measured else ()
+    piece = Piece(moved, job, measured, *measures)
     job_id = identity([choices_of(plain, choices), plain])
     return Task(piece, sourced, headline, job_id, columns(plain, choices))
 
@@ -103,18 +109,28 @@ def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) ->
     return replace(sourced, natural=own_dots)
 
 
-def _gauged(plain: Mapping[str, Any], sourced: Sourced, natural: Natural | None) -> Any:
-    """The gauge, and the direction in its whitened space."""
-    if natural is None:
-        return None, None
-    layer = sourced.direction.layer
-    gauge = natural.gauge(layer, plain["position"] == "center")
-    if sourced.natural is None:
-        return gauge, None
-    assert isinstance(sourced.direction, Direction)
-    vector = np.asarray(sourced.direction.vector)
-    frame = natural.whitening(layer, "cross_validated")
-    return gauge, jnp.asarray(frame.coordinates(vector, sourced.kind), jnp.float32)
+def _yardsticks(
+    plain: Mapping[str, Any], model: Model, sourced: Sourced, natural: Natural | None
+) -> tuple[Yardsticks, Marks]:
+    """What the picture is measured against."""
+    layer, direction = sourced.direction.layer, sourced.direction
+    gauge, whitened, feature = None, None, None
+    if natural is not None:
+        gauge = natural.gauge(layer, plain["position"] == "center")
+        if sourced.natural is not None:
+            assert isinstance(direction, Direction)
+            frame = natural.whitening(layer, "cross_validated")
+            moved = frame.coordinates(np.asarray(direction.vector), sourced.kind)
+            whitened = jnp.asarray(moved, jnp.float32)
+    truth = truth_of(plain, model)
+    if truth is not None and sourced.feature is not None:
+        feature = jnp.asarray(sourced.feature, jnp.int32)
+    return _shared(gauge, truth), Marks(whitened=whitened, feature=feature)
+
+
+@cache
+def _shared(gauge: Gauge | None, truth: Truth | None) -> Yardsticks:
+    return Yardsticks(natural=gauge, truth=truth)
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -159,6 +175,10 @@ def _metrics_of(model: Model, sourced: Sourced, natural: Natural | None) -> list
         absent |= {"natural_z", "natural_percentile", "natural_ratio", "differential"}
     if natural is None:
         absent |= {"excitation", "whitened_cosine", "mahalanobis"}
+    if sourced.feature is None:
+        absent |= {name for name in METRICS if name in _OF_TRUTH or name.startswith("paper_")}
+    if sourced.feature is None or natural is None:
+        absent |= {name for name in METRICS if name.startswith("dataset_")}
     if natural is None or not natural.reference.heads:
         absent |= {"class_distance", "centroid_margin"}
     return [name for name in METRICS if name not in absent]

@@ -15,10 +15,13 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import fvjax
-from fvjax.gauge import Gauge
+from fvjax.balance import balanced
+from fvjax.direction import Direction
 from fvjax.models.model import Model
 from fvjax.recipe import Job
+from fvjax.truth import judge
 from fvjax.visualize import Result
+from fvjax.yardsticks import Marks, Yardsticks
 from sweeps.plan import Group, Piece, chunks
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ class Outcome:
     """What became of one job."""
 
     result: Result | None = None  # on the host
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     seconds: float = 0.0  # the chunk's, divided by its jobs
     compile_seconds: float = 0.0  # that the chunk waited for its programs
@@ -68,23 +71,30 @@ def run_jobs(model: Model, jobs: Job) -> Result:
     return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
 
 
-def measure_jobs(whole: tuple[Model, Gauge | None], jobs: Job, whitened: Any, images: Any) -> Any:
+def measure_jobs(whole: tuple[Model, Yardsticks], jobs: Job, marks: Marks, images: Any) -> Any:
     """The metrics of stacked jobs' images."""
-    model, gauge = whole
+    model, yardsticks = whole
 
-    def one(job: Job, whitened: Any, image: Any, share: Any = 0.0) -> Any:
+    def one(job: Job, marks: Marks, image: Any, share: Any = 0.0) -> Any:
         recipe, direction = job.recipe, job.direction.at(share)
-        focus = recipe.objective.focus
-        return fvjax.measure(model, direction, image, recipe.transform, focus, gauge, whitened)
+        natural, focus = yardsticks.natural, recipe.objective.focus
+        found = fvjax.measure(
+            model, direction, image, recipe.transform, focus, natural, marks.whitened
+        )
+        truth, feature = yardsticks.truth, marks.feature
+        if truth is not None and feature is not None and isinstance(direction, Direction):
+            score = balanced(model, job).recipe.objective
+            found |= judge(model, score, direction, image, truth, feature)
+        return found
 
-    def several(job: Job, whitened: Any, images: Any) -> Any:
+    def several(job: Job, marks: Marks, images: Any) -> Any:
         """The means over a job's images."""
         shares = jnp.linspace(0, 1, job.recipe.images)
-        each = jax.vmap(partial(one, job, whitened))(images, shares)
+        each = jax.vmap(partial(one, job, marks))(images, shares)
         return jax.tree.map(partial(jnp.mean, axis=0), each)
 
     alone = jobs.recipe.images == 1
-    return jax.vmap(one if alone else several)(jobs, whitened, images)
+    return jax.vmap(one if alone else several)(jobs, marks, images)
 
 
 class Executor:
@@ -115,13 +125,13 @@ class Executor:
         if key not in self.programs:
             first = pieces[group.members[0]]
             image = jax.eval_shape(_decoded, first.job)
-            job, whitened, image = jax.tree.map(
-                lambda x: _shape(x, size), (first.job, first.whitened, image)
+            job, marks, image = jax.tree.map(
+                lambda x: _shape(x, size), (first.job, first.marks, image)
             )
             works: list[tuple[Any, ...]] = [(run_jobs, group.model, job)]
             if group.measured:
-                whole = (group.model, group.gauge)
-                works.append((measure_jobs, whole, job, whitened, image))
+                whole = (group.model, group.yardsticks)
+                works.append((measure_jobs, whole, job, marks, image))
             self.programs[key] = [
                 self.pool.submit(self._compile, function, size, whole, *arguments)
                 for function, whole, *arguments in works
@@ -202,11 +212,12 @@ class Executor:
         mine = [pieces[m] for m in members]
         mine += [mine[-1]] * (size - len(mine))
         mesh = self._mesh(size)
-        stacked = stack([(piece.job, piece.whitened) for piece in mine])
-        jobs, whitened = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
-        whole = jax.device_put((group.model, group.gauge), NamedSharding(mesh, PartitionSpec()))
+        stacked = stack([(piece.job, piece.marks) for piece in mine])
+        jobs, marks = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
+        given = (group.model, group.yardsticks)
+        whole = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
         result = run(whole[0], jobs)
-        metrics = measure[0](whole, jobs, whitened, result.image) if measure else {}
+        metrics = measure[0](whole, jobs, marks, result.image) if measure else {}
         return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
 
     def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:
@@ -218,7 +229,7 @@ class Executor:
         outcomes = [
             Outcome(
                 result=jax.tree.map(lambda x, lane=lane: x[lane], result),
-                metrics={name: float(values[lane]) for name, values in metrics.items()},
+                metrics={name: values[lane].tolist() for name, values in metrics.items()},
                 seconds=seconds / len(flight.members),
                 compile_seconds=flight.waited,
                 chunk=size,

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
-from fvjax.gauge import Gauge
 from fvjax.models.model import Model
 from fvjax.recipe import Job
+from fvjax.yardsticks import Marks, Yardsticks
+
+NONE = Yardsticks()
 
 
 class Piece(NamedTuple):
@@ -19,8 +20,8 @@ class Piece(NamedTuple):
     model: Model
     job: Job
     measured: bool = True  # all metrics, not only the score
-    gauge: Gauge | None = None  # of reference images
-    whitened: Array | None = None  # the direction in the gauge's whitened space
+    yardsticks: Yardsticks = NONE
+    marks: Marks = Marks()
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Group:
     signature: Any  # equal where job and model have equal structure: one compiled program
     measured: bool
     model: Model
-    gauge: Gauge | None
+    yardsticks: Yardsticks
     members: tuple[int, ...]
 
 
@@ -41,16 +42,16 @@ def signature(*trees: Any) -> Any:
 
 
 def plan(pieces: Sequence[Piece]) -> list[Group]:
-    """Group pieces, in order of first appearance; no group mixes two models or gauges.
+    """Group pieces, in order of first appearance; no group mixes two models or yardsticks.
 
     Models that differ in leaves alone have groups of their own with an equal signature.
     """
     groups: dict[Any, list[int]] = {}
     for place, piece in enumerate(pieces):
         whole = signature(piece._replace(measured=None)), piece.measured  # type: ignore[arg-type]
-        groups.setdefault((whole, id(piece.model), id(piece.gauge)), []).append(place)
+        groups.setdefault((whole, id(piece.model), id(piece.yardsticks)), []).append(place)
     return [
-        Group(whole, first.measured, first.model, first.gauge, tuple(members))
+        Group(whole, first.measured, first.model, first.yardsticks, tuple(members))
         for (whole, _, _), members in groups.items()
         for first in [pieces[members[0]]]
     ]

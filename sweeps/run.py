@@ -112,7 +112,9 @@ def _fate(outcome: Outcome) -> tuple[str, str | None]:
     return ("dead" if result.dead else "ok"), None
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return value
     return float(value) if math.isfinite(value) else None
 
 

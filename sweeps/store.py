@@ -1,10 +1,12 @@
 """Arrays kept by key in files: the user's cache folder, and what comes with the package."""
 
+import hashlib
 import os
 import uuid
 import zipfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,11 @@ Arrays = dict[str, np.ndarray]
 def cache() -> Path:
     """The user's cache folder of this project."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fvjax"
+
+
+def digest(*parts: Any) -> str:
+    """A short hash of plain values."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
 class Store(MutableMapping[str, Arrays]):

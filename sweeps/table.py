@@ -53,9 +53,22 @@ COLUMNS = {
     "classes' shared whitened coordinates; the largest over the labels",
     "centroid_margin": "distance to the second nearest class centroid less that to the nearest; "
     "the smallest over the labels",
+    "purity": "planted model: the feature's share of all features' content, over the same of the "
+    "oracle's image; null where there is hardly any content",
+    "margin": "planted model: the feature's content less the largest other's",
+    "recovered": "planted model: 1 where the margin is above .1, else 0",
+    "strength": "planted model: the feature's content, 1 = the most that any oracle image has",
+    "decoys": "planted model: mean content of the decoys, contrast that no feature stands for",
+    "paper_purity": "planted model: the feature's share in the optimum on paper, the content that "
+    "the objective wants if an image could have any",
+    "paper_strength": "planted model: the feature's content in the optimum on paper",
+    "dataset_purity": "planted model: purity of the reference image that the objective ranks first",
+    "dataset_recovered": "planted model: recovered, of that image",
+    "dataset_strength": "planted model: strength, of that image",
     "total_variation": "mean absolute difference of neighbouring pixels",
     "high_frequency": "share of the spectral power above half the Nyquist frequency",
     "saturated": "share of pixel values below .01 or above .99",
+    "content": "planted model: content of every feature, a list",
     "seconds": "the chunk's wall time, compilation apart, divided by its jobs",
     "compile_seconds": "that the job's chunk waited for its programs; others run while they are "
     "compiled",

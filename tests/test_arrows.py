@@ -41,6 +41,7 @@ HYDRA = (
     "statistics",
     "jobs",
     "retrieve",
+    "truth",
     "activation_grid",
 )
 PANDAS = (

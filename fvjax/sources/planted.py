@@ -1,7 +1,7 @@
 """Directions whose truth is known: features of the planted model, and images of known content."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -72,7 +72,8 @@ class Content:
             checks.index("direction.index", index, features)
         orientations = features // (gabors.detectors(1) - 1)
         image = jnp.asarray(picture(indices, size, orientations))
-        return point(model, layer, image, self.at, "+".join(str(i) for i in indices))
+        found = point(model, layer, image, self.at, "+".join(str(i) for i in indices))
+        return replace(found, feature=indices[0] if len(indices) == 1 else None)
 
 
 def picture(
@@ -95,4 +96,4 @@ def _row(
 ) -> Sourced:
     checks.index("direction.index", index, len(rows))
     direction = Direction(vector=rows[index], layer=layer)
-    return Sourced(direction, f"{layer}:{name} {index}", kind)
+    return Sourced(direction, f"{layer}:{name} {index}", kind, feature=index)

@@ -21,6 +21,7 @@ class Sourced:
     kind: Kind
     channel: int | None = None  # the channel, where the direction is exactly one
     concept: str | None = None  # the label that it stands for, such as "texture=stripes"
+    feature: int | None = None  # of a planted model, the one that it stands for
     natural: np.ndarray | None = None  # (images,) the reference images' own dot products
 
 

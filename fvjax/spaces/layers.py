@@ -30,11 +30,17 @@ class WithTransform:
     def __call__(self, weights: Mapping[str, Any], image: Image, record: Record) -> Any:
         """Run the network, then the transform, in float32 whatever the network's precision."""
         out = self.network(weights["network"], image, record)
-        x = record.activations[self.layer].astype(jnp.float32)
-        space = (1,) * (x.ndim - 1)
-        x = (x - weights["mean"].reshape(*space, -1)) @ weights["matrix"]
-        record(f"{self.layer}/{self.name}", x, main=False)
+        there = self.apply(weights, record.activations[self.layer])
+        record(f"{self.layer}/{self.name}", there, main=False)
         return out
+
+    def apply(
+        self, weights: Mapping[str, Any], x: Float[Array, "*space channels"]
+    ) -> Float[Array, "*space features"]:
+        """The transform of the layer's activations."""
+        mean = weights["mean"].reshape(*(1,) * (x.ndim - 1), -1)
+        there: Array = (x.astype(jnp.float32) - mean) @ weights["matrix"]
+        return there
 
 
 def Transformed(
