@@ -73,10 +73,7 @@ def scores(
         oracle: row j is the content of the image that an oracle, which reads the layer `features`,
             made for feature j.
     """
-    most = jnp.max(oracle, 0)
-    most = jnp.where(most > 0, most, 1.0)
-    f = (found - grey) / most
-    best = (oracle[index] - grey) / most
+    f, best = (relative(one, grey, oracle) for one in (found, oracle[index]))
     mine = jnp.arange(f.size) == index
     margin = f[index] - jnp.max(jnp.where(mine, -jnp.inf, f))
     return {
@@ -85,6 +82,14 @@ def scores(
         "recovered": jnp.where(jnp.isnan(margin), jnp.nan, margin > _CLEARLY),
         "strength": f[index],
     }
+
+
+def relative(
+    found: Content, grey: Content, oracle: Float[Array, "images features"]
+) -> Float[Array, "features"]:
+    """F: the content over the most that any of the oracle's images has, less the grey image's."""
+    most = jnp.max(oracle, 0)
+    return (found - grey) / jnp.where(most > 0, most, 1.0)
 
 
 def _share(f: Content, index: int | Int[Array, ""]) -> Scalar:
@@ -102,16 +107,16 @@ def judge(
 ) -> dict[str, Array]:
     """An image made for a feature, and beside it what its objective wants and finds elsewhere.
 
-    The scores; `content` itself; `decoys`, their mean content; `paper_purity paper_strength`, of
-    the optimum on paper, where purity is the raw share; `dataset_purity dataset_recovered
-    dataset_strength`, of the reference image that the objective ranks first. Objectives that look
+    The scores; `content`, every feature's F; `decoys`, their mean content; `paper_purity
+    paper_strength`, of the optimum on paper, where purity is the raw share; `dataset_purity
+    dataset_recovered dataset_strength`, of the reference image that the objective ranks first. Objectives that look
     at the image, or at several, have no optimum on paper and rank nothing here: NaN.
     """
     activations, focus = model(image), objective.focus
     mine = content(activations, focus)
     found = {
         **scores(mine, feature, truth.grey, truth.oracle),
-        "content": mine,
+        "content": relative(mine, truth.grey, truth.oracle),
         "decoys": jnp.mean(content(activations, focus, "decoys")),
     }
     found |= dict.fromkeys(_BESIDE, jnp.array(jnp.nan))

@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.core.utils import (
     JobReturn,
+    JobStatus,
     configure_log,
     filter_overrides,
     run_job,
@@ -90,6 +91,7 @@ def _launch(
     try:
         if launcher.chunk is not None:
             checks.count("hydra.launcher.chunk", launcher.chunk)
+        checks.choice("hydra.launcher.records", launcher.records, ("full", "table"))
         known, taken = _known(directory, launcher.resume or first > 0)
         configs = [_compose(launcher, o, first + i) for i, o in enumerate(job_overrides)]
         tasks = build_all(configs, job_overrides)
@@ -105,8 +107,11 @@ def _launch(
     rows: dict[int, Row] = {}
 
     def report(place: int, row: Row) -> None:
-        composed = _compose(launcher, job_overrides[place], numbers[place])
         rows[place] = row
+        if launcher.records == "table":
+            returns[place] = _returned(job_overrides[place], row, tasks[place].headline)
+            return
+        composed = _compose(launcher, job_overrides[place], numbers[place])
         returns[place] = run_job(
             hydra_context=launcher.context,
             task_function=Replay(launcher.task, row, tasks[place].headline),
@@ -146,6 +151,16 @@ def _launch(
     ended = [returns[i] for i in range(len(tasks))]
     _warn(ended, [rows[i] for i in range(len(tasks))])
     return ended
+
+
+def _returned(overrides: Sequence[str], row: Row, headline: str) -> JobReturn:
+    """What Hydra's `run_job` would return, without a directory for the job."""
+    done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    try:
+        done.return_value = headline_of(row, headline)
+    except RuntimeError as error:
+        done.status, done.return_value = JobStatus.FAILED, error
+    return done
 
 
 def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig:

@@ -68,7 +68,8 @@ COLUMNS = {
     "total_variation": "mean absolute difference of neighbouring pixels",
     "high_frequency": "share of the spectral power above half the Nyquist frequency",
     "saturated": "share of pixel values below .01 or above .99",
-    "content": "planted model: content of every feature, a list",
+    "content": "planted model: every feature's content, a list; 1 = the most that any oracle "
+    "image has",
     "seconds": "the chunk's wall time, compilation apart, divided by its jobs",
     "compile_seconds": "that the job's chunk waited for its programs; others run while they are "
     "compiled",

@@ -46,6 +46,8 @@ HYDRA = (
 )
 PANDAS = (
     "pairs*",
+    "ranking*",
+    "leaderboard*",
     "retrieve*",
     "activation_grid*",
     "table*",

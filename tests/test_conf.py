@@ -82,7 +82,7 @@ def test_every_experiment_says_its_question_and_expands(
     monkeypatch.setenv("FVJAX_WEIGHTS", os.environ.get("FVJAX_WEIGHTS", "weights"))
     config = composed(f"experiment={name}")
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    jobs = expand(sweeper["grids"], sweeper["params"], [])
+    jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
     assert len(jobs) >= 4
     for job in jobs[:: max(1, len(jobs) // 12)]:
         composed(f"experiment={name}", *job)
@@ -91,7 +91,7 @@ def test_every_experiment_says_its_question_and_expands(
 def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     config = composed("experiment=demo")
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    jobs = expand(sweeper["grids"], sweeper["params"], [])
+    jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
     assert len(jobs) >= 48
     assert {build(composed("experiment=demo", *job)).sourced.kind for job in jobs[::9]} == {
         "covector",

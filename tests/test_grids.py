@@ -182,3 +182,11 @@ def test_a_wrong_grid_leaves_nothing_behind(folder: Path) -> None:
     done = multirun(folder, "hydra/sweeper=grids", "hydra.sweeper.grids=[{a:1}]")
     assert done.returncode == 1 and "Could not override 'a'" in done.stderr
     assert not (folder / "out").exists()
+
+
+def test_two_unions_multiply() -> None:
+    worlds = [{"model.geometry": "orthogonal"}, {"model.geometry": "skewed", "model.dial": [1, 2]}]
+    arms = [{"objective": ["dot", "cosine"]}, {"objective": "dot_cosine", "objective.exponent": 2}]
+    jobs = expand(arms, {"seed": 0}, [], times=worlds)
+    assert len(jobs) == 3 * 3 and all("seed=0" in job for job in jobs)
+    assert ["seed=0", "model.geometry=skewed", "model.dial=2", "objective=cosine"] in jobs

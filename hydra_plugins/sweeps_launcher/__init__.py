@@ -29,6 +29,8 @@ class FusedLauncherConfig:
     """Jobs per program, a shorter group padded to it; a fitting number if null."""
     resume: bool = False
     """Whether jobs that the sweep's directory holds already are not run again."""
+    records: str = "full"
+    """full: a directory for each job, with its config; table: none, which is quicker."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class GridsSweeperConfig:
     _target_: str = "hydra_plugins.sweeps_launcher.GridsSweeper"
     grids: list[dict[str, Any]] = field(default_factory=list)
     """Each maps override keys to a value, a list of values, or text such as `range(0,8)`."""
+    times: list[dict[str, Any]] = field(default_factory=list)
+    """Another union of grids, which multiplies the first."""
     params: dict[str, Any] = field(default_factory=dict)
     """Choices common to all grids."""
 
@@ -45,10 +49,11 @@ class GridsSweeperConfig:
 class FusedLauncher(Launcher):
     """Runs the jobs of a sweep that share a structure as one program; see `sweeps.launch`."""
 
-    def __init__(self, chunk: int | None, resume: bool) -> None:
+    def __init__(self, chunk: int | None, resume: bool, records: str) -> None:
         """Called by Hydra with the fields of `FusedLauncherConfig`."""
         self.chunk = chunk
         self.resume = resume
+        self.records = records
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -79,9 +84,9 @@ class GridsSweeper(Sweeper):
     config: DictConfig
     launcher: Launcher
 
-    def __init__(self, grids: Any, params: Any) -> None:
+    def __init__(self, grids: Any, times: Any, params: Any) -> None:
         """Called by Hydra with the fields of `GridsSweeperConfig`."""
-        self.grids, self.params = _plain(grids), _plain(params)
+        self.grids, self.times, self.params = _plain(grids), _plain(times), _plain(params)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -98,7 +103,7 @@ class GridsSweeper(Sweeper):
         from sweeps.grids import expand
 
         loader = self.hydra_context.config_loader
-        jobs = expand(self.grids, self.params, arguments, loader)
+        jobs = expand(self.grids, self.params, arguments, loader, self.times)
         self.validate_batch_is_legal(jobs)
         directory = Path(self.config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,81 @@
+"""`python -m sweeps.leaderboard DIR`: which objective recovers planted features, and at what price.
+
+Reads a sweep of `experiment=planted`, prints purity by family and world, and writes leaderboard.csv
+(see `sweeps.ranking.board`) and leaderboard.png, purity against the dial of every geometry.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.messages import run
+from sweeps.paths import CONF
+from sweeps.ranking import board, judged, matrix
+from sweeps.table import load
+
+_SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
+_SHOWN |= {"decoys": "content of decoys", "paper_purity": "purity of the optimum on paper"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Judge, write and print."""
+    parser = argparse.ArgumentParser(prog="python -m sweeps.leaderboard", description=__doc__)
+    parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
+    parser.add_argument("--baseline", default="dot", help="the family to compare with")
+    chosen = parser.parse_args(arguments)
+    table = board(judged(load(chosen.directory)), chosen.baseline)
+    out = chosen.directory / "leaderboard.csv"
+    table.to_csv(out, index=False)
+    picture = out.with_suffix(".png")
+    draw(table, picture)
+    console = Console()
+    for value, title in _SHOWN.items():
+        console.print(shown(matrix(table, value), title))
+    for path in (out, picture):
+        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+
+
+def shown(wide: pd.DataFrame, title: str) -> Table:
+    """Families by worlds, for people."""
+    table = Table("", *map(str, wide.columns), title=title, box=SIMPLE, pad_edge=False)
+    table.padding = (0, 0, 0, 1)
+    for family, row in wide.iterrows():
+        cells = [f"{value:.2f}".removeprefix("0") if pd.notna(value) else "" for value in row]
+        table.add_row(str(family), *cells)
+    return table
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """A panel for each geometry: purity against the dial, with 95 % bands over features."""
+    geometries = [g for g in dict.fromkeys(table["model_geometry"]) if g != "orthogonal"]
+    zero = table[table["model_geometry"] == "orthogonal"]
+    figure = Figure(figsize=(4 * len(geometries), 4.2), layout="constrained")
+    axes = np.ravel(figure.subplots(1, max(len(geometries), 1), sharey=True))
+    for axis, geometry in zip(axes, geometries, strict=False):
+        rows = pd.concat([zero, table[table["model_geometry"] == geometry]])
+        for place, (family, mine) in enumerate(rows.groupby("family", sort=False)):
+            line = mine.sort_values("model_dial")
+            style = "--" if "whitened" in str(family) else "-"
+            colour = f"C{place % 10}"
+            x, y = line["model_dial"], line["purity"]
+            axis.plot(x, y, style, marker="o", markersize=3, color=colour, label=family)
+            axis.fill_between(x, line["low"], line["high"], color=colour, alpha=0.12, linewidth=0)
+        axis.set_title(geometry)
+        axis.set_xlabel("dial")
+    axes[0].set_ylabel("purity (1: as pure as the oracle's)")
+    axes[0].legend(fontsize=7)
+    partial = path.with_suffix(".partial")
+    figure.savefig(partial, format="png", dpi=120)
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
