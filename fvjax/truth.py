@@ -107,10 +107,11 @@ def judge(
 ) -> dict[str, Array]:
     """An image made for a feature, and beside it what its objective wants and finds elsewhere.
 
-    The scores; `content`, every feature's F; `decoys`, their mean content; `paper_purity
-    paper_strength`, of the optimum on paper, where purity is the raw share; `dataset_purity
-    dataset_recovered dataset_strength`, of the reference image that the objective ranks first. Objectives that look
-    at the image, or at several, have no optimum on paper and rank nothing here: NaN.
+    The scores; `content`, every feature's F; `decoys`, their mean content; `paper_purity` and
+    `paper_strength` of the optimum on paper, where purity is the raw share; `dataset_purity`,
+    `dataset_recovered` and `dataset_strength` of the reference image that the objective ranks
+    first. Objectives that look at the image, or at several, have no optimum on paper and rank
+    nothing here: NaN.
     """
     activations, focus = model(image), objective.focus
     mine = content(activations, focus)

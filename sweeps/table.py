@@ -17,8 +17,8 @@ RESULTS, HISTORY, PARTS = "results", "history", "parts"
 COLUMNS = {
     "job": "Hydra's job number, by which the job's directory is named unless hydra.sweep.subdir "
     "says otherwise; 0 for a single run",
-    "job_id": "hash of the resolved config without hydra.*, and of the files that it names: equal "
-    "jobs have equal ids",
+    "job_id": "hash of the resolved config without hydra.*, and of the files and folders that it "
+    "names: equal jobs have equal ids",
     "status": "ok; failed: an error while running; diverged: a step that was not finite, or a "
     "final score below the first image's, which too few steps can also cause; dead: the direction "
     "never woke, the picture is grey",

@@ -27,9 +27,9 @@ class Maco:
     at most the reference's. With a mere sign in place of the cosine, no gradient could change the
     image's mean colour.
 
-    Xplique and Horama measure magnitudes of images in [0, 1] but give them, interpolated to the
-    image's size, to the raw image, after which they standardise it (and the phases). And they draw
-    phases of standard deviation 1, which agree at the first pixel: uniform ones do nowhere.
+    Xplique (maco_image_parametrization) and Horama (maco_preconditioner) interpolate a spectrum to
+    the image's size and then standardise the raw image, which so has it up to a factor and its
+    mean; and the phases, whose deviation of 1 has them agree at the first pixel.
     """
 
     size: int = static()  # pixels, of a square image
