@@ -1,10 +1,14 @@
 """What a sweep measures pictures against: shared by its jobs, and each job's own."""
 
-from jaxtyping import Array, Float
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.gauge import Gauge
+from fvjax.models.model import Model
 from fvjax.pytree import dataclass
 from fvjax.truth import Truth
+from fvjax.types import Image, Scalar
 
 
 @dataclass
@@ -13,6 +17,22 @@ class Yardsticks:
 
     natural: Gauge | None = None  # of reference images
     truth: Truth | None = None  # of a planted model
+    judge: Model | None = None  # another network, to read the pictures
+
+
+@dataclass
+class Concept:
+    """One class of a judge: its logit, and those of the classes that exclude it."""
+
+    index: Int[Array, ""]
+    rivals: Bool[Array, "logits"]  # itself among them
+
+
+def transfer(judge: Model, image: Image, concept: Concept) -> Scalar:
+    """The judge's probability of the class: softmax over the classes that exclude each other."""
+    logits = judge(image)["logits"]
+    chances = jax.nn.softmax(jnp.where(concept.rivals, logits, -jnp.inf))
+    return chances[concept.index]
 
 
 @dataclass
@@ -21,3 +41,4 @@ class Marks:
 
     whitened: Float[Array, "channels"] | None = None  # the direction in `natural`'s whitened space
     feature: Array | None = None  # the planted feature that it stands for
+    concept: Concept | None = None  # the judge's class that it stands for

@@ -7,35 +7,34 @@ from functools import cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fvjax import checks
 from fvjax.direction import Direction
-from fvjax.gauge import Gauge
 from fvjax.models.model import Model
 from fvjax.natural import Natural
 from fvjax.recipe import Job, Recipe
 from fvjax.sources import Source, Sourced
 from fvjax.spaces import Space
-from fvjax.truth import Truth
-from fvjax.yardsticks import Marks, Yardsticks
 from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
 from sweeps.images import arguments
+from sweeps.measures import SCORES, metrics_of, yardsticks
 from sweeps.natural import natural_of
+from sweeps.paths import CONF
 from sweeps.plan import Piece
 from sweeps.scoring import score_for
-from sweeps.table import METRICS
-from sweeps.truth import truth_of
 
 _POSITIONS = ("all", "center")
-_SCORES = ("first_score", "score")
 _LEAST_SIZE = 16  # pixels
-_OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
-_OF_SWEEP = ("default_layer", "size", "images")  # in a model's config, for other keys to take up
+_OF_SWEEP = (
+    "default_layer",
+    "size",
+    "images",
+    "judge",
+)  # in a model's config, for other keys to take up
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def build(config: DictConfig) -> Task:
     sourced = _sourced(plain, model, natural)
     headline, measured = plain["metrics"]["headline"], plain["metrics"]["measured"]
     checks.boolean("metrics.measured", measured)
-    there = _metrics_of(model, sourced, natural) if measured else _SCORES
+    judge = _judge(plain)
+    there = metrics_of(model, sourced, natural, judge) if measured else SCORES
     checks.choice("metrics.headline", headline, there)
     space: Space = instantiate(plain["space"])
     moved, direction = space.move(model, sourced, natural)
@@ -76,7 +76,7 @@ def build(config: DictConfig) -> Task:
     )
     key = jax.random.key(plain["seed"])
     job = leaves(Job(recipe=recipe, direction=direction, key=key))
-    measures = _yardsticks(plain, model, sourced, natural) if measured else ()
+    measures = yardsticks(plain, model, sourced, natural, judge) if measured else ()
     piece = Piece(moved, job, measured, *measures)
     job_id = identity([choices_of(plain, choices), plain])
     return Task(piece, sourced, headline, job_id, columns(plain, choices))
@@ -109,28 +109,18 @@ def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) ->
     return replace(sourced, natural=own_dots)
 
 
-def _yardsticks(
-    plain: Mapping[str, Any], model: Model, sourced: Sourced, natural: Natural | None
-) -> tuple[Yardsticks, Marks]:
-    """What the picture is measured against."""
-    layer, direction = sourced.direction.layer, sourced.direction
-    gauge, whitened, feature = None, None, None
-    if natural is not None:
-        gauge = natural.gauge(layer, plain["position"] == "center")
-        if sourced.natural is not None:
-            assert isinstance(direction, Direction)
-            frame = natural.whitening(layer, "cross_validated")
-            moved = frame.coordinates(np.asarray(direction.vector), sourced.kind)
-            whitened = jnp.asarray(moved, jnp.float32)
-    truth = truth_of(plain, model)
-    if truth is not None and sourced.feature is not None:
-        feature = jnp.asarray(sourced.feature, jnp.int32)
-    return _shared(gauge, truth), Marks(whitened=whitened, feature=feature)
-
-
-@cache
-def _shared(gauge: Gauge | None, truth: Truth | None) -> Yardsticks:
-    return Yardsticks(natural=gauge, truth=truth)
+def _judge(plain: Mapping[str, Any]) -> Model | None:
+    """The network that reads the pictures, another option of `model`."""
+    name = plain["judge"]
+    if name is None:
+        return None
+    checks.choice("judge", name, sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
+    node = OmegaConf.to_container(OmegaConf.load(CONF / "model" / f"{name}.yaml"), resolve=True)
+    judge = _model(json.dumps(node, sort_keys=True), "float32")
+    if "logits" not in judge.layers:
+        raise ValueError(f"judge={name} has no logits to read pictures by")
+    _fits(judge, plain["size"])
+    return judge
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -160,25 +150,3 @@ def _fits(model: Model, size: int) -> None:
     for name, shape in shapes.items():
         if 0 in shape:
             raise ValueError(f"size {size} is too small: layer {name!r} would be empty")
-
-
-def _metrics_of(model: Model, sourced: Sourced, natural: Natural | None) -> list[str]:
-    """The metrics that this direction can have."""
-    absent = set()
-    if sourced.channel is None:
-        absent.add("rank")
-    if sourced.kind == "covector":
-        absent.add("inversion_error")
-    if model.previous(sourced.direction.layer) is None:
-        absent |= {"previous_l1", "previous_l2"}
-    if sourced.natural is None:
-        absent |= {"natural_z", "natural_percentile", "natural_ratio", "differential"}
-    if natural is None:
-        absent |= {"excitation", "whitened_cosine", "mahalanobis"}
-    if sourced.feature is None:
-        absent |= {name for name in METRICS if name in _OF_TRUTH or name.startswith("paper_")}
-    if sourced.feature is None or natural is None:
-        absent |= {name for name in METRICS if name.startswith("dataset_")}
-    if natural is None or not natural.reference.heads:
-        absent |= {"class_distance", "centroid_margin"}
-    return [name for name in METRICS if name not in absent]

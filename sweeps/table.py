@@ -53,6 +53,8 @@ COLUMNS = {
     "classes' shared whitened coordinates; the largest over the labels",
     "centroid_margin": "distance to the second nearest class centroid less that to the nearest; "
     "the smallest over the labels",
+    "transfer": "probability of the direction's class by the judge, another network: softmax over "
+    "the classes that exclude each other; null where the direction is no class of it",
     "purity": "planted model: the feature's share of all features' content, over the same of the "
     "oracle's image; null where there is hardly any content",
     "margin": "planted model: the feature's content less the largest other's",

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from PIL import Image
 
+import fvjax
 import sweeps
 from sweeps.app import main
 from sweeps.launch import headline_of
@@ -93,7 +94,7 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     results = sweeps.load(tmp_path / "some")
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     plain = {"layer", "position", "steps", "size", "learning_rate", "seed", "precision"}
-    plain |= {"images", "image_count", "images_per_job"}
+    plain |= {"images", "image_count", "images_per_job", "judge"}
     ours = {c for c in results if not any(c == g or c.startswith(f"{g}_") for g in groups)}
     assert ours == COLUMNS.keys() | plain
 
@@ -112,6 +113,19 @@ def test_reference_images_give_natural_metrics_in_every_space(
     assert np.abs(gap).max() < 1e-5 and results["natural_percentile"].between(0, 100).all()
     plain, white = (row for _, row in results.iterrows())
     assert plain["score"] != white["score"] and plain["dot"] > 0 and white["dot"] > 0
+
+
+def test_a_judge_reads_the_pictures(app: App, tmp_path: Path) -> None:
+    net = ("model=texturenet", "size=32", "steps=3", "images=null", "direction=logit")
+    assert app("-m", *net, "judge=judge,null,tiny", "hydra.sweep.dir=some") == 0
+    read, unread, other = (row for _, row in sweeps.load(tmp_path / "some").iterrows())
+    assert 0 < read["transfer"] < 1
+    assert np.isnan([unread["transfer"], other["transfer"]]).all()  # tiny has no such class
+    with Image.open(io.BytesIO(read["image"]["bytes"])) as picture:
+        seen = np.asarray(picture, np.float32) / 255
+    logits = np.asarray(fvjax.load("judge")(seen)["logits"], np.float64)[:8]  # the shapes
+    expected = np.exp(logits[0]) / np.exp(logits).sum()
+    assert read["transfer"] == pytest.approx(expected, abs=0.02)  # the PNG has 8 bits
 
 
 def test_several_images_of_a_job_are_one_row_and_one_picture(app: App, tmp_path: Path) -> None:
@@ -254,6 +268,8 @@ WRONG = {
     "parameterization=cppn parameterization.layers=0": "layers must be an integer of at least 1",
     "parameterization=maco": "parameterization=maco needs reference images",
     "images=generated image_count=0": "image_count must be an integer of at least 1",
+    "judge=nobody": "unknown judge 'nobody': it is one of custom, googlenet",
+    "judge=planted": "judge=planted has no logits to read pictures by",
     "images=gone": "images must be generated or a folder; there is no folder gone",
     "images=.": "folder . holds no images",
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",

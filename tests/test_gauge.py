@@ -12,6 +12,8 @@ from fvjax.covariance import power, shrunk, whitening
 from fvjax.gauge import Gauge, gauge, nearest, standing
 from fvjax.statistics import Statistics, observed
 from fvjax.transforms import Identity
+from fvjax.yardsticks import transfer
+from sweeps.measures import concept_of
 
 MODEL = fvjax.load("tiny")
 LABELS = np.stack([np.arange(60) % 3, np.arange(60) % 2], -1)
@@ -114,3 +116,17 @@ def test_where_a_value_stands() -> None:
     assert told["natural_z"] == pytest.approx((3 - 1.75) / np.std([0, 1, 2, 4]))
     assert np.isnan(standing(1.0, [-2.0, -1.0])["natural_ratio"])
     assert np.isnan(standing(1.0, [2.0, 2.0])["natural_z"])
+
+
+def test_a_judge_s_classes_exclude_those_of_their_own_head() -> None:
+    texture = concept_of(fvjax.load("judge"), "texture=checker")
+    assert texture is not None and int(texture.index) == 10
+    assert np.flatnonzero(texture.rivals).tolist() == list(range(8, 16))
+    plain = concept_of(MODEL, "class=3")
+    assert plain is not None and int(plain.index) == 3 and bool(plain.rivals.all())
+    for name in (None, "texture=tartan", "class=10", "class=last"):
+        assert concept_of(MODEL, name) is None
+    image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
+    logits = np.asarray(MODEL(image)["logits"], np.float64)
+    expected = np.exp(logits[3]) / np.exp(logits).sum()
+    assert float(transfer(MODEL, image, plain)) == pytest.approx(expected, rel=1e-4)

@@ -55,8 +55,8 @@ class Logit:
         readout = model.layers[self.layer] == (len(model.classes),)
         name = model.classes[self.index] if readout else f"{self.layer}:{self.index}"
         direction = _one_hot((self.index,), self.layer, classes)
-        concept = name if "=" in name else f"class={name}"
-        return Sourced(direction, name, "covector", self.index, concept if readout else None)
+        concept = name if readout else f"class={self.index}"
+        return Sourced(direction, name, "covector", self.index, concept)
 
 
 @dataclass(frozen=True)
