@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from sweeps.messages import run
 from sweeps.paths import CONF
@@ -44,12 +44,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def shown(wide: pd.DataFrame, title: str) -> Table:
-    """Families by worlds, for people."""
-    table = Table("", *map(str, wide.columns), title=title, box=SIMPLE, pad_edge=False)
-    table.padding = (0, 0, 0, 1)
-    for family, row in wide.iterrows():
-        cells = [f"{value:.2f}".removeprefix("0") if pd.notna(value) else "" for value in row]
-        table.add_row(str(family), *cells)
+    """Worlds by families, for people."""
+    heads = [Column(str(f).replace(" ", "\n"), overflow="fold") for f in wide.index]
+    table = Table(Column("", no_wrap=True), *heads, title=title, box=SIMPLE, pad_edge=False)
+    table.padding = (0, 1, 0, 0)
+    for world, row in wide.T.iterrows():
+        cells = [f"{value:.2f}" if pd.notna(value) else "" for value in row]
+        table.add_row(str(world), *cells)
     return table
 
 

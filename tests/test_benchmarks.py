@@ -93,6 +93,11 @@ def test_one_program_for_several_objectives_makes_the_same_pictures(tmp_path: Pa
     assert all(min(times) > 0 for row in report["seconds"].values() for times in row.values())
 
 
+def test_sharding_over_one_device_changes_nothing(tmp_path: Path) -> None:
+    report = report_of("sharding.py", tmp_path / "sharding.json")
+    assert report["difference"] == 0 and all(ratio > 0 for ratio in report["ratios"])
+
+
 def test_scaling_is_drawn(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "scaling.py"), "--quick", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
