@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from fvjax import checks
 from fvjax.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
-from fvjax.data.reference import Reference
+from fvjax.data.reference import Images
 from fvjax.frame import Frame
 from fvjax.gauge import Gauge, gauge
 from fvjax.models.model import Model
@@ -43,7 +43,7 @@ class Natural:
     """
 
     model: Model
-    reference: Reference
+    reference: Images
     store: MutableMapping[str, Arrays] = field(default_factory=dict)
     announce: Callable[[str], None] = lambda what: None
     _found: dict[Any, Any] = field(default_factory=dict, init=False)
@@ -69,7 +69,11 @@ class Natural:
             return
         self.announce(f"statistics of {', '.join(missing)}")
         for layer, found in collect(self.model, self.reference, missing).items():
-            self.store[self._key(f"statistics of {layer}")] = found.arrays()
+            self.keep(layer, found.arrays())
+
+    def keep(self, layer: str, arrays: Arrays) -> None:
+        """Put the statistics of a layer into the store."""
+        self.store[self._key(f"statistics of {layer}")] = arrays
 
     def vectors(self, layer: str) -> Float[np.ndarray, "vectors channels"]:
         """Activations at random positions, equally many of each image, `VECTORS` at most in all."""
@@ -167,7 +171,7 @@ def fingerprint(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _sampled(model: Model, reference: Reference, layer: str, each: int) -> np.ndarray:
+def _sampled(model: Model, reference: Images, layer: str, each: int) -> np.ndarray:
     rows = []
     for batch in reference:
         activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]

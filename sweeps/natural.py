@@ -7,6 +7,7 @@ from fvjax.data.reference import Reference
 from fvjax.models.model import Model
 from fvjax.natural import Natural
 from sweeps import store
+from sweeps.collected import SUFFIX, read_collected
 
 log = logging.getLogger(__name__)
 
@@ -16,10 +17,12 @@ def natural_of(model: Model, images: str | None, count: int, size: int) -> Natur
     """Reference images through a model, kept in the user's cache folder; None where images is.
 
     Raises:
-        ValueError: a folder that does not exist or holds no images.
+        ValueError: a folder that does not exist or holds no images; a file of other weights.
     """
     if images is None:
         return None
+    if images.endswith(SUFFIX):
+        return read_collected(model, images, size)
     reference = Reference(images, size, count)
 
     def announce(what: str) -> None:

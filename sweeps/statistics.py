@@ -2,11 +2,13 @@
 
 Streams the reference images through the network and keeps the statistics in the user's cache
 folder, where sweeps find them; prints a table of condition numbers. `layer=main` takes every layer
-of the main path. All other keys are those of `python -m sweeps`.
+of the main path; `out=FILE.npz` also writes them into a file, which `images=FILE.npz` reads where
+the images are not. All other keys are those of `python -m sweeps`.
 """
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -18,6 +20,7 @@ from fvjax import checks
 from fvjax.covariance import condition, rank, shrunk
 from fvjax.natural import Natural, needed
 from sweeps.build import environment
+from sweeps.collected import SUFFIX, write_collected
 from sweeps.messages import run
 from sweeps.paths import CONF
 from sweeps.startup import begin
@@ -27,8 +30,10 @@ _SHRUNK = ("cross_validated", "ledoit_wolf")
 
 def main(arguments: Sequence[str]) -> None:
     """Compute and print."""
-    layers = [a.removeprefix("layer=") for a in arguments if a.startswith("layer=")]
-    others = [a for a in arguments if not a.startswith("layer=")]
+    layers, outs = (
+        [a.removeprefix(key) for a in arguments if a.startswith(key)] for key in ("layer=", "out=")
+    )
+    others = [a for a in arguments if not a.startswith(("layer=", "out="))]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", others, return_hydra_config=True)
     plain, model, found = environment(config)
@@ -38,8 +43,14 @@ def main(arguments: Sequence[str]) -> None:
         names = [name for name in model.main_layers if name != "image"]
     for name in names:
         checks.choice("layer", name, model.layers)
+    if outs and not outs[-1].endswith(SUFFIX):
+        raise ValueError(f"out must be a {SUFFIX} file, got {outs[-1]}")
     natural.collect(names)
-    Console().print(table([row_of(natural, name) for name in names]))
+    console = Console()
+    console.print(table([row_of(natural, name) for name in names]))
+    if outs:
+        write_collected(natural, names, Path(outs[-1]))
+        console.print(outs[-1], soft_wrap=True, highlight=False, markup=False)
 
 
 def row_of(natural: Natural, layer: str) -> dict[str, Any]:
@@ -55,7 +66,11 @@ def row_of(natural: Natural, layer: str) -> dict[str, Any]:
         "condition": condition(covariance),
     }
     for how in _SHRUNK:
-        amount = natural.shrinkage(layer, how)  # type: ignore[arg-type]
+        try:
+            amount = natural.shrinkage(layer, how)  # type: ignore[arg-type]
+        except ValueError:  # a file of statistics holds no vectors
+            row[how.replace("_", " ")] = ""
+            continue
         row[how.replace("_", " ")] = f"{condition(shrunk(covariance, amount)):.3g} ({amount:.2g})"
     return row
 

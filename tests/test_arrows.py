@@ -39,6 +39,7 @@ HYDRA = (
     "messages",
     "scoring",
     "statistics",
+    "collected",
     "jobs",
     "retrieve",
     "truth",

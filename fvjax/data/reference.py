@@ -1,11 +1,11 @@
 """Reference images, in batches: generated ones with labels, or a folder of photographs."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,39 @@ class Batch:
     images: Float[np.ndarray, "images height width 3"]
     numbers: Int[np.ndarray, "images"]
     labels: Int[np.ndarray, "images heads"]
+
+
+class Images(Protocol):
+    """A fixed set of images, numbered."""
+
+    @property
+    def source(self) -> str:
+        """Where they come from."""
+
+    @property
+    def size(self) -> int:
+        """Of the square images, in pixels."""
+
+    @property
+    def identity(self) -> str:
+        """A hash of what the images are."""
+
+    @property
+    def heads(self) -> Mapping[str, tuple[str, ...]]:
+        """Kinds of label, and the names of each; none where they have no labels."""
+
+    @property
+    def labels(self) -> Int[np.ndarray, "images heads"]:
+        """Of all images, in the order of their numbers."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """In batches."""
+
+    def image(self, number: int) -> Float[np.ndarray, "height width 3"]:
+        """One of them."""
 
 
 @dataclass(frozen=True)
