@@ -43,7 +43,8 @@ def visualize(model: Model, job: Job) -> Result:
     job = balanced(model, job)
     recipe = job.recipe
     start, draws = jax.random.split(job.key)
-    optimizer = OPTIMIZERS[recipe.optimizer](recipe.learning_rate)
+    rate = recipe.learning_rate
+    optimizer = optax.with_extra_args_support(OPTIMIZERS[recipe.optimizer](rate))
     params = recipe.init(start)
 
     def ascend(carry: Carry, step: Array) -> tuple[Carry, dict[str, Array]]:
@@ -73,17 +74,21 @@ def visualize(model: Model, job: Job) -> Result:
         (value, seen), gradient = jax.value_and_grad(score, has_aux=True)(params)
         steepness = optax.tree.norm(gradient)
         sleeps = seen.pop("asleep") | ((steepness == 0) & ~looking)
-        updates, moved = optimizer.update(jax.tree.map(jnp.negative, gradient), state, params)
+        downhill = jax.tree.map(jnp.negative, gradient)
+        updates, moved = optimizer.update(
+            downhill,
+            state,
+            params,
+            value=-value,  # these three are for line searches
+            grad=downhill,
+            value_fn=lambda params: -score(params)[0],
+        )
         params, state = jax.tree.map(
             partial(jnp.where, looking),
             (params, state),
             (optax.apply_updates(params, updates), moved),
         )
-        told = {
-            "score": value,
-            **seen,
-            "gradient_norm": steepness,
-        }
+        told = {"score": value, **seen, "gradient_norm": steepness}
         return (params, state, sleeps, redirect), told
 
     begin = (params, optimizer.init(params), jnp.array(False), jnp.array(False))

@@ -370,3 +370,17 @@ def test_no_convolution_of_a_whole_step_has_the_slow_kernel_layout() -> None:
     text = compiled_step(three, "layer2").as_text()
     layouts = re.findall(r"dim_labels=\w+_(\w+)->", text)
     assert len(layouts) >= 6 and "01oi" not in layouts
+
+
+def test_a_line_search_needs_few_steps_where_nothing_is_random() -> None:
+    """L-BFGS matches an activation better than as many steps of Adam."""
+    image = jax.random.uniform(jax.random.key(3), (32, 32, 3), minval=0.3, maxval=0.7)
+    target = fvjax.FromImage(image=image, layer="conv1")
+    scores = {}
+    for optimizer in ("adam", "lbfgs"):
+        one = job(fvjax.Inversion(), steps=24, transform=Identity())
+        recipe = one.recipe.replace(optimizer=optimizer)  # type: ignore[attr-defined]
+        made = jax.jit(fvjax.visualize)(MODEL, one.replace(recipe=recipe, direction=target))  # type: ignore[attr-defined]
+        assert made.finite
+        scores[optimizer] = float(made.score)
+    assert scores["lbfgs"] > 0.9 * scores["adam"]  # errors are negative scores
