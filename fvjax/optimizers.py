@@ -16,7 +16,7 @@ OPTIMIZERS: Mapping[str, Callable[[Number], optax.GradientTransformation]] = {
     "nadam": lambda rate: optax.nadam(rate, eps=_EPSILON),
     "rmsprop": lambda rate: optax.rmsprop(rate, decay=0.9, eps=_EPSILON**2),
     "sgd": lambda rate: optax.sgd(rate),
-    # Its line search looks at the step's view several times (so it is for transform=none), and finds
+    # Its line search looks at a step's view several times, so it is for transform=none; it finds
     # the step itself: the learning rate is not used.
     "lbfgs": lambda rate: optax.lbfgs(),
 }
