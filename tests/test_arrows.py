@@ -41,8 +41,19 @@ HYDRA = (
     "statistics",
     "jobs",
     "retrieve",
+    "uncertainty/report",
 )
-PANDAS = ("retrieve*", "table*", "sheet*", "finish*", "launch*", "compare*", "report*")
+PANDAS = (
+    "retrieve*",
+    "table*",
+    "sheet*",
+    "finish*",
+    "launch*",
+    "compare*",
+    "report*",
+    "uncertainty/report",
+    "uncertainty/tables",
+)
 
 
 def imports(file: str) -> Iterator[tuple[str, ast.stmt]]:
