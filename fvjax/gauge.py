@@ -15,6 +15,8 @@ from fvjax.scores import matched
 from fvjax.statistics import Statistics
 from fvjax.types import Activations, Scalar
 
+Vectors = Float[Array, "positions channels"]
+
 
 @dataclass
 class Classes:
@@ -100,19 +102,41 @@ def unusual(
     a, v = matched(activations, direction)
     alive = gauge.deviation > 0
     excitation = jnp.sum(deviations(jnp.mean(a, 0), gauge)) / jnp.maximum(jnp.sum(alive), 1)
-    x = (a - gauge.center[None]) @ gauge.matrix
-    w = (v - gauge.center[None]) @ gauge.matrix if whitened is None else whitened[None]
-    found = {
+    x = white(a, gauge)
+    w = white(v, gauge) if whitened is None else whitened[None]
+    return {
         "excitation": excitation,
         "whitened_cosine": jnp.mean(jnp.sum(unit(x) * unit(w), -1)),
-        "mahalanobis": jnp.sqrt(jnp.mean(x**2)),
+        "mahalanobis": mahalanobis(a, gauge),
+        **near_classes(whole, gauge),
     }
-    if gauge.heads:
-        pooled = jnp.mean(whole.reshape(-1, whole.shape[-1]), 0)
-        distances = [nearest(pooled, head) for head in gauge.heads]
-        found["class_distance"] = jnp.max(jnp.stack([one for one, _ in distances]))
-        found["centroid_margin"] = jnp.min(jnp.stack([two - one for one, two in distances]))
-    return found
+
+
+def white(a: Vectors, gauge: Gauge) -> Vectors:
+    """Activations in the coordinates in which reference images are white."""
+    return (a - gauge.center[None]) @ gauge.matrix
+
+
+def mahalanobis(a: Vectors, gauge: Gauge) -> Scalar:
+    """Root mean square, over positions and channels, of the white activation; no class is asked."""
+    return jnp.sqrt(jnp.mean(white(a, gauge) ** 2))
+
+
+def near_classes(whole: Float[Array, "*space channels"], gauge: Gauge) -> dict[str, Scalar]:
+    """Of the mean activation, over all labels; nothing where the reference images have none.
+
+    Returns:
+        class_distance, the largest distance to the nearest class; centroid_margin, the smallest
+        difference between the distances to the second nearest and to the nearest.
+    """
+    if not gauge.heads:
+        return {}
+    pooled = jnp.mean(whole.reshape(-1, whole.shape[-1]), 0)
+    distances = [nearest(pooled, head) for head in gauge.heads]
+    return {
+        "class_distance": jnp.max(jnp.stack([one for one, _ in distances])),
+        "centroid_margin": jnp.min(jnp.stack([two - one for one, two in distances])),
+    }
 
 
 def nearest(pooled: Float[Array, "channels"], head: Classes) -> tuple[Scalar, Scalar]:

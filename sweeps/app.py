@@ -29,7 +29,7 @@ def main(config: DictConfig) -> float:
         (task,) = build_all([config], [[]])
     except ValueError as error:
         discard(directory)
-        _refuse(error)
+        refuse(error)
     rows: list[Row] = []
     try:
         with locked(directory):
@@ -37,7 +37,7 @@ def main(config: DictConfig) -> float:
             finish(directory)
         return headline_of(rows[0], task.headline)
     except (ValueError, RuntimeError) as error:
-        _refuse(error)
+        refuse(error)
 
 
 class Guard(Callback):
@@ -47,10 +47,10 @@ class Guard(Callback):
         """Called by Hydra."""
         directory = Path(config.hydra.run.dir)
         if holds_results(directory):
-            _refuse(f"{directory} holds results already: choose another hydra.run.dir")
+            refuse(f"{directory} holds results already: choose another hydra.run.dir")
 
 
-def _refuse(error: object) -> NoReturn:
+def refuse(error: object) -> NoReturn:
     """End the application; no exception, to which Hydra would add lines of its own."""
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(1)

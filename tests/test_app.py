@@ -219,6 +219,47 @@ def test_python_m_sweeps_as_its_user_types_it(tmp_path: Path) -> None:
     assert len(pd.read_parquet(table)) == 4 and done.stderr == ""
 
 
+def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
+    app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("experiment=uncertainty", "model=tiny", "images=generated", "image_count=64")
+    jobs = ("layer=conv2", "direction=channel", "direction.index=1,2", "objective=dot,cosine")
+    small = ("layers=[conv2]", "tested=32", "resamples=20", "photos=null")
+    report = [f"hydra.callbacks.uncertainty.{one}" for one in small]
+    assert app("-m", *arguments, *jobs, "steps=3", *report, "hydra.sweep.dir=doubt") == 0
+    table = pd.read_csv(tmp_path / "doubt" / "uncertainty.csv")
+    assert set(table["question"]) == {"unfamiliar"}  # tiny's logits are no labels
+    assert table.groupby("images").size().eq(5).all() and table["images"].nunique() == 6
+    assert table["auroc"].between(0, 1).all()
+    assert (table["low"] <= table["auroc"]).all() and (table["auroc"] <= table["high"]).all()
+    printed = capsys.readouterr().out
+    for told in ("unfamiliar images", "channel dot", "no labels of generated are the network's"):
+        assert told in printed
+    distances = sweeps.load(tmp_path / "doubt").groupby("objective")["class_distance"].mean()
+    assert f"{distances['dot']:.3g}" in printed
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    {
+        "hydra.callbacks.uncertainty.layers=[conv9]": "did you mean",
+        "hydra.callbacks.uncertainty.logits=logit": "did you mean logits",
+        "hydra.callbacks.uncertainty.tested=0": "tested must be an integer of at least 1, got 0",
+        "hydra.callbacks.uncertainty.distortions={nois:1}": "did you mean noise",
+        "hydra.callbacks.uncertainty.noises={pink:-1}": "strength of pink must be a finite number",
+        "images=null": "experiment=uncertainty needs reference images",
+        "model=googlenet": "no file weights/bvlc_googlenet.safetensors",
+    }.items(),
+)
+def test_a_wrong_report_is_refused_before_the_sweep(
+    argument: str, told: str, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app("-m", "experiment=uncertainty", argument) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ") and told in line
+    assert not list(tmp_path.iterdir())
+
+
 WRONG = {
     "layer=conv3": "did you mean conv2",
     "direction.index=16": "from 0 to 15, got 16",

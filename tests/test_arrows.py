@@ -44,6 +44,7 @@ HYDRA = (
     "retrieve",
     "truth",
     "activation_grid",
+    "uncertainty/report",
 )
 PANDAS = (
     "pairs*",
@@ -57,6 +58,8 @@ PANDAS = (
     "launch*",
     "compare*",
     "report*",
+    "uncertainty/report",
+    "uncertainty/tables",
 )
 
 

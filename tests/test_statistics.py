@@ -176,6 +176,17 @@ def test_generated_references_have_labels_and_do_not_depend_on_how_many_follow()
     assert next(iter(Reference("generated", 32, 2))).images.shape == (2, 32, 32, 3)
 
 
+def test_a_later_part_and_every_second_image_are_parts_of_the_same_images() -> None:
+    (whole,) = Reference("generated", 64, 12)
+    (later,) = Reference("generated", 64, 4, first=8)
+    (second,) = Reference("generated", 64, 4, first=1, every=3)
+    np.testing.assert_array_equal(later.images, whole.images[8:])
+    np.testing.assert_array_equal(second.images, whole.images[1::3])
+    np.testing.assert_array_equal(second.labels, whole.labels[1::3])
+    kinds = {"first": 8}, {"every": 2}, {"first": 8, "every": 2}, {}
+    assert len({Reference("generated", 64, 4, **kind).identity for kind in kinds}) == 4
+
+
 def pictures(folder: Path, *names: str) -> None:
     for i, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -194,6 +205,10 @@ def test_a_folder_is_read_by_name_and_its_folders_are_classes(tmp_path: Path) ->
     assert reference.heads == {"class": ("rose", "tulip")}
     assert next(iter(reference)).labels.tolist() == [[0], [0], [1]]
     assert len(Reference(str(tmp_path / "b"), 16, 2)) == 2
+    second = Reference(str(tmp_path / "b"), 16, 9, first=1, every=2)
+    assert [path.name for path in second.paths] == ["y.png"]
+    with pytest.raises(ValueError, match="first must be an integer from 0 to 2, got 3"):
+        Reference(str(tmp_path / "b"), 16, 9, first=3)
 
 
 def test_a_folder_without_images_or_with_a_broken_one_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import Array
 
 from fvjax.data import textures
-from fvjax.data.patterns import distances
+from fvjax.data.patterns import distances, patterns, unseen
 from fvjax.data.textures import HEADS, HUES, SHAPES, TEXTURES, Nuisances
 
 KEY = jax.random.key(4)
@@ -98,6 +98,37 @@ def test_the_texture_label_changes_the_inside_of_the_shape_only(plain: Nuisances
     for i in range(8):
         for j in range(i):
             assert np.abs(images[i] - images[j])[inside].mean() > 0.05, (i, j)
+
+
+def test_an_unseen_texture_changes_the_texture_alone(samples: textures.Sample) -> None:
+    """Of the image that the same key draws."""
+    strange = jax.jit(jax.vmap(textures.sample_unseen))(jax.random.split(KEY, 256))
+    np.testing.assert_array_equal(strange.shape, samples.shape)
+    np.testing.assert_array_equal(strange.hue, samples.hue)
+    jax.tree.map(np.testing.assert_array_equal, strange.nuisances, samples.nuisances)
+    assert np.bincount(strange.texture).min() > 50 and strange.texture.max() == 2
+    apart = np.abs(strange.image - samples.image)
+    corner = apart[:, :2, :2].max((1, 2, 3))
+    assert np.median(corner) < 1e-5 and apart.mean() > 0.02
+
+
+def test_unseen_textures_are_none_of_the_seen_ones() -> None:
+    grid = jnp.linspace(-2.5, 2.5, 80)
+    v, u = jnp.meshgrid(grid, grid, indexing="ij")
+    new = np.asarray(unseen(u, v, jnp.zeros(()), KEY))
+    assert new.shape == (3, 80, 80) and np.abs(new).max() <= 1
+    old = np.asarray(patterns(u, v, jnp.zeros(()), KEY))[1:]
+    both = np.corrcoef(np.concatenate([old, new]).reshape(10, -1))
+    np.fill_diagonal(both, 0)
+    assert np.abs(both[7:]).max() < 0.5
+
+
+def test_spirals_and_triangles_have_no_seam() -> None:
+    """Along circles about the centre."""
+    angle, radius = jnp.linspace(0, 2 * jnp.pi, 721)[None], jnp.linspace(0.5, 3, 20)[:, None]
+    around = unseen(radius * jnp.cos(angle), radius * jnp.sin(angle), jnp.zeros(()), KEY)
+    assert np.abs(np.diff(np.asarray(around)[:2], axis=-1)).max() < 0.2
+    assert np.asarray(around).std((1, 2)).min() > 0.3
 
 
 def test_the_shape_label_decides_the_area(plain: Nuisances) -> None:

@@ -1,4 +1,4 @@
-"""The eight shapes, as signed distances, and the eight textures of the generated images."""
+"""The eight shapes, as signed distances, and the textures of the generated images."""
 
 import math
 
@@ -10,6 +10,7 @@ from fvjax.types import Key, Scalar
 
 SHAPES = ("disc", "square", "triangle", "ring", "star", "cross", "crescent", "heart")
 TEXTURES = ("plain", "stripes", "checker", "dots", "zigzag", "rings", "blobs", "grid")
+UNSEEN = ("spirals", "triangles", "weave")  # in no image that a network was trained on
 
 Plane = Float[Array, "height width"]
 
@@ -68,6 +69,31 @@ def patterns(
     rings = _soft(3 * _triangle(jnp.hypot(across, along) + phase))
     grid = _soft(5 * (jnp.maximum(_triangle(0.85 * u), _triangle(0.85 * v)) - 0.5))
     return jnp.stack([plain, stripes, checker, dots, zigzag, rings, _blobs(u, v, key), grid])
+
+
+def unseen(across: Plane, along: Plane, phase: Scalar, key: Key) -> Float[Array, "3 height width"]:
+    """Each of `UNSEEN`, in [-1, 1]; arguments as those of `patterns`."""
+    del key  # none of them is random
+    arms = jnp.arctan2(along, across) / math.pi  # two, so that opposite sides meet
+    spirals = _soft(3 * _triangle(jnp.hypot(across, along) + arms + phase))
+    u, v = across + phase, along
+    return jnp.stack([spirals, _triangles(0.6 * u, 0.6 * v), _weave(u, v)])
+
+
+def _triangles(u: Plane, v: Plane) -> Plane:
+    """Equilateral triangles of height 1: those that point one way light, the others dark."""
+    half = math.sqrt(3) / 2
+    lines = jnp.stack([u, half * v - u / 2, -half * v - u / 2])  # they add up to 0
+    part = lines - jnp.floor(lines)  # these to 1 in the light ones, to 2 in the dark
+    light = part.sum(0) < 1.5
+    return _soft(8 * jnp.where(light, part.min(0), (part - 1).max(0)))
+
+
+def _weave(u: Plane, v: Plane) -> Plane:
+    """Squares of two stripes each, across and along by turns."""
+    side = 1.5
+    turned = jnp.mod(jnp.floor(u / side) + jnp.floor(v / side), 2) < 1
+    return _soft(3 * _triangle(2 / side * jnp.where(turned, u, v)))
 
 
 def _blobs(u: Plane, v: Plane, key: Key) -> Plane:

@@ -1,9 +1,9 @@
 """Reference images, in batches: generated ones with labels, or a folder of photographs."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +15,10 @@ from PIL import Image as Pillow
 
 from fvjax import checks
 from fvjax.data.photos import read_photo
-from fvjax.data.textures import HEADS, SIZE, VERSION, sample
+from fvjax.data.textures import HEADS, SIZE, UNSEEN_HEADS, VERSION, Sample, sample, sample_unseen
+from fvjax.types import Key
 
-GENERATED = "generated"
+GENERATED, UNSEEN = "generated", "unseen"
 _BATCH = 32
 _FIRST = 1_000_000  # key of the first generated image: no training run draws from it
 
@@ -71,14 +72,19 @@ class Reference:
     A folder's photographs may lie in one folder for each class; then they have one label, `class`.
 
     Args:
-        source: "generated", or a path.
+        source: "generated"; "unseen", the same with textures that no network was trained on; or a
+            path.
         size: of the square images, in pixels.
         count: of generated images; at most so many of a folder's, in the order of their names.
+        first: the first image; with another, generated images are others.
+        every: 2 for each second image.
     """
 
     source: str
     size: int
     count: int
+    first: int = 0
+    every: int = 1
     heads: dict[str, tuple[str, ...]] = field(init=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,14 +94,16 @@ class Reference:
             ValueError: in one sentence.
         """
         checks.count("image_count", self.count)
-        generated = self.source == GENERATED
-        heads = dict(HEADS) if generated else _classes(self.paths, Path(self.source))
+        checks.count("first", self.first, least=0)
+        checks.count("every", self.every)
+        drawn = _DRAWN.get(self.source)
+        heads = dict(drawn[1]) if drawn else _classes(self.paths, Path(self.source))
         object.__setattr__(self, "heads", heads)
 
     @cached_property
     def paths(self) -> list[Path]:
         """The photographs, by name."""
-        if self.source == GENERATED:
+        if self.source in _DRAWN:
             return []
         folder = Path(self.source)
         if not folder.is_dir():
@@ -104,27 +112,30 @@ class Reference:
         found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
         if not found:
             raise ValueError(f"folder {folder} holds no images")
-        return found[: self.count]
+        checks.index("first", self.first, len(found))
+        return found[self.first :: self.every][: self.count]
 
     def __len__(self) -> int:
         """How many images."""
-        return self.count if self.source == GENERATED else len(self.paths)
+        return self.count if self.source in _DRAWN else len(self.paths)
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of at most 32 images; a file that is no image raises ValueError naming it."""
         for first in range(0, len(self), _BATCH):
             numbers = np.arange(first, min(first + _BATCH, len(self)))
-            yield self._generated(numbers) if self.source == GENERATED else self._read(numbers)
+            yield self._batch(numbers)
 
     def image(self, number: int) -> Float[np.ndarray, "height width 3"]:
         """One image by its number."""
-        numbers = np.array([number])
-        batch = self._generated(numbers) if self.source == GENERATED else self._read(numbers)
-        image: np.ndarray = batch.images[0]
+        image: np.ndarray = self._batch(np.array([number])).images[0]
         return image
 
+    def _batch(self, numbers: np.ndarray) -> Batch:
+        return self._generated(numbers) if self.source in _DRAWN else self._read(numbers)
+
     def _generated(self, numbers: np.ndarray) -> Batch:
-        drawn = _draw(jnp.asarray(_FIRST + numbers))
+        seeds = jnp.asarray(_FIRST + self.first + self.every * numbers)
+        drawn = _draw(seeds, _DRAWN[self.source][0])
         images = drawn.image
         if self.size != SIZE:
             images = jax.image.resize(images, (len(numbers), self.size, self.size, 3), "linear")
@@ -146,8 +157,9 @@ class Reference:
     @cached_property
     def identity(self) -> str:
         """A hash of what the images are."""
-        if self.source == GENERATED:
-            return f"{GENERATED} {VERSION} {self.count} {self.size}"
+        if self.source in _DRAWN:
+            others = f" {self.first} {self.every}" if (self.first, self.every) != (0, 1) else ""
+            return f"{self.source} {VERSION} {self.count} {self.size}{others}"
         digest = hashlib.sha256(f"{self.size}".encode())
         for path in self.paths:
             digest.update(str(path.relative_to(self.source)).encode() + path.read_bytes())
@@ -162,6 +174,9 @@ def _classes(paths: list[Path], folder: Path) -> dict[str, tuple[str, ...]]:
     return {"class": tuple(sorted(one.name for one in folders))}
 
 
-@jax.jit
-def _draw(seeds: Any) -> Any:
-    return jax.vmap(lambda seed: sample(jax.random.key(seed)))(seeds)
+@partial(jax.jit, static_argnums=1)
+def _draw(seeds: Any, draw: Callable[[Key], Sample]) -> Any:
+    return jax.vmap(lambda seed: draw(jax.random.key(seed)))(seeds)
+
+
+_DRAWN = {GENERATED: (sample, HEADS), UNSEEN: (sample_unseen, UNSEEN_HEADS)}

@@ -1,17 +1,21 @@
 """Generated 64 x 64 images of one shape, with known shape, texture, hue and recorded nuisances."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from fvjax.data.patterns import SHAPES, TEXTURES, distances, patterns
+from fvjax.data.patterns import SHAPES, TEXTURES, UNSEEN, distances, patterns, unseen
 from fvjax.pytree import dataclass
 from fvjax.types import Image, Key, Scalar
 
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
-HEADS = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
+HEADS: dict[str, tuple[str, ...]] = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
+UNSEEN_HEADS = HEADS | {"texture": UNSEEN}
 SIZE = 64  # pixels
 VERSION = 1  # of the images that a key draws
+Patterns = Callable[[Array, Array, Scalar, Key], Float[Array, "count height width"]]
 _DEGREES = (0.0, 30.0, 57.0, 120.0, 180.0, 225.0, 270.0, 318.0)  # centre of each hue
 _WIDTHS = (8.0, 7.0, 6.0, 20.0, 14.0, 12.0, 11.0, 12.0)  # half of each hue's range, in degrees
 
@@ -81,10 +85,20 @@ class Sample:
 
 def sample(key: Key) -> Sample:
     """A random image: labels uniform and independent of each other and of the nuisances."""
+    return _sample(key, patterns, len(TEXTURES))
+
+
+def sample_unseen(key: Key) -> Sample:
+    """The image that `sample` draws, but for its texture, which is one of `UNSEEN`."""
+    return _sample(key, unseen, len(UNSEEN))
+
+
+def _sample(key: Key, textures: Patterns, count: int) -> Sample:
     labels_key, nuisances_key, render_key = jax.random.split(key, 3)
-    shape, texture, hue = jax.random.randint(labels_key, (3,), 0, 8)
+    most = jnp.array([len(SHAPES), count, len(HUES)])
+    shape, texture, hue = jax.random.randint(labels_key, (3,), 0, most)
     drawn = nuisances(nuisances_key)
-    image = render(shape, texture, hue, drawn, render_key)
+    image = render(shape, texture, hue, drawn, render_key, textures)
     return Sample(image=image, shape=shape, texture=texture, hue=hue, nuisances=drawn)
 
 
@@ -104,8 +118,12 @@ def render(
     hue: Int[Array, ""] | int,
     nuisances: Nuisances,
     key: Key,
+    textures: Patterns = patterns,
 ) -> Image:
-    """The image of these labels and nuisances; `key` draws pixel noise and the random blobs."""
+    """The image of these labels and nuisances; `key` draws pixel noise and the random blobs.
+
+    `textures` draws all textures, of which `texture` is one: `patterns`, or `patterns.unseen`.
+    """
     n = nuisances
     noise_key, blob_key, clutter_key = jax.random.split(key, 3)
     grid = jnp.arange(SIZE) - (SIZE - 1) / 2
@@ -118,7 +136,7 @@ def render(
     inside = jax.nn.sigmoid(-2.5 * distance)[..., None]
 
     across, along = _turn(dx / n.period, dy / n.period, n.angle)
-    pattern = jnp.take(patterns(across, along, n.phase, blob_key), texture, axis=0)
+    pattern = jnp.take(textures(across, along, n.phase, blob_key), texture, axis=0)
     main, other = _tones(hue, n)
     mix = (0.5 + 0.5 * pattern)[..., None]
     front = main[None, None] * mix + other[None, None] * (1 - mix)
