@@ -1,182 +1,184 @@
-"""Arms of a sweep against each other, paired on everything else: differences and how sure they are.
+"""What is a pair: rows of two arms that are equal in all else; and why other rows have none.
 
 An arm is what the compared columns say (`dot_cosine exponent=2`). Rows of two arms are a pair where
-all other config columns are equal: direction, layer, seed and the rest. Differences are averaged
-over the pairs of a direction first; directions are the clusters, and weigh equally.
+all other config columns are equal: direction, layer, seed and the rest.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from fvjax import checks
-from sweeps.inference import holm, interval, signed_ranks
-from sweeps.sheet import arms
-from sweeps.table import COLUMNS, METRICS
-
-_ROW = ("layer", "direction")  # what makes a direction
+from sweeps.sheet import arms, config, exact, of_row
 
 
-def compare(
-    results: pd.DataFrame,
-    by: Sequence[str],
-    metrics: Sequence[str],
-    baseline: str | None = None,
-) -> pd.DataFrame:
-    """Every arm against the baseline, a row for each metric and arm.
+class Pairs(NamedTuple):
+    """The pairs of an arm and the baseline, and what has none."""
 
-    Args:
-        results: what `sweeps.load` returns.
-        by: config columns that are compared; a group (`objective`) stands for its keys too.
-        metrics: numeric columns.
-        baseline: the arm that others are compared with; the first in the table if None.
-
-    Returns:
-        `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
-        `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, of Wilcoxon's test,
-        corrected for all rows; `effect`, the rank-biserial correlation; `unpaired`, rows of the arm
-        without a pair; `why`, for people. An interval takes four directions, p and effect two: null
-        where there are fewer.
-
-    Raises:
-        ValueError: an unknown column, metric or arm; a single arm; not one pair.
-    """
-    own = _own(results, by)
-    for metric in metrics:
-        numbers = [c for c in results if c in METRICS or pd.api.types.is_float_dtype(results[c])]
-        checks.choice("metric", metric, numbers)
-    named = _named(results, own)
-    names = list(dict.fromkeys(named))
-    if len(names) < 2:
-        told = f"{', '.join(by)} never differ"
-        raise ValueError(f"there is a single arm, {names[0] or 'all'}: {told}")
-    first = names[0] if baseline is None else baseline
-    checks.choice("baseline", first, names)
-    others = [c for c in _config(results) if c not in own]
-    rows = results.assign(arm_=named, pair_=_keys(results, others))
-    rows["direction_"] = _keys(results, [c for c in others if _of_direction(c)])
-    found = [
-        _row(rows, metric, arm, first, others)
-        for metric in metrics
-        for arm in names
-        if arm != first
-    ]
-    table = pd.DataFrame(found)
-    if not table["pairs"].any():
-        raise ValueError(f"no row of {first} has a partner: {table['why'].iloc[0]}")
-    table["p_holm"] = holm(table["p"].tolist())
-    order = [c for c in table if c not in ("effect", "unpaired", "why")]
-    return table[[*order, "effect", "unpaired", "why"]]
+    values: pd.DataFrame  # a row for each pair: direction (a number), mine, base
+    unpaired: int  # rows of the arm without a pair
+    why: str
+    unpaired_baseline: int
+    why_baseline: str
+    also: str  # columns that are one value in the arm and another in the baseline
 
 
-def _row(
-    rows: pd.DataFrame, metric: str, arm: str, baseline: str, others: Sequence[str]
-) -> dict[str, Any]:
-    mine, theirs = (rows[rows["arm_"] == name] for name in (arm, baseline))
-    good, base = _usable(mine, metric), _usable(theirs, metric)
-    pairs = good.merge(base[["pair_", metric]], on="pair_", suffixes=("", "_base"))
-    means = pairs.groupby("direction_")[[metric, f"{metric}_base"]].mean()
-    differences = (means[metric] - means[f"{metric}_base"]).to_numpy()
-    mean, low, high = interval(differences)
-    p, effect = signed_ranks(differences)
-    return {
-        "metric": metric,
-        "arm": arm or "all",
-        "baseline": baseline or "all",
-        "pairs": len(pairs),
-        "directions": len(means),
-        "mean": means[metric].mean(),
-        "mean_baseline": means[f"{metric}_base"].mean(),
-        "difference": mean,
-        "low": low,
-        "high": high,
-        "p": p,
-        "effect": effect,
-        "unpaired": len(mine) - len(pairs),
-        "why": _why(mine, theirs, good, base, metric, others),
-    }
-
-
-def _usable(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Rows that are ok and have the metric, one for each pair: the first of equal ones."""
-    good = rows[(rows["status"] == "ok") & rows[metric].notna()]
-    return good.drop_duplicates("pair_")
-
-
-def _why(
-    mine: pd.DataFrame,
-    theirs: pd.DataFrame,
-    good: pd.DataFrame,
-    base: pd.DataFrame,
-    metric: str,
-    others: Sequence[str],
-) -> str:
-    """Why rows of an arm have no pair."""
-    told: list[str] = []
-    bad = mine[mine["status"] != "ok"]
-    told += [f"{n} {status}" for status, n in bad["status"].value_counts().items()]
-    ok = mine[mine["status"] == "ok"]
-    null = int(ok[metric].isna().sum())
-    told += [f"{null} without {metric}"] if null else []
-    twice = len(ok) - null - len(good)
-    told += [f"{twice} more than once"] if twice else []
-    alone = good[~good["pair_"].isin(base["pair_"])]
-    lost = int(alone["pair_"].isin(theirs["pair_"]).sum())
-    told += [f"{lost} whose partner is not ok or has no {metric}"] if lost else []
-    alone = alone[~alone["pair_"].isin(theirs["pair_"])]
-    if len(alone):
-        differ = [c for c in others if not set(_exact(alone[c])) <= set(_exact(theirs[c]))]
-        reason = f" (none with the same {', '.join(differ)})" if differ else ""
-        told.append(f"{len(alone)} without a partner{reason}")
-    return ", ".join(told)
-
-
-def _own(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
-    """The compared columns: a group's with its keys."""
-    config = _config(results)
+def compared(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    """The compared columns: a group's with its keys; raises ValueError for an unknown one."""
+    columns = config(results)
     own: list[str] = []
     for name in by:
-        checks.choice("column to compare by", name, config)
-        group = [c for c in config if c.startswith(f"{name}_")] if _is_group(results, name) else []
-        own += [c for c in (name, *group) if c not in own]
+        checks.choice("column to compare by", name, columns)
+        keys = [c for c in columns if c.startswith(f"{name}_")]
+        own += [c for c in (name, *keys) if c not in own]
     return own
 
 
-def _is_group(results: pd.DataFrame, name: str) -> bool:
-    """Whether a column is a config group's: it holds options, and its keys have columns."""
-    return any(str(c).startswith(f"{name}_") for c in results)
+def named(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+    """The name of each row's arm, as the sheet has it; null where a compared key does not apply.
+
+    A key (`objective_exponent`) does not apply to the options of its group that never have it.
+    """
+    own = compared(results, by)
+    applies = pd.Series(True, results.index)
+    for name in by:
+        group = name.partition("_")[0]
+        if group != name and group in results and group not in own:
+            given = results[name].notna()
+            applies &= given.groupby(results[group], dropna=False).transform("any")
+    rows = results.loc[applies]
+    plain = [c for c in own if not of_row(c)]
+    parts = [arms(rows[plain])] if plain and len(rows) else []
+    parts += [c + "=" + _text(rows[c]) for c in own if c not in plain]
+    text = pd.concat(parts, axis=1).agg(" ".join, axis=1) if parts else pd.Series(dtype=str)
+    return text.str.strip().replace("", "none").reindex(results.index)
 
 
-def _named(results: pd.DataFrame, own: Sequence[str]) -> pd.Series:
-    """The name of each row's arm, as the sheet has it."""
-    rows = [c for c in own if _of_direction(c) or c == "seed"]
-    named = arms(results[[c for c in own if c not in rows]]) if len(rows) < len(own) else None
-    parts = [c + "=" + _exact(results[c]) for c in rows]
-    parts = parts if named is None else [named, *parts]
-    joined: pd.Series = pd.concat(parts, axis=1).agg(" ".join, axis=1)
-    return joined
+def codes(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Numbers that are equal where values are: 2 and 2.0, None and NaN."""
+    return {c: pd.factorize(_text(results[c]))[0] for c in columns}
 
 
-def _config(results: pd.DataFrame) -> list[str]:
-    return [c for c in results.columns if c not in COLUMNS and c != "sweep"]
+def pair(
+    results: pd.DataFrame,
+    metric: str,
+    mine: np.ndarray,
+    base: np.ndarray,
+    code: Mapping[str, np.ndarray],
+) -> Pairs:
+    """Pair the rows of two arms.
+
+    A column that is one value throughout the arm and another throughout the baseline (a learning
+    rate that comes with a parameterization) is a part of the arm: it is named in `also`, and keeps
+    no rows apart. Of rows that are equal in all columns the newest that can be used counts.
+
+    Args:
+        results: the table, with the metric as floats.
+        mine: whether a row is the arm's; `base`, the baseline's.
+        code: `codes` of all columns that are not compared.
+    """
+    also = [c for c in code if _apart(code[c][mine], code[c][base]) and not of_row(c)]
+    on = [c for c in code if c not in also]
+    table = np.stack([np.zeros(len(results), int), *(code[c] for c in on)], axis=1)
+    key = _numbered(table)
+    direction = _numbered(table[:, [0, *(1 + i for i, c in enumerate(on) if _of_direction(c))]])
+    state = _state(results, metric)
+    ours, theirs = np.flatnonzero(mine), np.flatnonzero(base)
+    own, other = (_newest(key, state, places) for places in (ours, theirs))
+    both = [
+        (own[k], other[k])
+        for k in own.keys() & other.keys()
+        if not state[own[k]] and not state[other[k]]
+    ]
+    first, second = np.array(sorted(both), int).reshape(-1, 2).T
+    value = results[metric].to_numpy()
+    values = {"direction": direction[first], "mine": value[first], "base": value[second]}
+    differing = [f"{c}={_first(results[c], mine)} against {_first(results[c], base)}" for c in also]
+    return Pairs(
+        values=pd.DataFrame(values),
+        unpaired=len(ours) - len(both),
+        why=_reasons(ours, own, other, state, key, table, on),
+        unpaired_baseline=len(theirs) - len(both),
+        why_baseline=_reasons(theirs, other, own, state, key, table, on),
+        also=", ".join(differing),
+    )
+
+
+def _state(results: pd.DataFrame, metric: str) -> list[str]:
+    """Why a row cannot be used; empty where it can."""
+    there = np.isfinite(results[metric].to_numpy())
+    told = zip(results["status"], there, strict=True)
+    return [str(s) if s != "ok" else "" if ok else f"without {metric}" for s, ok in told]
+
+
+def _newest(key: np.ndarray, state: Sequence[str], places: np.ndarray) -> dict[int, int]:
+    """For every key the last row that can be used, or else the last."""
+    order = sorted(places.tolist(), key=lambda place: (not state[place], place))
+    return {int(key[place]): place for place in order}
+
+
+def _reasons(
+    places: np.ndarray,
+    own: Mapping[int, int],
+    other: Mapping[int, int],
+    state: Sequence[str],
+    key: np.ndarray,
+    table: np.ndarray,
+    on: Sequence[str],
+) -> str:
+    """Why rows have no pair, and how many."""
+    told: Counter[str] = Counter()
+    rest = table[list(other.values())]
+    for place in places.tolist():
+        partner = other.get(key[place])
+        if state[place]:
+            told[state[place]] += 1
+        elif own[key[place]] != place:
+            told["more than once"] += 1
+        elif partner is None:
+            told[
+                f"without a partner (the closest differs in {_closest(table[place], rest, on)})"
+            ] += 1
+        elif state[partner]:
+            told[f"whose partner is {state[partner]}"] += 1
+    return ", ".join(f"{count} {reason}" for reason, count in told.items())
+
+
+def _closest(row: np.ndarray, rest: np.ndarray, on: Sequence[str]) -> str:
+    """The columns in which the closest of other rows differs."""
+    # Of equally close ones first those of the same direction, then those of the same seed.
+    cost = [0, *(1 + 0.02 * _of_direction(c) + 0.01 * (c == "seed") for c in on)]
+    differ = rest != row
+    closest = differ[(differ @ np.array(cost)).argmin()][1:]
+    columns = [c for c, d in zip(on, closest, strict=True) if d]
+    # Where a group's option differs, that its keys do goes without saying.
+    return ", ".join(c for c in columns if c.partition("_")[0] not in {*columns} - {c})
+
+
+def _apart(mine: np.ndarray, base: np.ndarray) -> bool:
+    """Whether two columns are one value each, and not the same."""
+    return len(np.unique(mine)) == len(np.unique(base)) == 1 and bool(mine[0] != base[0])
+
+
+def _numbered(table: np.ndarray) -> np.ndarray:
+    """A number for every row, the same for equal rows."""
+    return np.unique(table, axis=0, return_inverse=True)[1].ravel()
+
+
+def _first(values: pd.Series, where: np.ndarray) -> str:
+    return str(_text(values[where]).iloc[0]) or "none"
 
 
 def _of_direction(column: str) -> bool:
-    return column.split("_")[0] in _ROW
+    return of_row(column) and column != "seed"
 
 
-def _keys(results: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    """Text that is equal where all of these columns are."""
-    label = results["label"].astype(str)
-    parts = [c + "=" + _exact(results[c]) for c in columns]
-    joined: pd.Series = pd.concat([label, *parts], axis=1).agg("|".join, axis=1)
-    return joined
-
-
-def _exact(values: pd.Series) -> pd.Series:
+def _text(values: pd.Series) -> pd.Series:
     """As text; 2 and 2.0 are equal, and so are None and NaN."""
     numbers = pd.to_numeric(values, errors="coerce")
     text = values.astype(str).where(values.notna(), "")
-    exact: pd.Series = text.where(numbers.isna(), numbers.map("{:.17g}".format))
-    return exact
+    written: pd.Series = text.where(numbers.isna(), numbers.map(exact))
+    return written

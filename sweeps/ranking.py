@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fvjax import checks
-from sweeps.inference import holm, interval, signed_ranks
+from sweeps.inference import holm, interval, rank_biserial, sign_flips
 from sweeps.table import COLUMNS
 
 WORLD, FEATURE = ["model_geometry", "model_dial"], "direction_index"
@@ -66,8 +66,8 @@ def board(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Columns: the world, `family`, `features`; means of `JUDGED`; `low high` of purity (95 %
     bootstrap-t over features); `gap_objective`, 1 less the purity of the optimum on paper, and
     `gap_optimizer`, what the pictures fall short of that; `difference difference_low
-    difference_high` of purity to the baseline, `p p_holm effect` of Wilcoxon's test over features,
-    corrected for all rows; `settings`, the ones chosen.
+    difference_high` of purity to the baseline, `p p_holm` of sign flips over features, corrected
+    for all rows; `effect`, the rank-biserial correlation; `settings`, the ones chosen.
     """
     checks.choice("baseline", baseline, list(dict.fromkeys(rows["family"])))
     found = []
@@ -97,7 +97,9 @@ def _against(purity: pd.Series, base: pd.Series | None) -> dict[str, float]:
     if base is None:
         return dict.fromkeys(names, np.nan)
     apart = (purity - base).dropna().to_numpy()
-    return dict(zip(names, (*interval(apart), *signed_ranks(apart)), strict=True))
+    return dict(
+        zip(names, (*interval(apart), sign_flips(apart), rank_biserial(apart)), strict=True)
+    )
 
 
 def families(rows: pd.DataFrame) -> pd.Series:

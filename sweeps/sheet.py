@@ -30,7 +30,7 @@ def rows(results: pd.DataFrame) -> pd.Series:
 
     Where several directions have one label, also what tells them apart: `direction.path=b/cat.jpg`.
     """
-    columns = [c for c in _config(results) if _of_row(c) and c != "seed"]
+    columns = [c for c in config(results) if of_row(c) and c != "seed"]
     keys = {c: c.replace("direction_", "direction.", 1) for c in columns}
     told = [_differing(results, column, key, "label") for column, key in keys.items()]
     return _join([results["label"].astype(str), *told, _differing(results, "seed", "seed")])
@@ -42,7 +42,7 @@ def arms(results: pd.DataFrame) -> pd.Series:
     Made of the config columns that differ between jobs; a group's keys only where they differ
     within its option.
     """
-    columns = [c for c in _config(results) if not _of_row(c)]
+    columns = [c for c in config(results) if not of_row(c)]
     parts = {}
     for column in columns:
         group, _, key = column.partition("_")
@@ -60,11 +60,13 @@ def arms(results: pd.DataFrame) -> pd.Series:
     return _join([pd.Series("", results.index), *(parts[c] for c in order)])
 
 
-def _config(results: pd.DataFrame) -> list[str]:
+def config(results: pd.DataFrame) -> list[str]:
+    """The columns that are the config's."""
     return [c for c in results.columns if c not in COLUMNS and c != "sweep"]
 
 
-def _of_row(column: str) -> bool:
+def of_row(column: str) -> bool:
+    """Whether a column says where a job looks, or its seed, and not how it makes the image."""
     return column in ("layer", "seed") or column.split("_")[0] == "direction"
 
 
@@ -75,10 +77,10 @@ def _differing(
     values = results[column]
     among = pd.Series(0, results.index) if within is None else results[within]
     many = values.groupby(among, dropna=False).transform(lambda v: v.nunique(dropna=False))
-    return (f"{key}=" + values.map(_exact)).where(values.notna() & (many > 1), "")
+    return (f"{key}=" + values.map(exact)).where(values.notna() & (many > 1), "")
 
 
-def _exact(value: object) -> str:
+def exact(value: object) -> str:
     """Text that no other value has: `2` for 2.0, but all digits where six are too few."""
     if not isinstance(value, float):
         return str(value)

@@ -1,44 +1,96 @@
 """Paired comparisons: intervals that cover, corrections, what is a pair, and what is left out."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import wilcoxon
+from scipy.stats import t as student
 
-from sweeps.compare import main, shown
-from sweeps.inference import holm, interval, signed_ranks
-from sweeps.pairs import compare
-from sweeps.table import consolidate, write_part
+from sweeps.compare import compare, main, notes, shown
+from sweeps.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.messages import run
+from sweeps.paths import CONF
+from sweeps.table import consolidate, load, write_part
 
 
-def test_the_interval_covers_the_true_mean_as_often_as_it_says() -> None:
-    random, covered = np.random.default_rng(0), 0
-    for trial in range(300):
-        _, low, high = interval(random.normal(size=10), seed=trial)
+def uniform(random: np.random.Generator, clusters: int) -> np.ndarray:
+    return random.uniform(-1, 1, clusters)
+
+
+def skewed(random: np.random.Generator, clusters: int) -> np.ndarray:
+    return random.exponential(size=clusters) - 1
+
+
+def rare(random: np.random.Generator, clusters: int) -> np.ndarray:
+    return (random.random(clusters) < 0.25) - 0.25
+
+
+@pytest.mark.parametrize(
+    ("draw", "clusters", "least", "most"),
+    [(uniform, 10, 0.95, 0.97), (skewed, 10, 0.91, 0.95), (rare, 12, 0.93, 1)],
+)
+def test_the_interval_covers_the_true_mean_as_often_as_it_says(
+    draw: Any, clusters: int, least: float, most: float
+) -> None:
+    random, covered, trials = np.random.default_rng(0), 0, 400
+    for trial in range(trials):
+        x = draw(random, clusters)
+        while np.ptp(x) == 0:  # has no interval
+            x = draw(random, clusters)
+        _, low, high = interval(x, seed=trial)
         covered += low <= 0 <= high
-    assert abs(covered / 300 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 300)
+    error = 3 * np.sqrt(0.95 * 0.05 / trials)
+    assert least - error < covered / trials < most + error
 
 
 def test_the_interval_is_the_mean_s_and_scales_with_the_values() -> None:
     x = np.random.default_rng(1).exponential(size=12)
     mean, low, high = interval(x)
-    assert mean == pytest.approx(x.mean()) and low < mean < high
-    assert high - mean > mean - low  # skewed to the right, as the values are
+    assert mean == pytest.approx(x.mean()) and high - mean == pytest.approx(mean - low)
     np.testing.assert_allclose(interval(3 * x + 5), 3 * np.array([mean, low, high]) + 5)
-    assert np.isnan(interval(x[:3])[1:]).all() and interval(np.ones(4)) == (1, 1, 1)
+    np.testing.assert_allclose(interval(-x), [-mean, -high, -low])
+    assert interval(x) == interval(x)
 
 
-def test_signed_ranks_are_wilcoxon_s() -> None:
+def test_there_is_no_interval_where_nothing_tells_of_the_spread() -> None:
+    for x in (np.ones(1), np.array([0.1, 0.5, 0.9]), np.zeros(9), np.full(9, 0.1) * 3):
+        mean, low, high = interval(x)
+        assert mean == pytest.approx(x.mean()) and np.isnan([low, high]).all()
+    assert np.isnan(interval(np.ones(0))).all()
+
+
+def test_where_resamples_are_often_alike_the_interval_is_student_s() -> None:
+    x = np.eye(8)[0]  # one cluster in eight differs: a third of the resamples are all 0
+    reach = student.ppf(0.975, 7) * x.std(ddof=1) / np.sqrt(8)
+    np.testing.assert_allclose(interval(x), [1 / 8, 1 / 8 - reach, 1 / 8 + reach])
+
+
+def test_sign_flips_count_flips() -> None:
+    # Sums of ±1 ±2 ±4 are ±7 ±5 ±3 ±1; 3 = 4 + 1 - 2 is met or passed by six of eight.
+    assert sign_flips(np.array([1.0, -2.0, 4.0])) == 6 / 8
+    assert sign_flips(np.full(6, 0.1)) == 2 / 2**6 and sign_flips(np.zeros(5)) == 1
+    assert np.isnan(sign_flips(np.ones(1)))
+    many = np.random.default_rng(0).normal(0.4, size=20)
+    normal = 2 * student.sf(many.mean() / many.std(ddof=1) * np.sqrt(20), 19)
+    assert sign_flips(many) == pytest.approx(normal, abs=0.01) == sign_flips(-many)
+    assert sign_flips(many + 10) == 1 / 2**13  # what was found is one of the flips
+
+
+def test_sign_flips_reject_a_true_null_as_often_as_they_say() -> None:
+    random = np.random.default_rng(0)
+    p = [sign_flips(uniform(random, 9)) for _ in range(1000)]
+    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_the_effect_is_the_ranks_in_favour_less_those_against() -> None:
     x = np.array([0.3, -0.1, 0.5, 0.9, -0.2, 0.0, 0.7])
-    p, effect = signed_ranks(x)
-    assert p == pytest.approx(wilcoxon(x[x != 0]).pvalue)
     # Ranks by size: .1 .2 .3 .5 .7 .9 are 1 ... 6, and .1 and .2 are against.
-    assert effect == pytest.approx((18 - 3) / 21)
-    assert signed_ranks(np.zeros(3)) == (1.0, 0.0)
-    assert np.isnan(signed_ranks(np.ones(1))).all()
+    assert rank_biserial(x) == pytest.approx((18 - 3) / 21) == -rank_biserial(-x)
+    assert rank_biserial(np.zeros(3)) == 0 and np.isnan(rank_biserial(np.ones(1)))
 
 
 def test_holm_is_step_down() -> None:
@@ -83,7 +135,7 @@ def test_pairs_differ_in_the_compared_group_only() -> None:
     assert first["p"] == pytest.approx(2 / 2**6) and first["p_holm"] == pytest.approx(2 / 2**5)
     assert first["effect"] == 1 and second["effect"] == 0 and second["p"] == 1
     assert first["mean"] - first["mean_baseline"] == pytest.approx(first["difference"])
-    assert not found["why"].any()
+    assert not found["why"].any() and not found["also"].any()
 
 
 def test_more_seeds_of_the_same_directions_do_not_narrow_the_interval() -> None:
@@ -112,12 +164,67 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     t.loc[mine[4:6], "penalty"] = "orthogonal"
     t = pd.concat([t, t.loc[[mine[7]]]])
     found = compare(t, ["objective"], ["differential"]).iloc[0]
-    assert found["pairs"] == 6 and found["unpaired"] == 7
+    assert found["pairs"] == 6 and found["unpaired"] == 7 and found["unpaired_baseline"] == 5
     assert found["why"] == (
-        "1 diverged, 1 without differential, 1 more than once, "
-        "1 whose partner is not ok or has no differential, "
-        "3 without a partner (none with the same penalty)"
+        "1 diverged, 1 without differential, 1 whose partner is dead, "
+        "1 without a partner (the closest differs in seed), "
+        "2 without a partner (the closest differs in penalty), 1 more than once"
     )
+    assert found["why_baseline"] == (
+        "1 whose partner is diverged, 1 whose partner is without differential, 1 dead, "
+        "2 without a partner (the closest differs in penalty)"
+    )
+
+
+def test_of_equal_rows_the_newest_that_can_be_used_counts() -> None:
+    t = table(cosine=0.5)
+    again = t[t["objective"] == "cosine"].copy()
+    again["differential"] += 1
+    last = again.assign(status="failed")
+    found = compare(pd.concat([t, again, last]), "objective", "differential").iloc[0]
+    assert found["pairs"] == 12 and found["difference"] == pytest.approx(0.5 * 1.25 + 1)
+    assert found["why"] == "12 more than once, 12 failed"
+
+
+def test_what_comes_with_an_arm_does_not_break_pairs_and_is_told() -> None:
+    t = table(cosine=0.5).assign(learning_rate=0.05, steps=256)
+    t.loc[t["objective"] == "cosine", "learning_rate"] = 0.002
+    found = compare(t, "objective", "differential")
+    assert found["pairs"][0] == 12 and found["also"][0] == "learning_rate=0.002 against 0.05"
+    assert "cosine differs from dot also in learning_rate=0.002 against 0.05" in notes(found)
+    t.loc[t.index[t["objective"] == "cosine"][:4], "learning_rate"] = 0.05
+    found = compare(t, "objective", "differential")  # no more a part of the arm
+    assert found["pairs"][0] == 4 and not found["also"][0]
+    assert found["why"][0] == "8 without a partner (the closest differs in learning_rate)"
+    t["seed"] = np.where(t["objective"] == "dot", 0, 1) + 2 * t["seed"]
+    with pytest.raises(ValueError, match="differs in seed"):  # seeds are never a part
+        compare(t, "objective", "differential")
+
+
+def test_rows_to_which_a_compared_key_does_not_apply_are_no_arm() -> None:
+    t = table(dot_cosine=0.5)
+    more = t[t["objective"] == "dot_cosine"].assign(objective_exponent=4.0)
+    found = compare(pd.concat([t, more]), "objective_exponent", "differential")
+    assert found["baseline"].tolist() == ["objective_exponent=2"]
+    assert found["arm"].tolist() == ["objective_exponent=4"] and found["pairs"][0] == 12
+    whole = compare(pd.concat([t, more]), "objective", "differential")
+    assert whole["arm"].tolist() == ["dot_cosine exponent=2", "dot_cosine exponent=4"]
+
+
+def test_an_arm_without_a_penalty_has_a_name() -> None:
+    t = table(cosine=0.5)
+    other = t.assign(penalty="orthogonal", differential=t["differential"] - 1)
+    found = compare(pd.concat([t, other]), "penalty", "differential", "none")
+    assert found["arm"].tolist() == ["orthogonal"] and found["pairs"][0] == 24
+    both = compare(pd.concat([t, other]), ["objective", "penalty"], "differential")
+    assert both["arm"].tolist() == ["cosine", "dot orthogonal", "cosine orthogonal"]
+
+
+def test_a_column_of_one_s_own_can_be_the_metric() -> None:
+    t = table(cosine=0.5)
+    t["mine"] = (t["differential"] > 0).astype(object).where(t["seed"] == 0, None)
+    found = compare(t, "objective", "mine").iloc[0]
+    assert found["pairs"] == 6 and found["why"] == "6 without mine"
 
 
 def test_numbers_are_equal_as_numbers_and_null_is_null() -> None:
@@ -152,7 +259,8 @@ def test_fewer_than_two_directions_have_no_interval() -> None:
         ({"by": ["objektive"]}, "unknown column to compare by 'objektive'.*did you mean objective"),
         ({"metrics": ["diferential"]}, "unknown metric .*did you mean differential"),
         ({"baseline": "dot_cosin"}, "unknown baseline .*did you mean"),
-        ({"by": ["penalty"]}, "there is a single arm, .*penalty never differ"),
+        ({"by": ["penalty"]}, "nothing to compare by penalty: none"),
+        ({"metrics": ["label"]}, "metric must be a column of numbers, got 'label'"),
     ],
 )
 def test_mistakes_are_one_sentence(change: dict[str, Any], message: str) -> None:
@@ -164,7 +272,7 @@ def test_mistakes_are_one_sentence(change: dict[str, Any], message: str) -> None
 def test_no_pairs_at_all_say_why() -> None:
     t = table(cosine=0.5)
     t.loc[t["objective"] == "cosine", "layer"] = "conv5"
-    with pytest.raises(ValueError, match=r"no row of dot has a partner: .*the same layer"):
+    with pytest.raises(ValueError, match=r"dot has no pair with cosine: .*differs in layer"):
         compare(t, ["objective"], ["differential"])
 
 
@@ -175,8 +283,32 @@ def test_the_command_writes_a_csv_and_prints(
     write_part(tmp_path, rows, {"job": [], "step": []})  # type: ignore[arg-type]
     consolidate(tmp_path)
     main([str(tmp_path), "--metric", "differential"])
-    written = pd.read_csv(tmp_path / "compare.csv")
-    assert written["arm"].tolist() == ["cosine"] and written["pairs"].tolist() == [12]
+    written = pd.read_csv(tmp_path / "compare.csv", keep_default_na=False)
+    whole = compare(load(tmp_path), "objective", "differential")
+    assert list(written) == list(whole) and written["pairs"].tolist() == [12]
+    assert written["p_holm"][0] == whole["p_holm"][0] == 2 / 2**6
     printed = capsys.readouterr().out
     assert "differential against dot" in printed and "compare.csv" in printed
-    assert shown("differential", written).row_count == 2
+    assert shown("differential", whole).row_count == 1
+    with pytest.raises(ValueError, match=r"cannot write .*nowhere"):
+        main([str(tmp_path), "--metric", "cosine", "--out", str(tmp_path / "nowhere" / "a.csv")])
+
+
+def test_the_command_line_says_what_is_unpaired_and_what_is_wrong(tmp_path: Path) -> None:
+    t = table(cosine=0.5)
+    t.loc[t.index[1], "status"] = "diverged"
+    rows = t.reset_index(names="job").replace({np.nan: None}).to_dict("records")
+    write_part(tmp_path, rows, {"job": [], "step": []})  # type: ignore[arg-type]
+    command = [sys.executable, "-m", "sweeps.compare", str(tmp_path), "--metric"]
+    done = subprocess.run([*command, "differential", "cosine"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines.count("cosine: 1 unpaired, 1 diverged") == 1  # said once for both metrics
+    assert "dot (against cosine): 1 unpaired, 1 whose partner is diverged" in lines
+
+
+def test_a_mistake_on_the_command_line_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(lambda: main([str(tmp_path), "--metric", "score"]), CONF) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds no results")
