@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import (
@@ -25,10 +26,28 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from sweeps.paths import CONF
+
 EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 """The errors that a wrong config or command line raises."""
 
 FULL = "HYDRA_FULL_ERROR"
+
+
+class Refused(BaseException):
+    """What was asked for cannot be: the application ends.
+
+    Not an Exception: Hydra takes one of a callback for a warning and adds lines to one of a job.
+    """
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Within it an expected error is the end of the application."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise Refused(explain(error, CONF)) from error
 
 
 def run(main: Callable[[], object], config_dir: str | Path) -> int:
@@ -42,7 +61,7 @@ def run(main: Callable[[], object], config_dir: str | Path) -> int:
     os.environ[FULL] = "1"  # Hydra raises errors again only so; otherwise it prints them and exits
     try:
         main()
-    except EXPECTED as error:
+    except (*EXPECTED, Refused) as error:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -87,6 +106,8 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
         case HydraException() | YAMLError() | ImportError():
             return _joined(error)
         case ValueError() if type(error) is ValueError:
+            return str(error)
+        case Refused():
             return str(error)
     return None
 

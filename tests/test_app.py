@@ -5,49 +5,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import absl.logging
 import numpy as np
 import pandas as pd
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
+from conftest import App
 from omegaconf import OmegaConf
 from PIL import Image
 
 import sweeps
-from sweeps.app import main
-from sweeps.launch import headline_of
-from sweeps.lock import locked
-from sweeps.messages import run
 from sweeps.paths import CONF
+from sweeps.replay import headline_of
 from sweeps.run import executor
 from sweeps.table import COLUMNS
 
 TINY = ("model=tiny", "steps=3")
-App = Callable[..., int]
-
-
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
-    """`python -m sweeps ...` in this process, so that programs are compiled once; exit status."""
-    monkeypatch.chdir(tmp_path)
-    # When Hydra sets up logging, absl (imported by optax) would close pytest's captured stderr.
-    absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
-
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
-        try:
-            return run(main, CONF)
-        except SystemExit as end:
-            return int(end.code or 0)
-        finally:
-            GlobalHydra.instance().clear()
-            HydraConfig.instance().cfg = None
-
-    return call
 
 
 def test_a_single_run_writes_what_a_sweep_writes(app: App, tmp_path: Path) -> None:
@@ -286,27 +259,6 @@ def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixtur
 def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[str]) -> None:
     assert app("-m", *TINY, "seed=0,1", "hydra.launcher.chunk=0") == 1
     assert "hydra.launcher.chunk must be an integer of at least 1, got 0" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("mode", [("hydra.run.dir=one",), ("-m", "hydra.sweep.dir=one")])
-def test_a_refused_command_leaves_results_as_they_are(
-    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert app(*mode, *TINY) == 0
-    before = {p: p.read_bytes() for p in Path("one").rglob("*") if p.is_file()}
-    assert app(*mode, *TINY, "seed=1") == 1
-    assert "holds" in capsys.readouterr().err
-    assert {p: p.read_bytes() for p in Path("one").rglob("*") if p.is_file()} == before
-
-
-@pytest.mark.parametrize("mode", [("hydra.run.dir=one",), ("-m", "hydra.sweep.dir=one")])
-def test_two_processes_do_not_write_one_directory(
-    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("one").mkdir()
-    with locked(Path("one")):
-        assert app(*mode, *TINY) == 1
-    assert "one is being written by another process" in capsys.readouterr().err
 
 
 def test_equal_jobs_run_once(app: App, tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""Before Hydra writes anything: what is wrong is refused, and the directory is claimed."""
+
+import os
+from pathlib import Path
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from sweeps.build import Task
+from sweeps.check import build_all
+from sweeps.claim import claim
+from sweeps.messages import refusing
+from sweeps.table import holds_results
+
+planned: dict[Path, Task] = {}
+"""The task of a run, by the run's directory, until the run takes it up."""
+
+
+class Guard(Callback):
+    """Plans a run, and claims the directory of a run or sweep for this process."""
+
+    def on_run_start(self, config: DictConfig, **_: object) -> None:
+        """Called by Hydra."""
+        with refusing():
+            (task,) = build_all([config], [[]])
+            directory = Path(os.path.abspath(config.hydra.run.dir))
+            claim(directory)
+            if holds_results(directory):
+                raise ValueError(f"{directory} holds results already: choose another hydra.run.dir")
+            planned[directory] = task
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Called by Hydra."""
+        with refusing():
+            directory = Path(str(config.hydra.sweep.dir))
+            claim(directory)
+            if holds_results(directory) and not config.hydra.launcher.get("resume", False):
+                raise ValueError(
+                    f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to "
+                    "run what is missing or failed, or choose another hydra.sweep.dir"
+                )
