@@ -16,6 +16,9 @@ planned: dict[Path, Task] = {}
 """The task of a run, by the run's directory, until the run takes it up."""
 
 
+_RATE = "max_failure_rate"  # of an Optuna study's trials, beyond which Hydra's sweeper ends it
+
+
 class Guard(Callback):
     """Plans a run, and claims the directory of a run or sweep for this process."""
 
@@ -39,3 +42,14 @@ class Guard(Callback):
                     f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to "
                     "run what is missing or failed, or choose another hydra.sweep.dir"
                 )
+        _bear_failures(config)
+
+
+def _bear_failures(config: DictConfig) -> None:
+    """Let failed trials not end a study, unless the command line or an experiment says so.
+
+    No config file of ours can: the sweeper's own default is in a schema of the same name.
+    """
+    told = any(one.startswith(f"hydra.sweeper.{_RATE}=") for one in config.hydra.overrides.hydra)
+    if config.hydra.sweeper.get(_RATE) == 0 and not told:
+        config.hydra.sweeper[_RATE] = 1.0

@@ -151,12 +151,7 @@ def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -
 
 @pytest.mark.filterwarnings("ignore")  # optuna 2.10's own imports warn
 def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Path) -> None:
-    search = (
-        "hydra/sweeper=optuna",
-        "hydra.sweeper.n_trials=6",
-        "hydra.sweeper.n_jobs=2",
-        "hydra.sweeper.max_failure_rate=1.0",
-    )
+    search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2")
     space = ("objective.exponent=interval(0,4)", "learning_rate=choice(0.05,1e38)")
     before = executor().compiled
     quiet = "hydra.sweeper.sampler.seed=0"
@@ -167,6 +162,19 @@ def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Pat
     assert set(results["status"]) == {"ok", "diverged"}  # a failed trial does not end the study
     best = OmegaConf.load(tmp_path / "search" / "optimization_results.yaml").best_value
     assert best == pytest.approx(results["dot"].min())
+    strict = ("hydra.sweeper.max_failure_rate=0.0", "hydra.sweep.dir=strict")
+    assert app("-m", *TINY, *search, *space, quiet, *strict) == 1
+    assert "diverged" in set(sweeps.load(tmp_path / "strict")["status"])
+
+
+@pytest.mark.parametrize("mode", [(), ("-m", "hydra/sweeper=basic", "seed=0,1")])
+def test_a_job_that_failed_ends_other_sweepers_and_runs_in_one_sentence(
+    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*mode, *TINY, "learning_rate=1e38") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "error: the job diverged: a step was not finite"
+    assert not mode or (len(said) == 2 and "learning_rate=1e+38" in said[0])
 
 
 def test_python_m_sweeps_as_its_user_types_it(tmp_path: Path) -> None:
