@@ -30,12 +30,9 @@ def job(config: DictConfig) -> float:
     directory = Path(HydraConfig.get().runtime.output_dir)
     rows: list[Row] = []
     with refusing():
-        task = planned.pop(directory, None) or _plan(config)
-        claim(directory)
-        try:
-            run([task], [0], directory, report=rows.append)
-        finally:
-            finish(directory)
+        task = planned.pop(directory.resolve(), None) or _plan(config)
+        claim(directory, finish)
+        run([task], [0], directory, report=rows.append)
         return headline_of(rows[0], task.headline)
 
 

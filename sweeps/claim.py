@@ -1,6 +1,6 @@
 """The directory that a command writes into: its alone, and as it was if nothing comes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Claim:
             ValueError: another process is in it, or it cannot be made.
         """
         self.directory = directory
+        self.finish: Callable[[Path], None] | None = None
         self.made = [f for f in (directory, *directory.parents) if not f.exists()]
         self.lock = FileLock(directory / LOCK, timeout=0)
         self.before: set[str] = set()
@@ -37,15 +38,19 @@ class Claim:
             raise ValueError(f"cannot write into {directory}: {error.strerror}") from error
 
     def end(self, done: bool) -> None:
-        """Let go; unless the command was done or has left results, take back what it made."""
-        new = {path.name for path in self.directory.iterdir()} - self.before
-        if not done and new <= {LOCK, RECORD}:
-            for name in new:
-                (self.directory / name).unlink()
-            if self.record is not None:
-                (self.directory / RECORD).write_bytes(self.record)
-            self._take_back()
-        self.lock.release()
+        """Finish and let go; unless all was done or results came, take back what was made."""
+        try:
+            if self.finish is not None:
+                self.finish(self.directory)
+            new = {path.name for path in self.directory.iterdir()} - self.before
+            if not done and new <= {LOCK, RECORD}:
+                for name in new:
+                    (self.directory / name).unlink()
+                if self.record is not None:
+                    (self.directory / RECORD).write_bytes(self.record)
+                self._take_back()
+        finally:
+            self.lock.release()
 
     def _take_back(self) -> None:
         """Remove the directories that this process made, while they are empty."""
@@ -56,15 +61,21 @@ class Claim:
                 folder.rmdir()
 
 
-def claim(directory: Path) -> None:
-    """Have a directory to oneself until `released` ends; again, if it is held already.
+def claim(directory: Path, finish: Callable[[Path], None] | None = None) -> None:
+    """Have a directory to oneself until `released` ends; it may be held already.
+
+    Args:
+        directory: made if need be.
+        finish: called with the directory before it is let go, whatever has happened.
 
     Raises:
         ValueError: another process is in it, or it cannot be written into.
     """
-    directory = directory.resolve()
-    if directory not in _held:
-        _held[directory] = Claim(directory)
+    known = directory.resolve()
+    if known not in _held:
+        _held[known] = Claim(directory)
+    if finish is not None:
+        _held[known].finish = finish
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Before Hydra writes anything: what is wrong is refused, and the directory is claimed."""
 
-import os
 from pathlib import Path
 
 from hydra.experimental.callback import Callback
@@ -26,11 +25,11 @@ class Guard(Callback):
         """Called by Hydra."""
         with refusing():
             (task,) = build_all([config], [[]])
-            directory = Path(os.path.abspath(config.hydra.run.dir))
+            directory = Path(config.hydra.run.dir)
             claim(directory)
             if holds_results(directory):
                 raise ValueError(f"{directory} holds results already: choose another hydra.run.dir")
-            planned[directory] = task
+            planned[directory.resolve()] = task
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Called by Hydra."""

@@ -49,6 +49,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     numbered = enumerate(job_overrides, first)
     configs = [attempt(_compose, launcher, one, number) for number, one in numbered]
     tasks = build_all(configs, job_overrides)
+    claim(directory, finish)
     numbers = _numbers(tasks, known, taken, first)
     done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
     places: dict[str, list[int]] = {}  # equal jobs run once
@@ -88,10 +89,9 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
             report_all,
         )
     except KeyboardInterrupt:
-        log.warning(f"interrupted; to go on: {_again(directory)}")
+        if len(returns) < len(tasks):
+            log.warning(f"interrupted; to go on: {_again(directory)}")
         raise
-    finally:
-        finish(directory)
     log.info(
         f"{len(places)} jobs: {len(missing)} run, {len(places) - len(missing)} there before; "
         f"{executor().compiled - before} programs compiled"

@@ -26,6 +26,7 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from sweeps.interrupt import INTERRUPTED
 from sweeps.paths import CONF
 
 EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
@@ -65,7 +66,7 @@ def run(main: Callable[[], object], config_dir: str | Path) -> int:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130  # as shells count it
+        return INTERRUPTED
     finally:
         os.environ.pop(FULL, None)
     return 0

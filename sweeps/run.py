@@ -15,6 +15,7 @@ from PIL import Image
 from fvjax.gauge import standing
 from sweeps.build import Task
 from sweeps.execute import Executor, Outcome
+from sweeps.interrupt import interruptible
 from sweeps.plan import plan
 from sweeps.progress import Progress
 from sweeps.table import METRICS, write_part
@@ -45,16 +46,23 @@ def run(
         chunk: jobs per program; None for a fitting number.
         chunk_of: for programs that ran before, their chunk: a resumed sweep repeats the same sums.
         report: called with the row of every task as its chunk ends.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the chunk that was in flight is on disk and reported.
     """
     pieces = [task.piece for task in tasks]
     groups = plan(pieces)
-    with Progress(sum(piece.job.recipe.steps for piece in pieces)) as progress:
+    total = sum(piece.job.recipe.steps for piece in pieces)
+    with interruptible() as interrupted, Progress(total) as progress:
         names = [program_name(group.signature) for group in groups]
         wanted = [chunk if chunk is not None else (chunk_of or {}).get(name) for name in names]
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
+            if interrupted():  # between two groups nothing is in flight
+                raise KeyboardInterrupt
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], pieces, wanted[near])
             for ended in executor().execute(group, pieces, wanted[place], progress.announce):
+                stop = interrupted()  # while this chunk was in flight; later, the next one is
                 rows = [
                     row_of(tasks[place], numbers[place], outcome, name, directory)
                     for place, outcome in ended
@@ -63,6 +71,8 @@ def run(
                 for (place, _), row in zip(ended, rows, strict=True):
                     progress.advance(pieces[place].job.recipe.steps)
                     report(row)
+                if stop:
+                    raise KeyboardInterrupt
 
 
 def program_name(key: Any) -> str:
