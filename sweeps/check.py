@@ -47,7 +47,8 @@ def build_all(
     wrong |= _dry_run(tasks)
     if not wrong:
         return list(tasks.values())
-    texts = {place: explain(error, CONF) for place, error in wrong.items()}
+    said = {key: explain(error, CONF) for key, error in {id(e): e for e in wrong.values()}.items()}
+    texts = {place: said[id(error)] for place, error in wrong.items()}
     lines = []
     for text in dict.fromkeys(texts.values()):
         names = [" ".join(filter_overrides(job_overrides[p])) for p in texts if texts[p] == text]

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from hydra.errors import (
@@ -170,6 +171,7 @@ def _no_key(given: str, present: list[str], config_dir: Path) -> str:
     return f"no key {given}: {_allowed(name, names, owners)}"
 
 
+@cache
 def _keys(config_dir: Path) -> dict[str, set[str]]:
     """All keys of the config files, and the options that have each; none for keys always there."""
     keys: dict[str, set[str]] = {}

@@ -252,16 +252,17 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
 
 
 def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app("-m", *TINY, "direction.index=0,16,17", "objective.floor=0.1,0") == 1
-    error = capsys.readouterr().err
-    for named in (
-        "index=16 objective.floor=0.1",
-        "index=17 objective.floor=0.1",
-        "got 16",
-        "got 17",
-    ):
-        assert named in error
-    assert "direction.index=0 objective.floor=0]" in error
+    axes = ("direction.index=0,16", "objective.floor=0.1,0", "layer=conv2,conv9")
+    assert app("-m", *TINY, *axes, "objective=dot_cosine,dott") == 1
+    lines = capsys.readouterr().err.removeprefix("error: ").splitlines()
+    told = {line.split(" [")[0]: line.count("model=tiny") for line in lines}
+    jobs = {"objective has no option 'dott'": 8, "unknown layer 'conv9'": 4, "got 16": 2}
+    jobs["floor must be a positive finite number, got 0"] = 1
+    assert len(told) == len(jobs)
+    for mistake, count in jobs.items():
+        assert [n for text, n in told.items() if mistake in text] == [count]
+    alone = "got 0 [model=tiny steps=3 direction.index=0 objective.floor=0 layer=conv2 objective="
+    assert any(alone in line for line in lines)
 
 
 def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[str]) -> None:
