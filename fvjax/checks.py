@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 MOST_SEED = 2**32 - 1  # a random key keeps 32 bits of a seed
+_MOST = float(np.finfo(np.float32).max)  # numbers become float32
 
 
 def _number(name: str, value: Any) -> float | None:
     """The value if it is still a plain number; None for a tracer, a shape or a placeholder."""
-    if value is None or isinstance(value, (Sequence, Mapping)):  # a text is a sequence
+    if value is None or isinstance(value, (bool, Sequence, Mapping)):  # a text is a sequence
         raise ValueError(f"{name} must be a number, got {value!r}")
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+    if not isinstance(value, (int, float, np.floating, np.integer)):
         return None
+    if math.isfinite(value) and abs(value) > _MOST:
+        raise ValueError(f"{name} must be a finite number of at most {_MOST:.1e}, got {value}")
     return float(value)
 
 
