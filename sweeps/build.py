@@ -23,7 +23,7 @@ from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
 from sweeps.natural import natural_of
 from sweeps.plan import Piece
-from sweeps.scoring import score_for
+from sweeps.scoring import name_layer, score_for
 from sweeps.table import METRICS
 
 _POSITIONS = ("all", "center")
@@ -39,7 +39,7 @@ class Task:
     piece: Piece  # model, job, and how its image is measured
     sourced: Sourced  # the original direction, in the plain space
     headline: str
-    job_id: str  # hash of the resolved config and of the files that it names
+    job_id: str  # hash of what is looked at and how, and of the files that are named
     columns: dict[str, Any]  # the config as columns of the table
 
 
@@ -71,7 +71,7 @@ def build(config: DictConfig) -> Task:
     key = jax.random.key(plain["seed"])
     job = leaves(Job(recipe=recipe, direction=direction, key=key))
     piece = Piece(moved, job, measured, *_gauged(plain, sourced, natural if measured else None))
-    job_id = identity([choices_of(plain, choices), plain])
+    job_id = identity([choices_of(plain, choices), _resolved(plain, model, sourced)])
     return Task(piece, sourced, headline, job_id, columns(plain, choices))
 
 
@@ -83,6 +83,13 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Model, Natural | No
     model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
     _fits(model, size)
     return plain, model, natural_of(model, plain["images"], plain["image_count"], size)
+
+
+def _resolved(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> dict[str, Any]:
+    """The config with the layers that are looked at, whether they were named or left out."""
+    penalty = dict(plain["penalty"])
+    name_layer(penalty, model, sourced)
+    return {**plain, "layer": sourced.direction.layer, "penalty": penalty}
 
 
 def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) -> Sourced:

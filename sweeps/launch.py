@@ -43,6 +43,8 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(str(config.hydra.sweep.dir))
     claim(directory)
+    if not job_overrides:  # Hydra's own sweeper makes none of `range(0,0)`
+        raise ValueError("the sweep has no jobs")
     if launcher.chunk is not None:
         checks.count("hydra.launcher.chunk", launcher.chunk)
     known, taken = _known(directory)

@@ -280,6 +280,31 @@ def test_equal_jobs_run_once(app: App, tmp_path: Path) -> None:
     assert list(results["job"]) == [0, 1] and list(results["seed"]) == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        ("penalty=previous", "penalty.layer=null,conv1"),
+        ("direction=logit", "layer=conv2,logits"),
+        ("layer=${model.default_layer},conv2",),
+    ],
+)
+def test_jobs_that_look_at_equal_layers_are_equal(
+    same: tuple[str, ...], app: App, tmp_path: Path
+) -> None:
+    assert app("-m", *TINY, *same, "hydra.sweep.dir=equal") == 0
+    assert len(sweeps.load(tmp_path / "equal")) == 1
+
+
+@pytest.mark.parametrize("sweeper", ["grids", "basic"])
+def test_a_sweep_of_no_jobs_is_refused(
+    sweeper: str, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app("-m", *TINY, f"hydra/sweeper={sweeper}", "seed=range(0,0)") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "seed must have at least one value" in line or "the sweep has no jobs" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_changed_file_is_another_job(app: App, tmp_path: Path) -> None:
     sweep = ("-m", *TINY, "direction=vector", "direction.path=v.npy", "hydra.sweep.dir=files")
     np.save(tmp_path / "v.npy", np.eye(16)[0])
