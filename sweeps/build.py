@@ -28,7 +28,7 @@ from sweeps.table import METRICS
 
 _POSITIONS = ("all", "center")
 _SCORES = ("first_score", "score")
-_LEAST_SIZE = 16  # pixels
+_SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
 _OF_SWEEP = ("default_layer", "size", "images")  # in a model's config, for other keys to take up
 
 
@@ -79,7 +79,7 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Model, Natural | No
     """The resolved config, the network that it names, and the reference images through it."""
     plain = _plain(config)
     size = plain["size"]
-    checks.count("size", size, _LEAST_SIZE)
+    checks.count("size", size, *_SIZES)
     model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
     _fits(model, size)
     return plain, model, natural_of(model, plain["images"], plain["image_count"], size)

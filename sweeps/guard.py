@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sweeps.build import Task
 from sweeps.check import build_all
 from sweeps.claim import claim
 from sweeps.messages import refusing
-from sweeps.table import holds_results
+from sweeps.run import PICTURES
+from sweeps.table import PARTS, holds_results
 
 planned: dict[Path, Task] = {}
 """The task of a run, by the run's directory, until the run takes it up."""
@@ -34,6 +35,9 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Called by Hydra."""
         with refusing():
+            subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])
+            if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES)]:
+                raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))
             claim(directory)
             if holds_results(directory) and not config.hydra.launcher.get("resume", False):

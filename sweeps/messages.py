@@ -30,8 +30,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from sweeps.interrupt import INTERRUPTED
 from sweeps.paths import CONF
 
-EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
-"""The errors that a wrong config or command line raises."""
+EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError)
+"""The errors that a wrong config or command line raises, or a full disk."""
 
 FULL = "HYDRA_FULL_ERROR"
 
@@ -105,7 +105,9 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
             return f"{error.full_key} has no value: give {error.full_key}=..."
         case OmegaConfBaseException():
             return ": ".join(filter(None, [error.full_key, _first_line(error)]))
-        case HydraException() | YAMLError() | ImportError():
+        case OSError() if error.strerror and error.filename:
+            return f"{error.strerror}: {error.filename}"
+        case HydraException() | YAMLError() | ImportError() | OSError():
             return _joined(error)
         case ValueError() if type(error) is ValueError:
             return str(error)

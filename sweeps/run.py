@@ -21,6 +21,7 @@ from sweeps.progress import Progress
 from sweeps.table import METRICS, write_part
 
 Row = dict[str, Any]
+PICTURES = "images"
 
 
 @cache
@@ -134,7 +135,7 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
         pixels = np.concatenate(list(pixels), 1)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
-    path = directory / "images" / f"{number}.png"
+    path = directory / PICTURES / f"{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(buffer.getvalue())

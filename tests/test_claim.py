@@ -1,5 +1,7 @@
 """A directory belongs to one command, and a command that is refused leaves it as it was."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,38 @@ def test_runs_that_start_in_one_second_have_directories_of_their_own(
 def test_other_launchers_than_ours_run_the_jobs_one_by_one(app: App, tmp_path: Path) -> None:
     assert app(*JOBS, *TINY, "objective=dot,cosine") == 0
     assert list(sweeps.load(tmp_path / "one")["objective"]) == ["dot", "cosine"]
+
+
+@pytest.mark.parametrize("mode", [("hydra.run.dir=",), ("-m", "hydra.sweep.dir=")])
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/no/folder"])
+def test_a_directory_that_cannot_be_is_named(
+    mode: tuple[str, ...], place: str, app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").touch()
+    assert app(*mode[:-1], f"{mode[-1]}{place}", *TINY) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: cannot write into {place}: ")
+
+
+@pytest.mark.parametrize("mode", [RUN, SWEEP])
+def test_a_full_disk_is_one_sentence(
+    mode: tuple[str, ...],
+    app: App,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results.parquet")
+
+    monkeypatch.setattr("sweeps.run.write_part", full)
+    assert app(*mode, *TINY) == 1
+    assert capsys.readouterr().err == "error: No space left on device: results.parquet\n"
+
+
+@pytest.mark.parametrize("name", ["parts", "images", "'images/${hydra.job.num}'"])
+def test_jobs_do_not_go_where_results_go(
+    name: str, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*SWEEP, *TINY, f"hydra.sweep.subdir={name}") == 1
+    assert "is where results go: choose another" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
