@@ -1,5 +1,6 @@
 """Before Hydra writes anything: what is wrong is refused, and the directory is claimed."""
 
+import re
 from pathlib import Path
 
 from hydra.experimental.callback import Callback
@@ -25,6 +26,9 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Called by Hydra."""
         with refusing():
+            sweeper = config.hydra.sweeper
+            if sweeper.get("grids") or sweeper.get("params"):
+                raise ValueError(f"{_experiment(config)} is a sweep: add -m, before all overrides")
             (task,) = build_all([config], [[]])
             directory = Path(config.hydra.run.dir)
             claim(directory)
@@ -35,6 +39,9 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Called by Hydra."""
         with refusing():
+            chosen = _experiment(config)
+            if not re.fullmatch(r"[\w=/-]+", chosen):
+                raise ValueError(f"{chosen}: one experiment is one sweep, give each its command")
             subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])
             if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES)]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
@@ -46,6 +53,12 @@ class Guard(Callback):
                     "run what is missing or failed, or choose another hydra.sweep.dir"
                 )
         _bear_failures(config)
+
+
+def _experiment(config: DictConfig) -> str:
+    """What the command line says of it."""
+    given = (one.lstrip("+") for one in config.hydra.overrides.task)
+    return next((one for one in given if one.startswith("experiment=")), "this")
 
 
 def _bear_failures(config: DictConfig) -> None:

@@ -145,6 +145,8 @@ def _not_composed(error: ConfigCompositionException, config_dir: Path) -> str | 
         node = cause.parent_node
         present = [str(key) for key in node] if isinstance(node, DictConfig) else []
         return _no_key(cause.full_key, present, config_dir)
+    if "full_key: hydra.sweeper.grids" in text:  # an experiment's, and another sweeper is chosen
+        return "a union of grids is for hydra/sweeper=grids alone: leave the other sweeper out"
     if match := re.match(r"Error merging override (.+)", text):
         return f"{match[1]}: {_first_line(cause)}" if cause else match[1]
     if match := re.match(r"Could not delete .*?'([^'=]+)' does not exist", text):

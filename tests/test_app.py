@@ -256,6 +256,24 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     assert executor().compiled == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("experiment=demo", "experiment=demo is a sweep: add -m, before all overrides"),
+        ("-m experiment=demo,lucid_issue_116", "one experiment is one sweep"),
+        ("-m experiment=glob(*)", "one experiment is one sweep"),
+        ("-m experiment=demo hydra/sweeper=basic", "a union of grids is for hydra/sweeper=grids"),
+        ("-m experiment=demo hydra/sweeper=optuna", "a union of grids is for hydra/sweeper=grids"),
+    ],
+)
+def test_an_experiment_is_one_sweep_by_our_sweeper(
+    arguments: str, sentence: str, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*arguments.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line and not list(tmp_path.iterdir())
+
+
 def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
     axes = ("direction.index=0,16", "objective.floor=0.1,0", "layer=conv2,conv9")
     assert app("-m", *TINY, *axes, "objective=dot_cosine,dott") == 1
