@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,12 @@ def boolean(name: str, value: Any) -> None:
     """Refuse anything but True and False: the text "no" counts as true."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be true or false, got {value!r}")
+
+
+def path(name: str, value: Any) -> None:
+    """Refuse anything but a path."""
+    if not isinstance(value, (str, PurePath)):
+        raise ValueError(f"{name} must be a path, got {value!r}")
 
 
 def count(name: str, value: Any, least: int = 1, most: int | None = None) -> None:

@@ -29,6 +29,12 @@ from sweeps.table import METRICS
 _POSITIONS = ("all", "center")
 _SCORES = ("first_score", "score")
 _SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
+_KEYS = (
+    *("model._target_", "model.default_layer", "direction._target_", "objective._target_"),
+    *("penalty", "space._target_", "parameterization._target_", "transform._target_"),
+    *("optimizer.name", "metrics.headline", "metrics.measured", "layer", "position", "steps"),
+    *("size", "learning_rate", "images", "image_count", "images_per_job", "seed", "precision"),
+)
 _OF_SWEEP = ("default_layer", "size", "images")  # in a model's config, for other keys to take up
 
 
@@ -128,7 +134,21 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
+    _whole(plain)
     return plain  # type: ignore[return-value]
+
+
+def _whole(plain: Mapping[Any, Any]) -> None:
+    """Refuse a config that lacks what every job needs, or has a penalty's keys and no penalty."""
+    penalty = plain.get("penalty") or {}
+    keys = _KEYS + (("penalty.weight", "penalty.unit") if "_target_" in penalty else ())
+    for key in keys:
+        group, _, name = key.partition(".")
+        if group not in plain or (name and name not in plain[group]):
+            raise ValueError(f"every job needs {key}: do not remove it with ~{key}")
+    if penalty and "_target_" not in penalty:
+        given = ", ".join(f"penalty.{key}" for key in penalty)
+        raise ValueError(f"penalty=none takes no keys, got {given}: choose a penalty")
 
 
 @cache

@@ -170,8 +170,7 @@ class Executor:
                     waiting = deque(chunks(sorted(left), size))
                     flights.clear()
                     continue
-                text = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-                outcomes = [Outcome(error=text, chunk=size) for _ in members]
+                outcomes = [Outcome(error=told(error), chunk=size) for _ in members]
             yield list(zip(members, outcomes, strict=True))
 
     def _smaller(self, error: Exception, size: int) -> int:
@@ -261,6 +260,13 @@ def spread(function: Any, mesh: Mesh, inputs: int) -> Any:
     )
     # The shardings let a compiled program take arrays wherever they were made.
     return jax.jit(sharded, in_shardings=(whole, *[split] * inputs))
+
+
+def told(error: Exception) -> str:
+    """An error in one line: its first, or the last where that one only announces a traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    line = lines[-1] if lines[0].endswith("Traceback (most recent call last):") else lines[0]
+    return f"{type(error).__name__}: {line}".removesuffix(": ")
 
 
 def memory_of(device: Any) -> int | None:

@@ -54,6 +54,7 @@ class Reference:
         Raises:
             ValueError: in one sentence.
         """
+        checks.path("images", self.source)
         checks.count("image_count", self.count)
         generated = self.source == GENERATED
         heads = dict(HEADS) if generated else _classes(self.paths, Path(self.source))
