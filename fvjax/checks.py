@@ -18,9 +18,10 @@ def _number(name: str, value: Any) -> float | None:
         raise ValueError(f"{name} must be a number, got {value!r}")
     if not isinstance(value, (int, float, np.floating, np.integer)):
         return None
-    if math.isfinite(value) and abs(value) > _MOST:
+    number = float(value)
+    if math.isfinite(number) and abs(number) > _MOST:
         raise ValueError(f"{name} must be a finite number of at most {_MOST:.1e}, got {value}")
-    return float(value)
+    return number
 
 
 def finite(name: str, value: Any) -> None:

@@ -1,6 +1,7 @@
 """From a composed config to a task: a model, a job, and the columns that describe it."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,18 +24,15 @@ from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
 from sweeps.natural import natural_of
 from sweeps.plan import Piece
+from sweeps.required import as_chosen, whole
 from sweeps.scoring import name_layer, score_for
 from sweeps.table import METRICS
+
+log = logging.getLogger(__name__)
 
 _POSITIONS = ("all", "center")
 _SCORES = ("first_score", "score")
 _SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
-_KEYS = (
-    *("model._target_", "model.default_layer", "direction._target_", "objective._target_"),
-    *("penalty", "space._target_", "parameterization._target_", "transform._target_"),
-    *("optimizer.name", "metrics.headline", "metrics.measured", "layer", "position", "steps"),
-    *("size", "learning_rate", "images", "image_count", "images_per_job", "seed", "precision"),
-)
 _OF_SWEEP = ("default_layer", "size", "images")  # in a model's config, for other keys to take up
 
 
@@ -86,6 +84,7 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Model, Natural | No
     plain = _plain(config)
     size = plain["size"]
     checks.count("size", size, *_SIZES)
+    as_chosen(plain["model"], config.hydra.runtime.choices["model"])
     model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
     _fits(model, size)
     return plain, model, natural_of(model, plain["images"], plain["image_count"], size)
@@ -134,21 +133,8 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    _whole(plain)
+    whole(plain)
     return plain  # type: ignore[return-value]
-
-
-def _whole(plain: Mapping[Any, Any]) -> None:
-    """Refuse a config that lacks what every job needs, or has a penalty's keys and no penalty."""
-    penalty = plain.get("penalty") or {}
-    keys = _KEYS + (("penalty.weight", "penalty.unit") if "_target_" in penalty else ())
-    for key in keys:
-        group, _, name = key.partition(".")
-        if group not in plain or (name and name not in plain[group]):
-            raise ValueError(f"every job needs {key}: do not remove it with ~{key}")
-    if penalty and "_target_" not in penalty:
-        given = ", ".join(f"penalty.{key}" for key in penalty)
-        raise ValueError(f"penalty=none takes no keys, got {given}: choose a penalty")
 
 
 @cache
@@ -158,6 +144,8 @@ def _model(config: str, precision: str) -> Model:
     model = instantiate({k: v for k, v in node.items() if k not in _OF_SWEEP})
     if not isinstance(model, Model):
         raise ValueError(f"model {node['_target_']} must return a fvjax.Model, got {type(model)}")
+    if precision == "tf32" and jax.default_backend() == "cpu":
+        log.warning("precision=tf32 is float32 on a CPU")
     return model.in_precision(precision)
 
 

@@ -105,7 +105,11 @@ class Executor:
                 return min((size for size in there if size >= jobs), default=max(there))
             most = many * (CPU_LANES if self.devices[0].platform == "cpu" else LANES)
             wanted = -(-jobs // -(-jobs // most))
-        used = min(many, wanted)
+        return self.shared(wanted)
+
+    def shared(self, wanted: int) -> int:
+        """So many jobs or a few more, as many on each device that is used."""
+        used = min(len(self.devices), wanted)
         return -(-wanted // used) * used
 
     def prepare(self, group: Group, pieces: Sequence[Piece], chunk: int | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -42,7 +43,8 @@ class Guard(Callback):
             chosen = _experiment(config)
             if not re.fullmatch(r"[\w=/-]+", chosen):
                 raise ValueError(f"{chosen}: one experiment is one sweep, give each its command")
-            subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])
+            raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+            subdir = str(raw["subdir"])
             if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES)]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))

@@ -80,13 +80,14 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     for job_id in places:
         if job_id in done:
             report_all(done[job_id])
+    chunk = _chunk(launcher.chunk, [len(places), *(row["chunk"] for row in done.values())])
     before = executor().compiled
     try:
         run(
             [tasks[place] for place in missing],
             [numbers[place] for place in missing],
             directory,
-            launcher.chunk,
+            chunk,
             {row["program"]: row["chunk"] for row in done.values()},
             report_all,
         )
@@ -109,6 +110,18 @@ def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig
     with open_dict(config):
         config.hydra.job.id, config.hydra.job.num = str(number), number
     return config
+
+
+def _chunk(wanted: int | None, jobs: Sequence[int]) -> int | None:
+    """The chunk that is run for the wanted one: shared evenly by the devices, and no larger than
+    the sweep, or than a chunk that ran before."""
+    if wanted is None:
+        return None
+    chunk = executor().shared(min(wanted, max(jobs)))
+    if chunk != wanted:
+        many = len(executor().devices)
+        log.info(f"chunks of {chunk}, not {wanted}: {max(jobs)} jobs on {many} devices")
+    return chunk
 
 
 def _again(directory: Path) -> str:

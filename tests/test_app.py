@@ -239,6 +239,8 @@ WRONG = {
     "direction.index=two": "an integer from 0 to 15, got 'two'",
     "images=5": "images must be a path, got 5",
     "model=googlenet model.weights=5": "weights must be a path, got 5",
+    "model.name=texturenet": "model=tiny is no texturenet: choose model=texturenet",
+    "engine.name=ray": "no key engine",
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
@@ -303,6 +305,23 @@ def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixtur
 def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[str]) -> None:
     assert app("-m", *TINY, "seed=0,1", "hydra.launcher.chunk=0") == 1
     assert "hydra.launcher.chunk must be an integer of at least 1, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("wanted", "chunk"), [(3, 4), (1000000, 6), (1, 1), (4, 4)])
+def test_a_chunk_that_cannot_be_is_told(
+    wanted: int, chunk: int, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = ("-m", *TINY, f"hydra.launcher.chunk={wanted}", "hydra.sweep.dir=some")
+    assert app(*sweep, "seed=range(0,5)") == 0
+    told = f"chunks of {chunk}, not {wanted}: 5 jobs on 2 devices" in capsys.readouterr().out
+    assert told == (wanted != chunk)
+    assert app(*sweep, "seed=range(3,7)", "hydra.launcher.resume=true") == 0
+    assert list(sweeps.load(tmp_path / "some")["chunk"].unique()) == [chunk]
+
+
+def test_tf32_on_a_cpu_is_told_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app("-m", *TINY, "precision=tf32", "seed=0,1") == 0
+    assert capsys.readouterr().out.count("precision=tf32 is float32 on a CPU") == 1
 
 
 def test_equal_jobs_run_once(app: App, tmp_path: Path) -> None:

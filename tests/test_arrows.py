@@ -37,6 +37,7 @@ HYDRA = (
     "compose",
     "grids",
     "guard",
+    "keys",
     "messages",
     "replay",
     "scoring",

@@ -65,8 +65,9 @@ class Content:
     ) -> Sourced:
         """The activation vector, its length kept, of the sum of the features' gratings."""
         features = len(vectors_of(model, layer))
-        several = isinstance(self.index, Sequence) and not isinstance(self.index, str)
-        indices = tuple(self.index) if several else (self.index,)
+        indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
+        if isinstance(self.index, str):  # which is a sequence
+            indices = (self.index,)
         if not indices:
             raise ValueError("direction.index must name at least one feature, got none")
         for index in indices:

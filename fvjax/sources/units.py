@@ -29,8 +29,9 @@ class Channel:
     ) -> Sourced:
         """The one-hot (or several-hot) covector."""
         channels = channels_of(model, layer)
-        several = isinstance(self.index, Sequence) and not isinstance(self.index, str)
-        indices = tuple(self.index) if several else (self.index,)
+        indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
+        if isinstance(self.index, str):  # which is a sequence
+            indices = (self.index,)
         if not indices:
             raise ValueError("direction.index must name at least one channel, got none")
         for index in indices:
