@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import sweeps
+from sweeps.messages import Refused
 from sweeps.paths import CONF
 from sweeps.replay import headline_of
 from sweeps.run import executor
@@ -286,6 +288,18 @@ def test_an_experiment_is_one_sweep_by_our_sweeper(
     assert app(*arguments.split()) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert sentence in line and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",)], ids=["run", "sweep"])
+def test_who_wants_a_traceback_gets_it(
+    mode: tuple[str, ...], app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises((Refused, ValueError), match="got 16") as raised:
+        app(*mode, *TINY, "direction.index=16")
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "units.py" in shown and "checks.py" in shown  # where it was found
+    assert not list(tmp_path.iterdir())
 
 
 def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,8 +32,9 @@ def image(key: Array) -> Array:
 
 def test_image_comes_first_then_layers_in_forward_order(image: Array) -> None:
     model = tiny()
-    assert list(model(image)) == ["image", "conv1", "conv2_pre_relu", "conv2", "logits"]
-    assert list(model.layers) == ["conv1", "conv2_pre_relu", "conv2", "logits"]
+    layers = ["conv1_pre_relu", "conv1", "conv2_pre_relu", "conv2", "logits"]
+    assert list(model(image)) == ["image", *layers]
+    assert list(model.layers) == layers
     np.testing.assert_array_equal(model(image)["image"], image)
 
 
