@@ -82,7 +82,7 @@ def count(name: str, value: Any, least: int = 1, most: int | None = None) -> Non
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> None:
     """Refuse a value outside `allowed`, naming the closest ones."""
     options = list(allowed)
-    if value in options:
+    if value in options and not isinstance(value, bool):  # True is equal to 1
         return
     close = difflib.get_close_matches(str(value), [str(o) for o in options], n=3, cutoff=0.5)
     shown = [str(o) for o in options[:30]] + (["..."] if len(options) > 30 else [])

@@ -64,16 +64,24 @@ def run(
                 executor().prepare(groups[near], pieces, wanted[near])
             for ended in executor().execute(group, pieces, wanted[place], progress.announce):
                 stop = interrupted()  # while this chunk was in flight; later, the next one is
-                rows = [
-                    row_of(tasks[place], numbers[place], outcome, name, directory)
-                    for place, outcome in ended
-                ]
-                write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
-                for (place, _), row in zip(ended, rows, strict=True):
-                    progress.advance(pieces[place].job.recipe.steps)
+                for row in _kept(ended, tasks, numbers, name, directory):
+                    progress.advance(row["steps"])
                     report(row)
                 if stop:
                     raise KeyboardInterrupt
+
+
+def _kept(
+    ended: Sequence[tuple[int, Outcome]],
+    tasks: Sequence[Task],
+    numbers: Sequence[int],
+    program: str,
+    directory: Path,
+) -> list[Row]:
+    """The rows of a chunk, when they are on disk."""
+    rows = [row_of(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
+    write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
+    return rows
 
 
 def program_name(key: Any) -> str:

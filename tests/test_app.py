@@ -152,7 +152,9 @@ def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -
 
 
 @pytest.mark.filterwarnings("ignore")  # optuna 2.10's own imports warn
-def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Path) -> None:
+def test_the_optuna_sweeper_gets_floats_and_few_programs(
+    app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2")
     space = ("objective.exponent=interval(0,4)", "learning_rate=choice(0.05,1e38)")
     before = executor().compiled
@@ -164,6 +166,7 @@ def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Pat
     assert set(results["status"]) == {"ok", "diverged"}  # a failed trial does not end the study
     best = OmegaConf.load(tmp_path / "search" / "optimization_results.yaml").best_value
     assert best == pytest.approx(results["dot"].min())
+    assert capsys.readouterr().out.count("means over the jobs that are ok") == 1
     strict = ("hydra.sweeper.max_failure_rate=0.0", "hydra.sweep.dir=strict")
     assert app("-m", *TINY, *search, *space, quiet, *strict) == 1
     assert "diverged" in set(sweeps.load(tmp_path / "strict")["status"])
@@ -228,6 +231,7 @@ WRONG = {
     "learning_rate=true": "learning_rate must be a number, got True",
     "objective.exponent=true": "exponent must be a number, got True",
     "penalty=orthogonal penalty.weight=false": "penalty.weight must be a number, got False",
+    "penalty=previous penalty.order=true": "unknown order True: it is one of 1, 2",
     "learning_rate=1e39": "learning_rate must be a finite number of at most 3.4e+38, got 1e+39",
     "~seed": "every job needs seed: do not remove it with ~seed",
     "~penalty": "every job needs penalty: do not remove it with ~penalty",

@@ -24,7 +24,9 @@ def contents(folder: Path) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in found}
 
 
-@pytest.mark.parametrize(("first", "second"), [(RUN, RUN), (SWEEP, SWEEP), (SWEEP, BASIC)])
+@pytest.mark.parametrize(
+    ("first", "second"), [(RUN, RUN), (SWEEP, SWEEP), (SWEEP, BASIC), (SWEEP, JOBS)]
+)
 def test_a_refused_command_leaves_results_as_they_are(
     first: tuple[str, ...], second: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
