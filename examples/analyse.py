@@ -5,8 +5,15 @@ import sys
 import sweeps
 from sweeps.table import COLUMNS
 
-results = sweeps.load(sys.argv[1])
+if len(sys.argv) != 2:
+    sys.exit("usage: python examples/analyse.py DIR, a sweep's directory")
+try:
+    results = sweeps.load(sys.argv[1])
+except ValueError as error:
+    sys.exit(f"error: {error}")
 results = results[results["status"] == "ok"]
+if "dot" not in set(results["objective"]):
+    sys.exit("error: no job with objective=dot came through, to compare the others with")
 config = [c for c in results if c not in COLUMNS]
 objective = [c for c in config if c.split("_")[0] == "objective"]
 equal = [c for c in config if c not in objective]  # pairs differ in the objective only

@@ -3,20 +3,25 @@
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 MOST_SEED = 2**32 - 1  # a random key keeps 32 bits of a seed
+_MOST = float(np.finfo(np.float32).max)  # numbers become float32
 
 
 def _number(name: str, value: Any) -> float | None:
     """The value if it is still a plain number; None for a tracer, a shape or a placeholder."""
-    if value is None or isinstance(value, (Sequence, Mapping)):  # a text is a sequence
+    if value is None or isinstance(value, (bool, Sequence, Mapping)):  # a text is a sequence
         raise ValueError(f"{name} must be a number, got {value!r}")
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+    if not isinstance(value, (int, float, np.floating, np.integer)):
         return None
-    return float(value)
+    number = float(value)
+    if math.isfinite(number) and abs(number) > _MOST:
+        raise ValueError(f"{name} must be a finite number of at most {_MOST:.1e}, got {value}")
+    return number
 
 
 def finite(name: str, value: Any) -> None:
@@ -60,6 +65,12 @@ def boolean(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be true or false, got {value!r}")
 
 
+def path(name: str, value: Any) -> None:
+    """Refuse anything but a path."""
+    if not isinstance(value, (str, PurePath)):
+        raise ValueError(f"{name} must be a path, got {value!r}")
+
+
 def count(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
     """Refuse anything but an integer of at least `least` and, if given, at most `most`."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -71,7 +82,7 @@ def count(name: str, value: Any, least: int = 1, most: int | None = None) -> Non
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> None:
     """Refuse a value outside `allowed`, naming the closest ones."""
     options = list(allowed)
-    if value in options:
+    if value in options and not isinstance(value, bool):  # True is equal to 1
         return
     close = difflib.get_close_matches(str(value), [str(o) for o in options], n=3, cutoff=0.5)
     shown = [str(o) for o in options[:30]] + (["..."] if len(options) > 30 else [])

@@ -3,8 +3,12 @@
 import sys
 
 from sweeps.app import main
+from sweeps.interrupt import INTERRUPTED, leave
 from sweeps.messages import run
 from sweeps.paths import CONF
 
 if __name__ == "__main__":
-    sys.exit(run(main, CONF))
+    status = run(main, CONF)
+    if status == INTERRUPTED:
+        leave()  # a second chunk may be in flight
+    sys.exit(status)

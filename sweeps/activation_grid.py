@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from fvjax.data.photos import read_photo
+from sweeps.messages import refusing
 from sweeps.sheet import arms
 from sweeps.table import load
 
@@ -26,7 +27,8 @@ class Tiles(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Called by Hydra."""
         directory = Path(str(config.hydra.sweep.dir))
-        write_grids(load(directory), directory / NAME)
+        with refusing():
+            write_grids(load(directory), directory / NAME)
         print(directory / NAME)
 
 

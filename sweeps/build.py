@@ -1,6 +1,7 @@
 """From a composed config to a task: a model, a job, and the columns that describe it."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,16 +26,15 @@ from sweeps.measures import SCORES, metrics_of, yardsticks
 from sweeps.natural import natural_of
 from sweeps.paths import CONF
 from sweeps.plan import Piece
-from sweeps.scoring import score_for
+from sweeps.required import OF_ENVIRONMENT, as_chosen, whole
+from sweeps.scoring import name_layer, score_for
+
+log = logging.getLogger(__name__)
 
 _POSITIONS = ("all", "center")
-_LEAST_SIZE = 16  # pixels
-_OF_SWEEP = (
-    "default_layer",
-    "size",
-    "images",
-    "judge",
-)  # in a model's config, for other keys to take up
+_SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
+# Of a model's config, for other keys to take up.
+_OF_SWEEP = ("default_layer", "size", "images", "judge")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Task:
     piece: Piece  # model, job, and how its image is measured
     sourced: Sourced  # the original direction, in the plain space
     headline: str
-    job_id: str  # hash of the resolved config and of the files that it names
+    job_id: str  # hash of what is looked at and how, and of the files that are named
     columns: dict[str, Any]  # the config as columns of the table
 
 
@@ -52,6 +52,7 @@ def build(config: DictConfig) -> Task:
     """The task of one composed config; raises ValueError in one sentence for whatever is wrong."""
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
     plain, model, natural = environment(config)
+    whole(plain)
     size = plain["size"]
     checks.choice("layer", plain["layer"], model.layers)
     checks.choice("position", plain["position"], _POSITIONS)
@@ -78,18 +79,27 @@ def build(config: DictConfig) -> Task:
     job = leaves(Job(recipe=recipe, direction=direction, key=key))
     measures = yardsticks(plain, model, sourced, natural, judge) if measured else ()
     piece = Piece(moved, job, measured, *measures)
-    job_id = identity([choices_of(plain, choices), plain])
+    job_id = identity([choices_of(plain, choices), _resolved(plain, model, sourced)])
     return Task(piece, sourced, headline, job_id, columns(plain, choices))
 
 
 def environment(config: DictConfig) -> tuple[dict[str, Any], Model, Natural | None]:
     """The resolved config, the network that it names, and the reference images through it."""
     plain = _plain(config)
+    whole(plain, OF_ENVIRONMENT)
     size = plain["size"]
-    checks.count("size", size, _LEAST_SIZE)
+    checks.count("size", size, *_SIZES)
+    as_chosen(plain["model"], config.hydra.runtime.choices["model"])
     model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
     _fits(model, size)
     return plain, model, natural_of(model, plain["images"], plain["image_count"], size)
+
+
+def _resolved(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> dict[str, Any]:
+    """The config with the layers that are looked at, whether they were named or left out."""
+    penalty = dict(plain["penalty"])
+    name_layer(penalty, model, sourced)
+    return {**plain, "layer": sourced.direction.layer, "penalty": penalty}
 
 
 def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) -> Sourced:
@@ -138,6 +148,8 @@ def _model(config: str, precision: str) -> Model:
     model = instantiate({k: v for k, v in node.items() if k not in _OF_SWEEP})
     if not isinstance(model, Model):
         raise ValueError(f"model {node['_target_']} must return a fvjax.Model, got {type(model)}")
+    if precision == "tf32" and jax.default_backend() == "cpu":
+        log.warning("precision=tf32 is float32 on a CPU")
     return model.in_precision(precision)
 
 

@@ -1,8 +1,6 @@
 """All mistakes of a sweep at once, before anything is compiled or written."""
 
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +11,6 @@ from fvjax.models.model import Model
 from fvjax.recipe import Job
 from fvjax.score import score_of
 from sweeps.build import Task, build
-from sweeps.lock import LOCK
 from sweeps.messages import explain
 from sweeps.paths import CONF
 from sweeps.plan import signature
@@ -21,30 +18,49 @@ from sweeps.plan import signature
 _MOST_NAMED = 20  # jobs named for one mistake
 
 
-def build_all(configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[Task]:
-    """The tasks of all jobs, or one ValueError that names every wrong job's overrides."""
+def attempt(compose: Callable[..., DictConfig], *arguments: object) -> Any:
+    """The config or, for `build_all` to name, the error that composing it raised."""
+    try:
+        return compose(*arguments)
+    except Exception as error:
+        return error
+
+
+def build_all(
+    configs: Sequence[DictConfig | Exception], job_overrides: Sequence[Sequence[str]]
+) -> list[Task]:
+    """The tasks of all jobs, or one ValueError that names every wrong job's overrides.
+
+    Args:
+        configs: of every job; an error where it could not be composed.
+        job_overrides: of every job.
+    """
     tasks: dict[int, Task] = {}
-    wrong: dict[int, str] = {}
+    wrong: dict[int, Exception] = {}
     for place, config in enumerate(configs):
         try:
+            if isinstance(config, Exception):
+                raise config
             tasks[place] = build(config)
         except Exception as error:
-            wrong[place] = explain(error, CONF)
+            wrong[place] = error
     wrong |= _dry_run(tasks)
     if not wrong:
         return list(tasks.values())
+    said = {key: explain(error, CONF) for key, error in {id(e): e for e in wrong.values()}.items()}
+    texts = {place: said[id(error)] for place, error in wrong.items()}
     lines = []
-    for text in dict.fromkeys(wrong.values()):
-        names = [" ".join(filter_overrides(job_overrides[p])) for p in wrong if wrong[p] == text]
+    for text in dict.fromkeys(texts.values()):
+        names = [" ".join(filter_overrides(job_overrides[p])) for p in texts if texts[p] == text]
         named = [name for name in names if name][:_MOST_NAMED]
         more = f" and {len(names) - len(named)} more" if len(names) > len(named) > 0 else ""
         lines.append(f"{text} [{'; '.join(named)}{more}]" if named else text)
-    raise ValueError("\n".join(lines))
+    raise ValueError("\n".join(lines)) from next(iter(wrong.values()))
 
 
-def _dry_run(tasks: dict[int, Task]) -> dict[int, str]:
+def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
     """What is wrong with the shapes of tasks, by place, found without compiling."""
-    seen: dict[Any, str | None] = {}
+    seen: dict[Any, Exception | None] = {}
     for task in tasks.values():
         key = signature(task.piece.model, task.piece.job)
         if key not in seen:
@@ -52,9 +68,11 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, str]:
                 jax.eval_shape(_first_look, task.piece.model, task.piece.job)
                 seen[key] = None
             except (TypeError, ValueError) as error:
-                seen[key] = str(error).splitlines()[0]
+                short = ValueError(str(error).splitlines()[0])  # JAX's go on for many
+                short.__cause__ = error
+                seen[key] = short
     found = {place: seen[signature(t.piece.model, t.piece.job)] for place, t in tasks.items()}
-    return {place: text for place, text in found.items() if text is not None}
+    return {place: error for place, error in found.items() if error is not None}
 
 
 def _first_look(model: Model, job: Job) -> Any:
@@ -62,17 +80,3 @@ def _first_look(model: Model, job: Job) -> Any:
     recipe = job.recipe
     image = recipe.decode(recipe.init(job.key))
     return score_of(model, job, image, lambda seen, number: recipe.transform(job.key, seen))
-
-
-def discard(directory: Path) -> None:
-    """Take away what Hydra wrote for a refused job or sweep, where there is nothing else."""
-    hydra = {directory / name for name in (".hydra", "multirun.yaml", LOCK)}
-    hydra |= {*(directory / ".hydra").glob("*.yaml")}
-    hydra |= {path for path in directory.glob("*.log") if path.stat().st_size == 0}
-    if not directory.is_dir() or {*directory.rglob("*")} - hydra:
-        return
-    shutil.rmtree(directory)
-    for folder in directory.absolute().parents:
-        if Path.cwd() not in folder.parents or any(folder.iterdir()):
-            break
-        folder.rmdir()

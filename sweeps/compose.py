@@ -11,7 +11,9 @@ from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ class Composer:
     the values. Hydra composes the first job of a kind; for the others the values are replaced in a
     copy of it. The first quick result for every set of keys is compared with Hydra's own: a set for
     which they differ is left to Hydra, as are all other overrides (`+`, `~`, lists, `hydra.`,
-    packages) and every error.
+    packages) and every error but that a key or an option is not there, whatever the values.
 
     Attributes:
         quick: how many configs were composed quickly.
@@ -38,6 +40,7 @@ class Composer:
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
         self._first: dict[tuple[Any, ...], bytes] = {}
+        self._lacking: dict[tuple[Any, ...], ConfigCompositionException] = {}
         self._agrees: dict[tuple[str, ...], bool] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -59,8 +62,15 @@ class Composer:
         # With the job's overrides, this is all that Hydra's loader reads of the master config.
         master = (master_config.hydra.job.config_name, *master_config.hydra.overrides.hydra)
         kind = (master, tuple(groups), keys)
+        if kind in self._lacking:
+            raise self._lacking[kind]
         if kind not in self._first:
-            config = self._compose(master_config, sweep_overrides)
+            try:
+                config = self._compose(master_config, sweep_overrides)
+            except ConfigCompositionException as error:
+                if _is_lack(error):
+                    self._lacking[kind] = error
+                raise
             self._first[kind] = pickle.dumps(config)
             return config
         if not self._agrees.get(keys, True):
@@ -121,6 +131,12 @@ class Composer:
             chosen = key in master.hydra.runtime.choices
             self._groups[key] = chosen or bool(self._loader.get_group_options(key))
         return self._groups[key]
+
+
+def _is_lack(error: ConfigCompositionException) -> bool:
+    """Whether a key or an option is not there."""
+    keys = (ConfigKeyError, ConfigAttributeError)
+    return isinstance(error, MissingConfigException) or isinstance(error.__cause__, keys)
 
 
 def _is_plain(override: Override) -> bool:

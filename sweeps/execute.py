@@ -117,7 +117,11 @@ class Executor:
                 return min((size for size in there if size >= jobs), default=max(there))
             most = many * (CPU_LANES if self.devices[0].platform == "cpu" else LANES)
             wanted = -(-jobs // -(-jobs // most))
-        used = min(many, wanted)
+        return self.shared(wanted)
+
+    def shared(self, wanted: int) -> int:
+        """So many jobs or a few more, as many on each device that is used."""
+        used = min(len(self.devices), wanted)
         return -(-wanted // used) * used
 
     def prepare(self, group: Group, pieces: Sequence[Piece], chunk: int | None = None) -> int:
@@ -182,8 +186,7 @@ class Executor:
                     waiting = deque(chunks(sorted(left), size))
                     flights.clear()
                     continue
-                text = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-                outcomes = [Outcome(error=text, chunk=size) for _ in members]
+                outcomes = [Outcome(error=told(error), chunk=size) for _ in members]
             yield list(zip(members, outcomes, strict=True))
 
     def _smaller(self, error: Exception, size: int) -> int:
@@ -274,6 +277,13 @@ def spread(function: Any, mesh: Mesh, inputs: int) -> Any:
     )
     # The shardings let a compiled program take arrays wherever they were made.
     return jax.jit(sharded, in_shardings=(whole, *[split] * inputs))
+
+
+def told(error: Exception) -> str:
+    """An error in one line: its first, or the last where that one only announces a traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    line = lines[-1] if lines[0].endswith("Traceback (most recent call last):") else lines[0]
+    return f"{type(error).__name__}: {line}".removesuffix(": ")
 
 
 def memory_of(device: Any) -> int | None:

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from sweeps.sheet import arms, not_shown, write_sheet
+from sweeps.sheet import arms, not_shown, rows, write_sheet
 from sweeps.table import RESULTS, consolidate, holds_results
 
+# In 80 letters there is room for four numbers and for words of so many letters.
+_WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4
 _SHOWN = ("score", "dot", "cosine", "orthogonal")
 
 
@@ -32,14 +34,23 @@ def finish(directory: Path) -> None:
 def summary(results: pd.DataFrame) -> Table:
     """Mean metrics of the jobs that are ok, the headline's among them, by what differs."""
     headlines = results["metrics_headline"].dropna() if "metrics_headline" in results else ()
-    shown = [name for name in dict.fromkeys([*_SHOWN, *headlines]) if name in results]
-    whole = Column(overflow="fold")  # two arms cut short may look the same
-    table = Table(whole, "jobs", "left out", *shown, title="means over the jobs that are ok")
-    table.box, table.pad_edge = SIMPLE, False  # room for the arms in 80 letters
-    for arm, jobs in results.groupby(arms(results), sort=False):
-        good = jobs[jobs["status"] == "ok"]
-        others = jobs["status"].drop(good.index).value_counts()
+    shown = [name for name in dict.fromkeys([*headlines, *_SHOWN]) if name in results][:_NUMBERS]
+    named, good = arms(results), results["status"] == "ok"
+    words = [len(word) for arm in named.unique() for word in arm.split()]
+    # Two arms cut short may look the same, and so may numbers.
+    whole = Column(overflow="fold", min_width=min(_WORD, max(words, default=0)))
+    numbers = [Column(name, overflow="fold", min_width=_NUMBER) for name in shown]
+    omitted = [] if good.all() else ["left out"]
+    table = Table(whole, "jobs", *omitted, *numbers, title="means over the jobs that are ok")
+    table.box, table.pad_edge, table.padding = SIMPLE, False, 0  # for 80 letters
+    for arm, jobs in results.groupby(named, sort=False):
+        others = jobs.loc[~good[jobs.index], "status"].value_counts()
         left_out = ", ".join(f"{count} {status}" for status, count in others.items())
-        means = [f"{m:.3g}" if pd.notna(m) else "" for m in (good[name].mean() for name in shown)]
-        table.add_row(Text(str(arm) or "all"), str(len(jobs)), left_out, *means)
+        means = [jobs.loc[good[jobs.index], name].mean() for name in shown]
+        cells = [f"{mean:.3g}" if pd.notna(mean) else "" for mean in means]
+        count = [str(len(jobs)), *([left_out] if omitted else [])]
+        table.add_row(Text(str(arm) or "all"), *count, *cells)
+    averaged = rows(results)[good].groupby(named[good]).agg(frozenset)
+    if averaged.nunique() > 1:
+        table.caption = "not over the same directions and seeds in every row"
     return table

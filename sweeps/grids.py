@@ -54,7 +54,7 @@ def _choices(grid: Mapping[str, Any], parser: OverridesParser) -> dict[str, list
     for key, value in grid.items():
         values = value if isinstance(value, list | tuple) else [value]
         if not values:
-            raise ValueError(f"{key} in a grid must have at least one value, got []")
+            raise ValueError(f"{key} must have at least one value, got []")
         overrides = parser.parse_overrides([f"{key}={_text(one)}" for one in values])
         choices[_name(overrides[0])] = [one for override in overrides for one in _each(override)]
     return choices
@@ -72,7 +72,10 @@ def _each(override: Override) -> list[str]:
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():
         raise ValueError(f"a grid needs separate values, got the interval {override.input_line}")
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    if not values:
+        raise ValueError(f"{key} must have at least one value, got {override.input_line}")
+    return values
 
 
 def _text(value: Any) -> str:

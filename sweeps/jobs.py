@@ -9,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from sweeps.check import attempt
 from sweeps.compose import Composer
 from sweeps.grids import expand
 from sweeps.paths import CONF
@@ -20,7 +21,7 @@ class Jobs:
 
     master: DictConfig
     overrides: list[list[str]]
-    configs: list[DictConfig]
+    configs: list[Any]  # or an error where one could not be composed
 
 
 def jobs_of(arguments: Sequence[str]) -> Jobs:
@@ -32,5 +33,5 @@ def jobs_of(arguments: Sequence[str]) -> Jobs:
         task = [str(one) for one in master.hydra.overrides.task]
         overrides = expand(sweeper["grids"], sweeper["params"], task, loader, sweeper["times"])
         composer = Composer(loader)
-        configs = [composer.load_sweep_config(master, one) for one in overrides]
+        configs = [attempt(composer.load_sweep_config, master, one) for one in overrides]
     return Jobs(master, overrides, configs)

@@ -10,7 +10,6 @@ from typing import Any
 
 from hydra.core.utils import (
     JobReturn,
-    JobStatus,
     configure_log,
     filter_overrides,
     run_job,
@@ -20,53 +19,16 @@ from omegaconf import DictConfig, open_dict
 
 from fvjax import checks
 from sweeps.build import Task
-from sweeps.check import build_all, discard
+from sweeps.check import attempt, build_all
+from sweeps.claim import claim
 from sweeps.finish import finish
-from sweeps.lock import locked
+from sweeps.replay import BAD, Replay, returned
 from sweeps.run import Row, executor, run
 from sweeps.table import holds_results, load
 
 log = logging.getLogger(__name__)
 
 _MOST_NAMED = 20  # jobs that did not come through
-_BAD = ("failed", "diverged")
-
-
-class Replay:
-    """The task of a job that has run: returns its headline metric or raises its error.
-
-    Pickles as the task itself, so that Hydra's rerun of a pickled job computes.
-    """
-
-    def __init__(self, task: Any, row: Row, headline: str) -> None:
-        """Take the job's row."""
-        self.task, self.row, self.headline = task, row, headline
-
-    def __call__(self, config: DictConfig) -> float:
-        """What the job returns to Hydra."""
-        return headline_of(self.row, self.headline)
-
-    def __reduce__(self) -> Any:
-        """Be the original task again."""
-        return _itself, (self.task,)
-
-
-def _itself(task: Any) -> Any:
-    return task
-
-
-def headline_of(row: Row, headline: str) -> float:
-    """The metric that a sweeper sees.
-
-    Raises:
-        RuntimeError: the job failed or diverged, or the metric is null. (NaN instead would end an
-            Optuna study; a failed trial does not.)
-    """
-    if row["status"] in _BAD:
-        raise RuntimeError(f"the job {row['status']}: {row['error']}")
-    if row.get(headline) is None:
-        raise RuntimeError(f"the job has no {headline}, which metrics.headline asks for")
-    return float(row[headline])
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -80,24 +42,17 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     config = launcher.config
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(str(config.hydra.sweep.dir))
-    with locked(directory):
-        return _launch(launcher, job_overrides, first, directory)
-
-
-def _launch(
-    launcher: Any, job_overrides: Sequence[Sequence[str]], first: int, directory: Path
-) -> list[JobReturn]:
-    config = launcher.config
-    try:
-        if launcher.chunk is not None:
-            checks.count("hydra.launcher.chunk", launcher.chunk)
-        checks.choice("hydra.launcher.records", launcher.records, ("full", "table"))
-        known, taken = _known(directory, launcher.resume or first > 0)
-        configs = [_compose(launcher, o, first + i) for i, o in enumerate(job_overrides)]
-        tasks = build_all(configs, job_overrides)
-    except ValueError:
-        discard(directory)
-        raise
+    claim(directory)
+    if not job_overrides:  # Hydra's own sweeper makes none of `range(0,0)`
+        raise ValueError("the sweep has no jobs")
+    if launcher.chunk is not None:
+        checks.count("hydra.launcher.chunk", launcher.chunk)
+    checks.choice("hydra.launcher.records", launcher.records, ("full", "table"))
+    known, taken = _known(directory)
+    numbered = enumerate(job_overrides, first)
+    configs = [attempt(_compose, launcher, one, number) for number, one in numbered]
+    tasks = build_all(configs, job_overrides)
+    claim(directory, finish)
     numbers = _numbers(tasks, known, taken, first)
     done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
     places: dict[str, list[int]] = {}  # equal jobs run once
@@ -109,7 +64,7 @@ def _launch(
     def report(place: int, row: Row) -> None:
         rows[place] = row
         if launcher.records == "table":
-            returns[place] = _returned(job_overrides[place], row, tasks[place].headline)
+            returns[place] = returned(job_overrides[place], row, tasks[place].headline)
             return
         composed = _compose(launcher, job_overrides[place], numbers[place])
         returns[place] = run_job(
@@ -129,21 +84,21 @@ def _launch(
     for job_id in places:
         if job_id in done:
             report_all(done[job_id])
+    chunk = _chunk(launcher.chunk, [len(places), *(row["chunk"] for row in done.values())])
     before = executor().compiled
     try:
         run(
             [tasks[place] for place in missing],
             [numbers[place] for place in missing],
             directory,
-            launcher.chunk,
+            chunk,
             {row["program"]: row["chunk"] for row in done.values()},
             report_all,
         )
     except KeyboardInterrupt:
-        log.warning(f"interrupted; to go on: {_again(directory)}")
+        if len(returns) < len(tasks):
+            log.warning(f"interrupted; to go on: {_again(directory)}")
         raise
-    finally:
-        finish(directory)
     log.info(
         f"{len(places)} jobs: {len(missing)} run, {len(places) - len(missing)} there before; "
         f"{executor().compiled - before} programs compiled"
@@ -151,16 +106,6 @@ def _launch(
     ended = [returns[i] for i in range(len(tasks))]
     _warn(ended, [rows[i] for i in range(len(tasks))])
     return ended
-
-
-def _returned(overrides: Sequence[str], row: Row, headline: str) -> JobReturn:
-    """What Hydra's `run_job` would return, without a directory for the job."""
-    done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
-    try:
-        done.return_value = headline_of(row, headline)
-    except RuntimeError as error:
-        done.status, done.return_value = JobStatus.FAILED, error
-    return done
 
 
 def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig:
@@ -171,6 +116,18 @@ def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig
     return config
 
 
+def _chunk(wanted: int | None, jobs: Sequence[int]) -> int | None:
+    """The chunk that is run for the wanted one: shared evenly by the devices, and no larger than
+    the sweep, or than a chunk that ran before."""
+    if wanted is None:
+        return None
+    chunk = executor().shared(min(wanted, max(jobs)))
+    if chunk != wanted:
+        many = len(executor().devices)
+        log.info(f"chunks of {chunk}, not {wanted}: {max(jobs)} jobs on {many} devices")
+    return chunk
+
+
 def _again(directory: Path) -> str:
     """The command that goes on with the sweep of this process."""
     more = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
@@ -179,15 +136,10 @@ def _again(directory: Path) -> str:
     return shlex.join(["python", "-m", "sweeps", *given, *more])
 
 
-def _known(directory: Path, resume: bool) -> tuple[dict[str, Row], set[int]]:
+def _known(directory: Path) -> tuple[dict[str, Row], set[int]]:
     """Rows that the directory holds already, by job id, and the numbers that are taken."""
     if not holds_results(directory):
         return {}, set()
-    if not resume:
-        raise ValueError(
-            f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to run what "
-            "is missing or failed, or choose another hydra.sweep.dir"
-        )
     rows = load(directory).replace({float("nan"): None}).to_dict("records")
     known = {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
     return known, {int(row["job"]) for row in rows}
@@ -207,7 +159,7 @@ def _numbers(
 
 def _warn(returns: Sequence[JobReturn], rows: Sequence[Row]) -> None:
     """Name the jobs that did not come through, each with what became of it."""
-    bad = [i for i, row in enumerate(rows) if row["status"] in _BAD]
+    bad = [i for i, row in enumerate(rows) if row["status"] in BAD]
     for i in bad[:_MOST_NAMED]:
         names = " ".join(filter_overrides(returns[i].overrides or []))
         why = f": {rows[i]['error']}" if rows[i]["error"] else ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import (
@@ -16,7 +16,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -25,10 +25,30 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
-"""The errors that a wrong config or command line raises."""
+from sweeps.interrupt import INTERRUPTED
+from sweeps.keys import allowed, no_key
+from sweeps.paths import CONF
+
+EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError)
+"""The errors that a wrong config or command line raises, or a full disk."""
 
 FULL = "HYDRA_FULL_ERROR"
+
+
+class Refused(BaseException):
+    """What was asked for cannot be: the application ends.
+
+    Not an Exception: Hydra takes one of a callback for a warning and adds lines to one of a job.
+    """
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Within it an expected error is the end of the application."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise Refused(explain(error, CONF)) from error
 
 
 def run(main: Callable[[], object], config_dir: str | Path) -> int:
@@ -42,11 +62,11 @@ def run(main: Callable[[], object], config_dir: str | Path) -> int:
     os.environ[FULL] = "1"  # Hydra raises errors again only so; otherwise it prints them and exits
     try:
         main()
-    except EXPECTED as error:
+    except (*EXPECTED, Refused) as error:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130  # as shells count it
+        return INTERRUPTED
     finally:
         os.environ.pop(FULL, None)
     return 0
@@ -84,9 +104,13 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
             return f"{error.full_key} has no value: give {error.full_key}=..."
         case OmegaConfBaseException():
             return ": ".join(filter(None, [error.full_key, _first_line(error)]))
-        case HydraException() | YAMLError() | ImportError():
+        case OSError() if error.strerror and error.filename:
+            return f"{error.strerror}: {error.filename}"
+        case HydraException() | YAMLError() | ImportError() | OSError():
             return _joined(error)
         case ValueError() if type(error) is ValueError:
+            return str(error)
+        case Refused():
             return str(error)
     return None
 
@@ -111,7 +135,7 @@ def _no_option(error: MissingConfigException, config_dir: Path) -> str:
     if not group:
         return f"no config {name!r} in {config_dir}"
     options = error.options or sorted(path.stem for path in (config_dir / group).glob("*.yaml"))
-    return f"{group} has no option {name!r}: {_allowed(name, options)}"
+    return f"{group} has no option {name!r}: {allowed(name, options)}"
 
 
 def _not_composed(error: ConfigCompositionException, config_dir: Path) -> str | None:
@@ -119,75 +143,19 @@ def _not_composed(error: ConfigCompositionException, config_dir: Path) -> str | 
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
         node = cause.parent_node
         present = [str(key) for key in node] if isinstance(node, DictConfig) else []
-        return _no_key(cause.full_key, present, config_dir)
+        return no_key(cause.full_key, present, config_dir)
+    if "full_key: hydra.sweeper.grids" in text:  # an experiment's, and another sweeper is chosen
+        return "a union of grids is for hydra/sweeper=grids alone: leave the other sweeper out"
     if match := re.match(r"Error merging override (.+)", text):
         return f"{match[1]}: {_first_line(cause)}" if cause else match[1]
     if match := re.match(r"Could not delete .*?'([^'=]+)' does not exist", text):
-        return _no_key(match[1], [], config_dir)
+        return no_key(match[1], [], config_dir)
     if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", text):
         return f"{match[1]} is several values: add -m for a sweep, or write [1,2] for a list"
     if match := re.match(r"You must specify '(.+?)'", text):
         options = [line.strip() for line in text.splitlines()[2:]]
         return f"{match[1]} must be chosen: allowed: {', '.join(options)}"
     return _joined(error)
-
-
-def _no_key(given: str, present: list[str], config_dir: Path) -> str:
-    """Says that there is no such key, and which there are: in the config and in other options."""
-    parent, _, name = given.rpartition(".")
-    files = _keys(config_dir)
-    siblings = {key.rpartition(".")[2]: key for key in files if key.rpartition(".")[0] == parent}
-    if files.get(given) and name not in present:
-        return f"{given} is a key of {' and of '.join(sorted(files[given]))} only"
-    names = sorted(one for one in {*present, *siblings} - {"hydra"} if not one.startswith("_"))
-    if parent and not names:
-        return f"no key {given}: {parent} is a single value"
-    if not parent or _closest(name, names) is None:  # a right key in the wrong place, `index=3`?
-        names = [key for key in files if key.endswith(f".{name}")] or names
-    owners = {one: files[key] for one, key in siblings.items() if one not in present}
-    return f"no key {given}: {_allowed(name, names, owners)}"
-
-
-def _keys(config_dir: Path) -> dict[str, set[str]]:
-    """All keys of the config files, and the options that have each; none for keys always there."""
-    keys: dict[str, set[str]] = {}
-    for path in sorted(config_dir.rglob("*.yaml")):
-        group = path.parent.relative_to(config_dir).as_posix()
-        package = "" if group == "." else group.replace("/", ".")
-        if package:
-            keys.setdefault(package, set())
-        try:
-            content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-        except (YAMLError, OSError):
-            continue  # Hydra complains of it when it is chosen
-        if "@package _global_" in path.read_text():
-            continue  # an experiment: it only sets what other files declare
-        for key in _dotted(content, f"{package}." if package else ""):
-            keys.setdefault(key, set()).update([f"{group}={path.stem}"] if package else [])
-    return keys
-
-
-def _dotted(content: object, prefix: str) -> Iterator[str]:
-    if isinstance(content, dict):
-        for key, value in content.items():
-            if prefix or key not in ("defaults", "hydra"):
-                yield f"{prefix}{key}"
-                yield from _dotted(value, f"{prefix}{key}.")
-
-
-def _allowed(name: str, names: Sequence[str], owners: Mapping[str, set[str]] | None = None) -> str:
-    closest, owners = _closest(name, names), owners or {}
-    guess = f"did you mean {closest}? " if closest else ""
-    listed = [
-        f"{one} (of {' or '.join(sorted(owners[one]))})" if owners.get(one) else one
-        for one in names
-    ]
-    return f"{guess}allowed: {', '.join(listed)}"
-
-
-def _closest(name: str, names: Sequence[str]) -> str | None:
-    lower = {one.rpartition(".")[2].lower(): one for one in names}
-    return next((lower[one] for one in difflib.get_close_matches(name.lower(), lower, 1)), None)
 
 
 def _first_line(error: BaseException) -> str:

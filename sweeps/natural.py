@@ -3,6 +3,7 @@
 import logging
 from functools import cache
 
+from fvjax import checks
 from fvjax.data.reference import Reference
 from fvjax.models.model import Model
 from fvjax.natural import Natural
@@ -21,6 +22,7 @@ def natural_of(model: Model, images: str | None, count: int, size: int) -> Natur
     """
     if images is None:
         return None
+    checks.path("images", images)
     if images.endswith(SUFFIX):
         return read_collected(model, images, size)
     reference = Reference(images, size, count)

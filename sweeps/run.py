@@ -15,11 +15,13 @@ from PIL import Image
 from fvjax.gauge import standing
 from sweeps.build import Task
 from sweeps.execute import Executor, Outcome
+from sweeps.interrupt import interruptible
 from sweeps.plan import plan
 from sweeps.progress import Progress
 from sweeps.table import METRICS, write_part
 
 Row = dict[str, Any]
+PICTURES = "images"
 
 
 @cache
@@ -45,24 +47,41 @@ def run(
         chunk: jobs per program; None for a fitting number.
         chunk_of: for programs that ran before, their chunk: a resumed sweep repeats the same sums.
         report: called with the row of every task as its chunk ends.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the chunk that was in flight is on disk and reported.
     """
     pieces = [task.piece for task in tasks]
     groups = plan(pieces)
-    with Progress(sum(piece.job.recipe.steps for piece in pieces)) as progress:
+    total = sum(piece.job.recipe.steps for piece in pieces)
+    with interruptible() as interrupted, Progress(total) as progress:
         names = [program_name(group.signature) for group in groups]
         wanted = [chunk if chunk is not None else (chunk_of or {}).get(name) for name in names]
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
+            if interrupted():  # between two groups nothing is in flight
+                raise KeyboardInterrupt
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], pieces, wanted[near])
             for ended in executor().execute(group, pieces, wanted[place], progress.announce):
-                rows = [
-                    row_of(tasks[place], numbers[place], outcome, name, directory)
-                    for place, outcome in ended
-                ]
-                write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
-                for (place, _), row in zip(ended, rows, strict=True):
-                    progress.advance(pieces[place].job.recipe.steps)
+                stop = interrupted()  # while this chunk was in flight; later, the next one is
+                for row in _kept(ended, tasks, numbers, name, directory):
+                    progress.advance(row["steps"])
                     report(row)
+                if stop:
+                    raise KeyboardInterrupt
+
+
+def _kept(
+    ended: Sequence[tuple[int, Outcome]],
+    tasks: Sequence[Task],
+    numbers: Sequence[int],
+    program: str,
+    directory: Path,
+) -> list[Row]:
+    """The rows of a chunk, when they are on disk."""
+    rows = [row_of(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
+    write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
+    return rows
 
 
 def program_name(key: Any) -> str:
@@ -78,7 +97,7 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     status, error = _fate(outcome)
     row |= {"status": status, "error": error} | task.columns
     row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
-    row |= {"kind": task.sourced.kind} | dict.fromkeys(METRICS)
+    row |= {"kind": task.sourced.kind} | dict.fromkeys((*METRICS, "content"))
     if result is not None:
         metrics: dict[str, Any] = {"first_score": result.first_score, "score": result.score}
         metrics |= outcome.metrics
@@ -126,7 +145,7 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
         pixels = np.concatenate(list(pixels), 1)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
-    path = directory / "images" / f"{number}.png"
+    path = directory / PICTURES / f"{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(buffer.getvalue())

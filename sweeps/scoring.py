@@ -36,7 +36,7 @@ def score_for(
         checks.not_negative("penalty.weight", weight)
         checks.choice("penalty.unit", unit, _UNITS)
         model = _whitened(penalty, model, sourced, natural)
-        _name_layer(penalty, model, sourced)
+        name_layer(penalty, model, sourced)
         term: Objective = instantiate(penalty)
         if unit == "natural":
             term = _in_natural_units(term, sourced, needed("penalty.unit=natural", natural))
@@ -83,7 +83,7 @@ def _whitened(
     return whiten(model, needed("penalty=mahalanobis", natural), layer, shrinkage)
 
 
-def _name_layer(penalty: dict[str, Any], model: Model, sourced: Sourced) -> None:
+def name_layer(penalty: dict[str, Any], model: Model, sourced: Sourced) -> None:
     """The layer before the direction's, where none is named."""
     if "layer" not in penalty:
         return

@@ -2,9 +2,10 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from textwrap import fill
+from textwrap import fill, wrap
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ _SMOOTH = Image.Resampling.LANCZOS
 _GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
 _SIDES = 112, 160  # least and most pixels of a tile
 _MOST = 24, 60  # columns and rows on one sheet
+_LETTER = 7  # pixels, of the widest common ones
+_LINES = 7  # of a label: beside a tile there is room for no more
 _GROUPS = ("objective", "penalty", "space", "parameterization", "transform", "optimizer", "model")
 _MARKS = {  # status -> what the legend says, colour
     "failed": ("red: failed", (200, 0, 0)),
@@ -163,8 +166,8 @@ def draw(
     """Write a canvas of tiles with a name for each row and column."""
     dpi, line = 100, 0.14  # inches of a line of text
     step = (canvas.shape[0] - _GAP) // len(names)
-    heads = [fill(arm, step // 6, break_on_hyphens=False) for arm in columns]  # 6 pixels a letter
-    names = [fill(name, 36, break_on_hyphens=False) for name in names]
+    heads = [_label(arm, step // _LETTER) for arm in columns]
+    names = [_label(name, 230 // _LETTER) for name in names]
     corner = "\n".join(fill(note, 50) for note in notes)
     lines = max(text.count("\n") + 1 for text in (*heads, corner))
     left, top = 2.4, max(0.7, line * lines + 0.1)  # inches of labels
@@ -182,5 +185,14 @@ def draw(
     axes.spines[:].set_visible(False)
     figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
     partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", facecolor="white")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # it draws a box instead
+        figure.savefig(partial, format="png", facecolor="white")
     partial.replace(path)
+
+
+def _label(text: str, width: int) -> str:
+    """Lines of so many letters; of a text too long for its place, the beginning and the end."""
+    lines = wrap(text, width, break_on_hyphens=False)
+    kept = lines if len(lines) <= _LINES else [*lines[: _LINES // 2], "...", *lines[-_LINES // 2 :]]
+    return "\n".join(kept)

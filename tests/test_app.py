@@ -5,50 +5,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import traceback
 from pathlib import Path
 
-import absl.logging
 import numpy as np
 import pandas as pd
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
+from conftest import App
 from omegaconf import OmegaConf
 from PIL import Image
 
 import fvjax
 import sweeps
-from sweeps.app import main
-from sweeps.launch import headline_of
-from sweeps.lock import locked
-from sweeps.messages import run
+from sweeps.messages import Refused
 from sweeps.paths import CONF
+from sweeps.replay import headline_of
 from sweeps.run import executor
 from sweeps.table import COLUMNS
 
 TINY = ("model=tiny", "steps=3")
-App = Callable[..., int]
-
-
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
-    """`python -m sweeps ...` in this process, so that programs are compiled once; exit status."""
-    monkeypatch.chdir(tmp_path)
-    # When Hydra sets up logging, absl (imported by optax) would close pytest's captured stderr.
-    absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
-
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
-        try:
-            return run(main, CONF)
-        except SystemExit as end:
-            return int(end.code or 0)
-        finally:
-            GlobalHydra.instance().clear()
-            HydraConfig.instance().cfg = None
-
-    return call
 
 
 def test_a_single_run_writes_what_a_sweep_writes(app: App, tmp_path: Path) -> None:
@@ -191,13 +166,10 @@ def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -
 
 
 @pytest.mark.filterwarnings("ignore")  # optuna 2.10's own imports warn
-def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Path) -> None:
-    search = (
-        "hydra/sweeper=optuna",
-        "hydra.sweeper.n_trials=6",
-        "hydra.sweeper.n_jobs=2",
-        "hydra.sweeper.max_failure_rate=1.0",
-    )
+def test_the_optuna_sweeper_gets_floats_and_few_programs(
+    app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2")
     space = ("objective.exponent=interval(0,4)", "learning_rate=choice(0.05,1e38)")
     before = executor().compiled
     quiet = "hydra.sweeper.sampler.seed=0"
@@ -208,6 +180,20 @@ def test_the_optuna_sweeper_gets_floats_and_few_programs(app: App, tmp_path: Pat
     assert set(results["status"]) == {"ok", "diverged"}  # a failed trial does not end the study
     best = OmegaConf.load(tmp_path / "search" / "optimization_results.yaml").best_value
     assert best == pytest.approx(results["dot"].min())
+    assert capsys.readouterr().out.count("means over the jobs that are ok") == 1
+    strict = ("hydra.sweeper.max_failure_rate=0.0", "hydra.sweep.dir=strict")
+    assert app("-m", *TINY, *search, *space, quiet, *strict) == 1
+    assert "diverged" in set(sweeps.load(tmp_path / "strict")["status"])
+
+
+@pytest.mark.parametrize("mode", [(), ("-m", "hydra/sweeper=basic", "seed=0,1")])
+def test_a_job_that_failed_ends_other_sweepers_and_runs_in_one_sentence(
+    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*mode, *TINY, "learning_rate=1e38") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "error: the job diverged: a step was not finite"
+    assert not mode or (len(said) == 2 and "learning_rate=1e+38" in said[0])
 
 
 def test_python_m_sweeps_as_its_user_types_it(tmp_path: Path) -> None:
@@ -272,7 +258,8 @@ WRONG = {
     "objective.exponent=nan": "exponent must be a finite number",
     "objective.exponent=high": "exponent must be a number, got 'high'",
     "steps=0": "steps must be an integer of at least 1, got 0",
-    "size=15": "size must be an integer of at least 16, got 15",
+    "size=15": "size must be an integer from 16 to 4096, got 15",
+    "size=3000000": "size must be an integer from 16 to 4096, got 3000000",
     "learning_rate=0": "learning_rate must be a positive finite number, got 0",
     "position=middle": "it is one of all, center",
     "objective=inversion": "needs a direction with a length",
@@ -296,6 +283,25 @@ WRONG = {
     "+job=5": "the table has a column 'job' already: call job otherwise",
     "+objective_floor=5": "column 'objective_floor' already",
     "learning_rate=null": "learning_rate must be a number, got None",
+    "learning_rate=true": "learning_rate must be a number, got True",
+    "objective.exponent=true": "exponent must be a number, got True",
+    "penalty=orthogonal penalty.weight=false": "penalty.weight must be a number, got False",
+    "penalty=previous penalty.order=true": "unknown order True: it is one of 1, 2",
+    "learning_rate=1e39": "learning_rate must be a finite number of at most 3.4e+38, got 1e+39",
+    "~seed": "every job needs seed: do not remove it with ~seed",
+    "~penalty": "every job needs penalty: do not remove it with ~penalty",
+    "~objective": "every job needs objective._target_",
+    "~metrics.headline": "every job needs metrics.headline",
+    "penalty=orthogonal ~penalty.unit": "every job needs penalty.unit",
+    "+penalty.weight=.3": "penalty=none takes no keys, got penalty.weight: choose a penalty",
+    "direction=photo direction.path=null": "the path of a photo must be a path, got None",
+    "direction=photo direction.path=5": "the path of a photo must be a path, got 5",
+    "direction=vector direction.path=5": "the path of a file must be a path, got 5",
+    "direction.index=two": "an integer from 0 to 15, got 'two'",
+    "images=5": "images must be a path, got 5",
+    "model=googlenet model.weights=5": "weights must be a path, got 5",
+    "model.name=texturenet": "model=tiny is no texturenet: choose model=texturenet",
+    "engine.name=ray": "no key engine",
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
@@ -338,17 +344,48 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     assert executor().compiled == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("experiment=demo", "experiment=demo is a sweep: add -m, before all overrides"),
+        ("-m experiment=demo,lucid_issue_116", "one experiment is one sweep"),
+        ("-m experiment=glob(*)", "one experiment is one sweep"),
+        ("-m experiment=demo hydra/sweeper=basic", "a union of grids is for hydra/sweeper=grids"),
+        ("-m experiment=demo hydra/sweeper=optuna", "a union of grids is for hydra/sweeper=grids"),
+    ],
+)
+def test_an_experiment_is_one_sweep_by_our_sweeper(
+    arguments: str, sentence: str, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*arguments.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",)], ids=["run", "sweep"])
+def test_who_wants_a_traceback_gets_it(
+    mode: tuple[str, ...], app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises((Refused, ValueError), match="got 16") as raised:
+        app(*mode, *TINY, "direction.index=16")
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "units.py" in shown and "checks.py" in shown  # where it was found
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app("-m", *TINY, "direction.index=0,16,17", "objective.floor=0.1,0") == 1
-    error = capsys.readouterr().err
-    for named in (
-        "index=16 objective.floor=0.1",
-        "index=17 objective.floor=0.1",
-        "got 16",
-        "got 17",
-    ):
-        assert named in error
-    assert "direction.index=0 objective.floor=0]" in error
+    axes = ("direction.index=0,16", "objective.floor=0.1,0", "layer=conv2,conv9")
+    assert app("-m", *TINY, *axes, "objective=dot_cosine,dott") == 1
+    lines = capsys.readouterr().err.removeprefix("error: ").splitlines()
+    told = {line.split(" [")[0]: line.count("model=tiny") for line in lines}
+    jobs = {"objective has no option 'dott'": 8, "unknown layer 'conv9'": 4, "got 16": 2}
+    jobs["floor must be a positive finite number, got 0"] = 1
+    assert len(told) == len(jobs)
+    for mistake, count in jobs.items():
+        assert [n for text, n in told.items() if mistake in text] == [count]
+    alone = "got 0 [model=tiny steps=3 direction.index=0 objective.floor=0 layer=conv2 objective="
+    assert any(alone in line for line in lines)
 
 
 def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,31 +393,52 @@ def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[s
     assert "hydra.launcher.chunk must be an integer of at least 1, got 0" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("mode", [("hydra.run.dir=one",), ("-m", "hydra.sweep.dir=one")])
-def test_a_refused_command_leaves_results_as_they_are(
-    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("wanted", "chunk"), [(3, 4), (1000000, 6), (1, 1), (4, 4)])
+def test_a_chunk_that_cannot_be_is_told(
+    wanted: int, chunk: int, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert app(*mode, *TINY) == 0
-    before = {p: p.read_bytes() for p in Path("one").rglob("*") if p.is_file()}
-    assert app(*mode, *TINY, "seed=1") == 1
-    assert "holds" in capsys.readouterr().err
-    assert {p: p.read_bytes() for p in Path("one").rglob("*") if p.is_file()} == before
+    sweep = ("-m", *TINY, f"hydra.launcher.chunk={wanted}", "hydra.sweep.dir=some")
+    assert app(*sweep, "seed=range(0,5)") == 0
+    told = f"chunks of {chunk}, not {wanted}: 5 jobs on 2 devices" in capsys.readouterr().out
+    assert told == (wanted != chunk)
+    assert app(*sweep, "seed=range(3,7)", "hydra.launcher.resume=true") == 0
+    assert list(sweeps.load(tmp_path / "some")["chunk"].unique()) == [chunk]
 
 
-@pytest.mark.parametrize("mode", [("hydra.run.dir=one",), ("-m", "hydra.sweep.dir=one")])
-def test_two_processes_do_not_write_one_directory(
-    mode: tuple[str, ...], app: App, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("one").mkdir()
-    with locked(Path("one")):
-        assert app(*mode, *TINY) == 1
-    assert "one is being written by another process" in capsys.readouterr().err
+def test_tf32_on_a_cpu_is_told_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app("-m", *TINY, "precision=tf32", "seed=0,1") == 0
+    assert capsys.readouterr().out.count("precision=tf32 is float32 on a CPU") == 1
 
 
 def test_equal_jobs_run_once(app: App, tmp_path: Path) -> None:
     assert app("-m", *TINY, "seed=0,1,0", "learning_rate=1,1.0", "hydra.sweep.dir=equal") == 0
     results = sweeps.load(tmp_path / "equal")
     assert list(results["job"]) == [0, 1] and list(results["seed"]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        ("penalty=previous", "penalty.layer=null,conv1"),
+        ("direction=logit", "layer=conv2,logits"),
+        ("layer=${model.default_layer},conv2",),
+    ],
+)
+def test_jobs_that_look_at_equal_layers_are_equal(
+    same: tuple[str, ...], app: App, tmp_path: Path
+) -> None:
+    assert app("-m", *TINY, *same, "hydra.sweep.dir=equal") == 0
+    assert len(sweeps.load(tmp_path / "equal")) == 1
+
+
+@pytest.mark.parametrize("sweeper", ["grids", "basic"])
+def test_a_sweep_of_no_jobs_is_refused(
+    sweeper: str, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app("-m", *TINY, f"hydra/sweeper={sweeper}", "seed=range(0,0)") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "seed must have at least one value" in line or "the sweep has no jobs" in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_changed_file_is_another_job(app: App, tmp_path: Path) -> None:

@@ -157,6 +157,17 @@ def test_an_unknown_key_raises_hydras_error(loader: Any) -> None:
         composer.load_sweep_config(config, ["objective.powr=1"])
 
 
+@pytest.mark.parametrize("wrong", [["objective.powr={}"], ["objective=dott", "seed={}"]])
+def test_what_is_not_there_is_looked_for_once(loader: Any, wrong: list[str]) -> None:
+    composer, config = Composer(loader), master(loader)
+    for value in range(3):
+        overrides = [one.format(value) for one in wrong]
+        kind, _, cause = composed(loader, config, overrides)
+        found, text, found_cause = composed(composer, config, overrides)
+        assert (found, found_cause) == (kind, cause) and wrong[0].partition("=")[0][:9] in text
+    assert composer.slow == 1
+
+
 def test_everything_else_is_the_loaders(loader: Any) -> None:
     composer = Composer(loader)
     assert composer.get_group_options("model") == ["large", "tiny"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,6 +38,18 @@ def test_the_analysis_reads_a_table(tmp_path: Path) -> None:
     told = analyse(tmp_path / "some").set_index("objective")
     assert list(told.index) == ["cosine", "dot", "dot_cosine"] and (told["n"] == 2).all()
     assert told.loc["dot", "cosine_gain"] == 0 and told.loc["dot", "dot_kept"] == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["nowhere"], ["alone"]])
+def test_the_analysis_says_what_it_lacks(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "alone").mkdir()
+    jobs = pd.DataFrame({"objective": ["dot_cosine"], "status": "ok", "job": 0})
+    jobs.to_parquet(tmp_path / "alone" / "results.parquet")
+    command = [sys.executable, str(ROOT / "examples" / "analyse.py"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(("usage: ", "error: nowhere holds no", "error: no job with objective="))
 
 
 def test_the_analysis_pairs_jobs_that_differ_in_the_objective_only(tmp_path: Path) -> None:

@@ -131,6 +131,8 @@ def test_a_grid_needs_separate_values() -> None:
         expand([{"a": "interval(0,1)"}], {}, [])
     with pytest.raises(ValueError, match="at least one value"):
         expand([{"a": []}], {}, [])
+    with pytest.raises(ValueError, match=r"seed must have at least one value, got seed=range"):
+        expand([{"a": 1}], {}, ["seed=range(0,0)"])
 
 
 def test_hydra_finds_both_plugins_and_no_module_hides_others() -> None:

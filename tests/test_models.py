@@ -32,8 +32,9 @@ def image(key: Array) -> Array:
 
 def test_image_comes_first_then_layers_in_forward_order(image: Array) -> None:
     model = tiny()
-    assert list(model(image)) == ["image", "conv1", "conv2_pre_relu", "conv2", "logits"]
-    assert list(model.layers) == ["conv1", "conv2_pre_relu", "conv2", "logits"]
+    layers = ["conv1_pre_relu", "conv1", "conv2_pre_relu", "conv2", "logits"]
+    assert list(model(image)) == ["image", *layers]
+    assert list(model.layers) == layers
     np.testing.assert_array_equal(model(image)["image"], image)
 
 
@@ -109,7 +110,7 @@ def structure() -> Model:
         return jnp.asarray(deviation * draws.standard_normal(leaf.shape), jnp.float32)
 
     weights = jax.tree.map(draw, jax.eval_shape(initialise, jax.random.key(0)))
-    return Model(weights, Linen(module), (32, 32), "mixed4d")
+    return Model(weights=weights, network=Linen(module), size=(32, 32), default_layer="mixed4d")
 
 
 def test_googlenet_layer_names_and_their_order(structure: Model) -> None:

@@ -14,7 +14,7 @@ import fvjax
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.score import score_of
-from sweeps.execute import Executor, Outcome, leaves, stack
+from sweeps.execute import Executor, Outcome, leaves, stack, told
 from sweeps.plan import Piece, plan, signature
 
 
@@ -208,6 +208,21 @@ def test_a_failing_chunk_fails_its_jobs_alone(
     monkeypatch.setattr(Executor, "_give", broken)
     outcomes = execute(executor, model, [job(i) for i in range(4)], chunk=2)
     assert [o.error for o in outcomes] == [None, None, *["RuntimeError: the device is gone"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("one\ntwo"), "RuntimeError: one"),
+        (RuntimeError(), "RuntimeError"),
+        (
+            RuntimeError("INTERNAL: Traceback (most recent call last):\n  File x\n\nKeyError: 3\n"),
+            "RuntimeError: KeyError: 3",
+        ),
+    ],
+)
+def test_an_error_is_told_in_its_most_informative_line(error: Exception, line: str) -> None:
+    assert told(error) == line
 
 
 def test_a_program_that_cannot_be_compiled_fails_its_jobs(

@@ -32,8 +32,8 @@ def table(**columns: list[Any]) -> pd.DataFrame:
     return pd.DataFrame({"image": [png() for _ in range(jobs)]} | whole | columns)
 
 
-def printed(results: pd.DataFrame) -> str:
-    console = Console(width=200, record=True, file=io.StringIO())
+def printed(results: pd.DataFrame, width: int = 200) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(summary(results))
     return console.export_text()
 
@@ -148,3 +148,51 @@ def test_a_sweep_without_metrics_ends_in_a_summary(headline: str | None, tmp_pat
 def test_the_summary_shows_the_headline() -> None:
     results = table(metrics_headline=["robust_dot"] * 2, robust_dot=[0.25, 0.75])
     assert "robust_dot" in printed(results) and "0.5" in printed(results)
+
+
+def test_eighty_letters_hold_every_value_of_four_axes() -> None:
+    results = table(
+        objective=["dot_cosine"] * 4,
+        objective_exponent=[1.0, 1.0, 2.0, 2.0],
+        learning_rate=[0.05, 0.0125, 0.05, 0.0125],
+        penalty=["orthogonal", "total_variation", "orthogonal", "total_variation"],
+        transform=["standard", "jitter", "jitter", "standard"],
+        status=["ok", "diverged", "ok", "ok"],
+        score=[-1.23e-05] * 4,
+        metrics_headline=["centroid_margin"] * 4,
+        centroid_margin=[-1.23e-05] * 4,
+    )
+    text = printed(results, width=80)
+    words = text.replace("│", " ").split()
+    for word in (
+        "total_variation",
+        "learning_rate=0.0125",
+        "exponent=2",
+        "standard",
+        "diverged",
+        "centroid_margin",
+    ):
+        assert word in words
+    assert words.count("-1.23e-05") == 6 and "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_summary_says_where_its_means_are_over_different_directions() -> None:
+    labels, arm = ["a", "b", "a", "b"], ["dot", "dot", "cosine", "cosine"]
+    notice = "not over the same directions and seeds"
+    assert notice not in printed(table(label=labels, objective=arm))
+    assert notice in printed(table(label=["a", "b", "a", "c"], objective=arm))
+    missing = table(label=labels, objective=arm, status=["ok", "ok", "ok", "diverged"])
+    assert notice in printed(missing)
+
+
+def test_a_label_keeps_to_its_place() -> None:
+    path = "/".join(["a folder with a long name"] * 20) + "/the_cat.jpg"
+    lines = sheet._label(f"conv4 {path}", 30).splitlines()
+    assert len(lines) <= 8 and max(map(len, lines)) <= 30
+    assert lines[0].startswith("conv4") and lines[-1].endswith("cat.jpg") and "..." in lines
+    assert sheet._label("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
+
+
+def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:  # for pytest an error
+    assert write_sheet(table(label=["猫", "犬"]), tmp_path / "sheet.png") == 0

@@ -22,6 +22,7 @@ def read_arrays(path: str | Path) -> dict[str, Any]:
         ValueError: one sentence for a missing, truncated or pickled file, an unknown suffix, or an
             array that holds no real numbers.
     """
+    checks.path("the path of a file", path)
     path = Path(path)
     arrays = _read(path)
     for name, array in arrays.items():

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fvjax import checks
+
 
 def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
     """The middle square of a photograph, resized to `size` pixels, RGB in [0, 1], float32.
@@ -15,6 +17,7 @@ def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
     Raises:
         ValueError: one sentence for a file that does not exist or is no image.
     """
+    checks.path("the path of a photo", path)
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"there is no photo {path}")

@@ -93,6 +93,7 @@ class Reference:
         Raises:
             ValueError: in one sentence.
         """
+        checks.path("images", self.source)
         checks.count("image_count", self.count)
         checks.count("first", self.first, least=0)
         checks.count("every", self.every)

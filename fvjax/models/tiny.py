@@ -22,6 +22,7 @@ class Tiny(nn.Module):
     def __call__(self, image: Image, record: Record) -> None:
         """Record `conv1` (8 channels), `conv2` (16) and `logits` (10)."""
         x = Conv(8, kernel=3, stride=2, pad=1, name="conv1")(image - 0.5)
+        x = record("conv1_pre_relu", x, main=False)
         x = record("conv1", layers.relu(x, record.redirect))
         x = Conv(16, kernel=3, pad=1, name="conv2")(x)
         x = record("conv2_pre_relu", x, main=False)

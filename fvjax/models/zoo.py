@@ -35,6 +35,8 @@ def load(name: str, weights: str | Path | None = None) -> Model:
         ValueError: an unknown name; weights that are missing or wrong.
     """
     checks.choice("model", name, (*_SHIPPED, *_FROM_FILE))
+    if weights is not None:
+        checks.path("weights", weights)
     if name in _SHIPPED:
         if weights is not None:
             raise ValueError(f"the weights of {name} come with it: {weights} cannot be used")

@@ -66,6 +66,8 @@ class Content:
         """The activation vector, its length kept, of the sum of the features' gratings."""
         features = len(vectors_of(model, layer))
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
+        if isinstance(self.index, str):  # which is a sequence
+            indices = (self.index,)
         if not indices:
             raise ValueError("direction.index must name at least one feature, got none")
         for index in indices:

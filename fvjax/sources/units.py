@@ -30,6 +30,8 @@ class Channel:
         """The one-hot (or several-hot) covector."""
         channels = channels_of(model, layer)
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
+        if isinstance(self.index, str):  # which is a sequence
+            indices = (self.index,)
         if not indices:
             raise ValueError("direction.index must name at least one channel, got none")
         for index in indices:

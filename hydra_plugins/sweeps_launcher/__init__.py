@@ -49,6 +49,8 @@ class GridsSweeperConfig:
 class FusedLauncher(Launcher):
     """Runs the jobs of a sweep that share a structure as one program; see `sweeps.launch`."""
 
+    names_all_mistakes = True  # so a sweeper need not look for the first
+
     def __init__(self, chunk: int | None, resume: bool, records: str) -> None:
         """Called by Hydra with the fields of `FusedLauncherConfig`."""
         self.chunk = chunk
@@ -104,18 +106,12 @@ class GridsSweeper(Sweeper):
 
         loader = self.hydra_context.config_loader
         jobs = expand(self.grids, self.params, arguments, loader, self.times)
-        self.validate_batch_is_legal(jobs)
+        if not getattr(self.launcher, "names_all_mistakes", False):
+            self.validate_batch_is_legal(jobs)
         directory = Path(self.config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
-        record = directory / "multirun.yaml"
-        former = record.read_bytes() if record.exists() else None
-        OmegaConf.save(self.config, record)
-        try:
-            returns = self.launcher.launch(jobs, initial_job_idx=0)
-        except ValueError:  # refused: the directory's sweep is still the former
-            if former is not None:
-                record.write_bytes(former)
-            raise
+        OmegaConf.save(self.config, directory / "multirun.yaml")
+        returns = self.launcher.launch(jobs, initial_job_idx=0)
         failed = [job for job in returns if job.status is not JobStatus.COMPLETED]
         if returns and len(failed) == len(returns):  # a sweep with some good rows has not failed
             raise ValueError(f"all {len(returns)} jobs failed: {failed[0]._return_value}")

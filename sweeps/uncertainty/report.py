@@ -18,10 +18,8 @@ from rich.console import Console
 from fvjax import checks
 from fvjax.data.distortions import DISTORTIONS, NOISES
 from fvjax.natural import needed
-from sweeps.app import refuse
 from sweeps.build import environment
-from sweeps.messages import EXPECTED, explain
-from sweeps.paths import CONF
+from sweeps.messages import refusing
 from sweeps.table import holds_results, load
 from sweeps.uncertainty.rows import rows
 from sweeps.uncertainty.suspects import Fold, folds, left_out, look
@@ -70,26 +68,22 @@ class Report(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Refuse what is wrong before anything runs; called by Hydra."""
-        try:
-            _, model, natural = environment(OmegaConf.masked_copy(config, list(_KEYS)))
+        with refusing():
+            _, model, natural = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
             for layer in (*self.layers, self.logits):
                 checks.choice("layer", layer, model.layers)
             self.folds = folds(needed("experiment=uncertainty", natural), *self.sets)
-        except EXPECTED as error:
-            refuse(explain(error, CONF))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Judge, write and print; called by Hydra."""
         directory = Path(str(config.hydra.sweep.dir))
         if not holds_results(directory):
             return
-        try:
+        with refusing():  # a file of the folder may be no image
             looked = [
                 {p.name: look(fold, self.layers, self.logits, p) for p in fold.pictures}
                 for fold in self.folds
             ]
-        except ValueError as error:  # a file of the folder that is no image
-            refuse(error)
         table = pd.DataFrame(rows(looked, self.resamples))
         table.to_csv(directory / CSV, index=False)
         console = Console()
