@@ -89,7 +89,9 @@ class Report(Callback):
         console = Console()
         for question, told in table.groupby("question", sort=False):
             console.print(areas(str(question), told))
-        console.print(visualizations(_of_study(load(directory), config), looked))
+        pictures = visualizations(_of_study(load(directory), config), looked)
+        if pictures.row_count:
+            console.print(pictures)
         for note in (*left_out(self.folds[0], self.sets[-1]), str(directory / CSV)):
             console.print(note, soft_wrap=True, highlight=False, markup=False)
 

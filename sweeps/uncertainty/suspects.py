@@ -74,6 +74,10 @@ def folds(
     reference = natural.reference
     if not isinstance(reference, Reference):
         raise ValueError(f"uncertainty needs images: {reference.source} holds statistics of them")
+
+    def announce(what: str) -> None:
+        natural.announce(f"{what}, for each half,")
+
     if reference.source == GENERATED:
         others = replace(reference, first=len(reference), count=tested)
         strangers = [Pictures("unseen textures", replace(others, source=UNSEEN))]
@@ -89,7 +93,7 @@ def folds(
             )
         half, strangers = reference.count // 2, []
         halves = [replace(reference, first=i, every=2, count=half) for i in range(2)]
-        fits = [Natural(natural.model, one, natural.store, natural.announce) for one in halves]
+        fits = [Natural(natural.model, one, natural.store, announce) for one in halves]
         judged = [replace(one, count=min(half, tested)) for one in halves]
         pairs = list(zip(fits, judged[::-1], strict=True))
     labelled = answers_are_labels(natural.model, reference)

@@ -61,7 +61,7 @@ def visualizations(results: pd.DataFrame, looked: Sequence[Mapping[str, Looked]]
     there = [name for name in _MEASURED if name in results]
     title = "visualizations, and the median of familiar images"
     table = _table(title, "", "layer", "jobs", *there)
-    good = results[results["status"] == "ok"]
+    good = results[results["status"] == "ok"] if there else results[:0]
     for layer, jobs in good.groupby("layer", sort=False):
         for (direction, arm), own in jobs.groupby(["direction", arms(jobs)], sort=False):
             means = [_short(own[name].mean()) for name in there]
