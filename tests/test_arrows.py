@@ -43,6 +43,7 @@ HYDRA = (
     "retrieve",
     "truth",
     "activation_grid",
+    "difficulty",
 )
 PANDAS = (
     "pairs*",
@@ -50,6 +51,8 @@ PANDAS = (
     "leaderboard*",
     "retrieve*",
     "activation_grid*",
+    "difficulty*",
+    "levels*",
     "table*",
     "sheet*",
     "finish*",
