@@ -1,4 +1,4 @@
-"""The figure of `sweeps.difficulty`: selectivity of units and readings of pictures by difficulty."""
+"""The figure of `sweeps.difficulty`: units and pictures against the difficulty of the task."""
 
 from pathlib import Path
 from typing import Any
