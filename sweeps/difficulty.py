@@ -30,7 +30,7 @@ from sweeps.table import load
 from sweeps.trained import trained
 
 NAME = "difficulty"
-_SETTINGS = ("labels", "first", "seed", "steps", "batch", "adversary", "widths")
+_SETTINGS = ("labels", "first", "seed", "steps", "batch", "widths")
 _IMAGES = ("images", "image_count", "size")
 _READ = ("transfer", "ambiguity")
 _BEST = 16  # images, for the precision
@@ -80,7 +80,7 @@ def _network(settings: dict[str, Any], layers: list[str]) -> pd.DataFrame:
     """A network's units and its accuracy on the reference images."""
     images, count, size = (settings[name] for name in _IMAGES)
     chosen = {name: settings[name] for name in _SETTINGS}
-    model = trained(**chosen | {"widths": json.loads(settings["widths"])})
+    model = trained(**chosen | {"widths": json.loads(settings["widths"]), "beside": ()})
     natural = needed(NAME, natural_of(model, images, count, size))
     natural.collect([*layers, "logits"])
     rows = [row for layer in layers for row in _units(natural, layer)]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fvjax import checks
 from fvjax.data.textures import VERSION
@@ -25,8 +25,8 @@ def trained(
     seed: int,
     steps: int,
     batch: int,
-    adversary: float,
     widths: Sequence[int],
+    beside: Sequence[int],
 ) -> Model:
     """A TextureNet trained to tell so many labels apart; trained now unless it was before.
 
@@ -39,24 +39,28 @@ def trained(
             same images.
         steps: of the training.
         batch: images of a step.
-        adversary: see `fvjax.training.Trainer`.
         widths: channels of the five convolutions.
+        beside: other numbers of labels, whose networks are trained in the same pass if they are
+            missing: they share the drawing of images.
     """
     checks.count("model.seed", seed, least=0, most=checks.MOST_SEED)
     checks.count("model.steps", steps)
     checks.count("model.batch", batch)
-    checks.not_negative("model.adversary", adversary)
     for width in widths:
         checks.count("model.widths", width)
     if len(widths) != 5:
         raise ValueError(f"model.widths must be five numbers of channels, got {list(widths)}")
-    net, told = TextureNet(tuple(widths)), curriculum(labels, first)
-    trainer = Trainer(net, seed, steps if labels else 0, batch, float(adversary), told)
-    store = Store(cache() / "trained")
-    key = key_of(trainer)
-    if key not in store:
-        store[key] = _run(trainer, f"{labels} labels, {first} first, seed {seed}")
-    found = texturenet(store.folder / f"{key}.npz")
+    net, store = TextureNet(tuple(widths)), Store(cache() / "trained")
+    trainers = {
+        n: Trainer(net, seed, steps if n else 0, batch, told=curriculum(n, first))
+        for n in (labels, *beside)
+    }
+    wanted = key_of(trainers[labels])
+    if wanted not in store:
+        missing = {n: t for n, t in trainers.items() if key_of(t) not in store}
+        for n, tensors in _run(missing, f"{first} first, seed {seed}").items():
+            store[key_of(trainers[n])] = tensors
+    found = texturenet(store.folder / f"{wanted}.npz")
     return found.replace(classes=())  # type: ignore[attr-defined, no-any-return]
 
 
@@ -67,15 +71,20 @@ def key_of(trainer: Trainer) -> str:
     return f"texturenet-{'_'.join(map(str, t.told))}-{digest(_VERSION, VERSION, settings)}"
 
 
-def _run(trainer: Trainer, name: str) -> Arrays:
-    state, begun = trainer.begin(), time.monotonic()
-    for step in range(1, trainer.steps + 1):
-        state, progress = trainer.advance(state)
-        if step % _EVERY == 0 or step == trainer.steps:
-            shares = ", ".join(f"{share:.2f}" for share in progress.accuracy)
-            log.info(
-                f"training of {name}: step {step} of {trainer.steps}, "
-                f"{time.monotonic() - begun:.0f} s, loss {float(progress.loss):.3f}, "
-                f"accuracy {shares}"
-            )
-    return trainer.tensors(state, _STATISTICS)
+def _run(trainers: Mapping[int, Trainer], name: str) -> dict[int, Arrays]:
+    """Trainers that differ in their tasks, to the end."""
+    states, begun = {n: t.begin() for n, t in trainers.items()}, time.monotonic()
+    active = {n: t for n, t in trainers.items() if t.steps}
+    most = max((t.steps for t in active.values()), default=0)
+    for step in range(1, most + 1):
+        told = []
+        any_one = next(iter(active))
+        images, labels = active[any_one].images(states[any_one])
+        for n, trainer in active.items():
+            states[n], progress = trainer.learn(states[n], images, labels)
+            told.append((n, progress))
+        if step % _EVERY == 0 or step == most:
+            losses = ", ".join(f"{n} labels {float(progress.loss):.2f}" for n, progress in told)
+            seconds = time.monotonic() - begun
+            log.info(f"training, {name}: step {step} of {most}, {seconds:.0f} s, loss: {losses}")
+    return {n: t.tensors(states[n], _STATISTICS) for n, t in trainers.items()}

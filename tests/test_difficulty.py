@@ -27,7 +27,7 @@ from sweeps.trained import trained
 
 EVERY = jnp.stack(jnp.meshgrid(*[jnp.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3)
 WIDTHS = (4, 6, 8, 8, 12)
-NET = {"first": "hue", "seed": 3, "steps": 2, "batch": 8, "adversary": 0.0, "widths": WIDTHS}
+NET = {"first": "hue", "seed": 3, "steps": 2, "batch": 8, "widths": WIDTHS, "beside": ()}
 
 
 @pytest.fixture(autouse=True)
@@ -95,9 +95,9 @@ def test_right_answers_are_groups_not_labels() -> None:
 def test_tasks_and_seeds_share_a_program_and_images() -> None:
     trainers = [Trainer(TextureNet(WIDTHS), 3, 2, 8, told=curriculum(n, "hue")) for n in (2, 24)]
     trainers.append(dataclasses.replace(trainers[0], seed=4))
-    before = Trainer._advance._cache_size()  # type: ignore[attr-defined]
-    ended = [one.advance(one.begin())[0] for one in trainers]
-    assert Trainer._advance._cache_size() <= before + 1  # type: ignore[attr-defined]
+    before = Trainer._learn._cache_size()  # type: ignore[attr-defined]
+    ended = [one.advance(one.advance(one.begin())[0])[0] for one in trainers]  # the first rate is 0
+    assert Trainer._learn._cache_size() <= before + 1  # type: ignore[attr-defined]
     easy, hard = (one.begin().parameters for one in trainers[:2])
     jax.tree.map(np.testing.assert_array_equal, easy, hard)
     first, second = (np.asarray(s.parameters["weights"]["conv1"]["kernel"]) for s in ended[:2])
@@ -109,7 +109,7 @@ def test_a_trained_network_is_kept_and_found_again(
 ) -> None:
     with caplog.at_level(logging.INFO, "sweeps.trained"):
         first = trained(labels=8, **NET)
-        assert "training of 8 labels, hue first, seed 3: step 2 of 2" in caplog.text
+        assert "training, hue first, seed 3: step 2 of 2" in caplog.text
         caplog.clear()
         again = trained(labels=8, **NET)
         assert not caplog.records
@@ -127,13 +127,24 @@ def test_other_settings_are_other_networks_and_all_labels_know_no_first(cache: P
     assert {name.split("-")[1] for name in names} == {"1_1_2", "1_1_1", "8_8_8"}
 
 
+def test_networks_trained_beside_others_are_those_trained_alone(cache: Path) -> None:
+    alone = trained(labels=4, **NET)
+    for path in (cache / "fvjax" / "trained").iterdir():
+        path.unlink()
+    trained(labels=16, **NET | {"beside": (0, 4)})
+    files = {path: path.stat().st_mtime_ns for path in (cache / "fvjax" / "trained").iterdir()}
+    assert len(files) == 3
+    jax.tree.map(np.testing.assert_array_equal, trained(labels=4, **NET).weights, alone.weights)
+    assert files == {p: p.stat().st_mtime_ns for p in (cache / "fvjax" / "trained").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
         ({"labels": 5}, "unknown labels 5"),
         ({"steps": 0}, "model.steps must be an integer of at least 1"),
         ({"seed": -1}, "model.seed must be an integer from 0"),
-        ({"adversary": -1.0}, "model.adversary must be a finite number of at least 0"),
+        ({"beside": (7,)}, "unknown labels 7"),
         ({"widths": (4, 4)}, "model.widths must be five"),
     ],
 )
@@ -149,7 +160,7 @@ def natural(model: fvjax.Model, count: int) -> Natural:
 
 def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     """A network whose conv1 has a unit for redness prefers a hue, and red among them."""
-    model = fvjax.load("texturenet")
+    model = trained(labels=0, **NET)
     kernel = np.zeros(model.weights["conv1"]["kernel"].shape, np.float32)
     kernel[..., 0], kernel[:, :, 1:, 0] = 1, -1  # red less green and blue
     bias = np.zeros(kernel.shape[-1], np.float32)
@@ -163,7 +174,7 @@ def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     np.testing.assert_array_equal(found.direction.vector, plain.direction.vector)
     silent = Preferring(Channel(1))(red, "conv1", 64, known)
     assert silent.concept is None and silent.label == "conv1:1"
-    assert Preferring(Random(0))(red, "conv2", 64, known).concept is not None
+    assert Preferring(Random(0))(red, "conv1", 64, known).concept is not None
 
 
 def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:

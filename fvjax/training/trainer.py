@@ -81,16 +81,27 @@ class Trainer:
         return State(parameters=parameters, moments=moments, step=jnp.zeros((), jnp.int32))
 
     def advance(self, state: State) -> tuple[State, Progress]:
-        """One step on images never seen before; seeds and tasks share a program."""
+        """One step on images never seen before."""
+        return self.learn(state, *self.images(state))
+
+    def images(self, state: State) -> tuple[Images, Labels]:
+        """Those of the next step; trainers that differ in `told` have the same ones."""
+        key = jax.random.fold_in(key_for(self.seed, "images"), state.step)
+        return draw(key, self.batch)
+
+    def learn(self, state: State, images: Images, labels: Labels) -> tuple[State, Progress]:
+        """One step on these images; the state is used up. Seeds and tasks share a program."""
         program = dataclasses.replace(self, seed=0, told=ALL)
-        return program._advance(state, jnp.asarray(self.seed, jnp.uint32), jnp.asarray(self.told))
+        seed, told = jnp.asarray(self.seed, jnp.uint32), jnp.asarray(self.told)
+        return program._learn(state, images, labels, seed, told)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
-    def _advance(self, state: State, seed: Array, told: Array) -> tuple[State, Progress]:
-        key = jax.random.fold_in(key_for(seed, "images"), state.step)
-        images, labels = draw(key, self.batch)
+    def _learn(
+        self, state: State, images: Images, labels: Labels, seed: Array, told: Array
+    ) -> tuple[State, Progress]:
         if self.adversary > 0:
             reach = self.adversary * state.step / self.steps
+            key = jax.random.fold_in(key_for(seed, "images"), state.step)
             lengths = reach * jax.random.uniform(jax.random.fold_in(key, 1), (self.batch, 1, 1, 1))
             images = self._worsened(state.parameters, images, labels, lengths, told)
 
