@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import entr
 from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.gauge import Gauge
@@ -30,9 +31,17 @@ class Concept:
 
 def transfer(judge: Model, image: Image, concept: Concept) -> Scalar:
     """The judge's probability of the class: softmax over the classes that exclude each other."""
+    return _chances(judge, image, concept)[concept.index]
+
+
+def ambiguity(judge: Model, image: Image, concept: Concept) -> Scalar:
+    """How many of these classes the judge reads: exp of the entropy of their probabilities."""
+    return jnp.exp(jnp.sum(entr(_chances(judge, image, concept))))
+
+
+def _chances(judge: Model, image: Image, concept: Concept) -> Float[Array, "logits"]:
     logits = judge(image)["logits"]
-    chances = jax.nn.softmax(jnp.where(concept.rivals, logits, -jnp.inf))
-    return chances[concept.index]
+    return jax.nn.softmax(jnp.where(concept.rivals, logits, -jnp.inf))
 
 
 @dataclass

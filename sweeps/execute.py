@@ -21,7 +21,7 @@ from fvjax.models.model import Model
 from fvjax.recipe import Job
 from fvjax.truth import judge
 from fvjax.visualize import Result
-from fvjax.yardsticks import Marks, Yardsticks, transfer
+from fvjax.yardsticks import Marks, Yardsticks, ambiguity, transfer
 from sweeps.plan import Group, Piece, chunks
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ def measure_jobs(whole: tuple[Model, Yardsticks], jobs: Job, marks: Marks, image
             score = balanced(model, job).recipe.objective
             found |= judge(model, score, direction, image, truth, feature)
         if yardsticks.judge is not None and marks.concept is not None:
-            found["transfer"] = transfer(yardsticks.judge, image, marks.concept)
+            read = (yardsticks.judge, image, marks.concept)
+            found |= {"transfer": transfer(*read), "ambiguity": ambiguity(*read)}
         return found
 
     def several(job: Job, marks: Marks, images: Any) -> Any:

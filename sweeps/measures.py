@@ -94,5 +94,5 @@ def metrics_of(
     if natural is None or not natural.reference.heads:
         absent |= {"class_distance", "centroid_margin"}
     if judge is None or concept_of(judge, sourced.concept) is None:
-        absent.add("transfer")
+        absent |= {"transfer", "ambiguity"}
     return [name for name in METRICS if name not in absent]

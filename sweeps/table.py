@@ -55,6 +55,8 @@ COLUMNS = {
     "the smallest over the labels",
     "transfer": "probability of the direction's class by the judge, another network: softmax over "
     "the classes that exclude each other; null where the direction is no class of it",
+    "ambiguity": "how many labels the judge reads, 1 = it is sure: exp of the entropy of its "
+    "probabilities, over the classes that exclude each other; null where transfer is",
     "purity": "planted model: the feature's share of all features' content, over the same of the "
     "oracle's image; null where there is hardly any content",
     "margin": "planted model: the feature's content less the largest other's",

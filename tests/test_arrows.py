@@ -48,6 +48,7 @@ HYDRA = (
     "truth",
     "activation_grid",
     "uncertainty/report",
+    "difficulty",
 )
 PANDAS = (
     "pairs*",
@@ -55,6 +56,8 @@ PANDAS = (
     "leaderboard*",
     "retrieve*",
     "activation_grid*",
+    "difficulty*",
+    "levels*",
     "table*",
     "sheet*",
     "finish*",

@@ -35,6 +35,8 @@ _NEEDED = {
     "direction=factor": ["images=generated", "image_count=8", "direction.count=4"],
     "direction=similar": ["direction.to.path=photo.png", "images=generated", "image_count=8"],
     "direction=path": ["images_per_job=3"],
+    "direction=preferring": ["images=generated", "image_count=96"],
+    "model=trained": ["model.labels=0", "model.widths=[4,4,4,4,4]", "images=null"],
     "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
 }
 _WEIGHTS = {

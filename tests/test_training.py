@@ -85,7 +85,8 @@ def test_statistics_over_batches_are_those_of_all_images_at_the_first_layer() ->
 def test_the_adversary_raises_the_loss_and_moves_no_further_than_its_length() -> None:
     parameters = SMALL.begin().parameters
     images, labels = draw(jax.random.key(9), 128)
-    worsened = SMALL._worsened(parameters, images, labels, jnp.full((128, 1, 1, 1), 0.5))
+    lengths = jnp.full((128, 1, 1, 1), 0.5)
+    worsened = SMALL._worsened(parameters, images, labels, lengths, SMALL.told)
 
     def loss(images: Any) -> float:
         return float(cross_entropy(forward(SMALL.net, parameters, images)[0], labels))

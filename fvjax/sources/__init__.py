@@ -7,6 +7,7 @@ from fvjax.sources.image import Photo as Photo
 from fvjax.sources.planted import Content as Content
 from fvjax.sources.planted import Dual as Dual
 from fvjax.sources.planted import Feature as Feature
+from fvjax.sources.preferring import Preferring as Preferring
 from fvjax.sources.reference import Centroid as Centroid
 from fvjax.sources.reference import Factor as Factor
 from fvjax.sources.reference import Similar as Similar

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
 from fvjax.data.textures import HEADS
-from fvjax.models.texturenet import TextureNet
-from fvjax.training.normalised import fold, population
+from fvjax.models.texturenet import TextureNet, texturenet
 from fvjax.training.trainer import Progress, State, Trainer, accuracy, draw, key_for
 
 BATCHES = 64  # of 128 images, for the evaluation
@@ -46,13 +44,8 @@ def train(trainer: Trainer, out: Path) -> dict[str, Any]:
 
 def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str, Any]:
     """Write the plain network's weights as float16, evaluate those, and write the record."""
-    key = key_for(trainer.seed, "statistics")
-    batches = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(STATISTICS)]
-    folded = fold(state.parameters, population(trainer.net, state.parameters, batches))
-    stored = jax.tree.map(lambda x: np.asarray(x, np.float16), folded)
-    tensors = {f"{layer}/{name}": x for layer, p in stored.items() for name, x in p.items()}
-    save_file(tensors, out)
-    weights = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), stored)
+    save_file(trainer.tensors(state, STATISTICS), out)
+    weights = texturenet(out).weights
     record = {
         "seed": trainer.seed,
         "widths": trainer.net.widths,

@@ -14,14 +14,17 @@ from fvjax.data import textures
 from fvjax.models.model import Record
 from fvjax.models.texturenet import TextureNet
 from fvjax.pytree import dataclass
-from fvjax.training.normalised import Images, forward
+from fvjax.training.curriculum import ALL, Told, grouped
+from fvjax.training.normalised import Images, fold, forward, population
 from fvjax.types import Key, Scalar
 
 SMOOTHING = 0.05  # of the labels
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 5e-4, 200  # AdamW, half a cosine after the warm-up
 PURPOSES = ("weights", "images", "statistics", "evaluation")
+_NEVER = -1e9  # the logit of a group that there is not
 
 Labels = Int[Array, "batch 3"]  # shape, texture, hue
+Groups = Told | Int[Array, "3"]
 Logits = Float[Array, "batch 24"]
 
 
@@ -54,6 +57,8 @@ class Trainer:
         adversary: train on images that one step of gradient made worse, moved by a random length
             of up to this (Euclidean, over all pixels and channels) at the end of training, less in
             proportion before; 0 is ordinary training.
+        told: how many groups of its eight classes each head tells apart (`curriculum`); the first
+            so many of its logits stand for them. Images do not depend on it.
     """
 
     net: TextureNet
@@ -61,6 +66,7 @@ class Trainer:
     steps: int
     batch: int
     adversary: float = 0.0
+    told: Told = ALL
 
     def begin(self) -> State:
         """Random weights."""
@@ -74,39 +80,73 @@ class Trainer:
         moments = self._optimizer().init(parameters)
         return State(parameters=parameters, moments=moments, step=jnp.zeros((), jnp.int32))
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def advance(self, state: State) -> tuple[State, Progress]:
         """One step on images never seen before."""
+        return self.learn(state, *self.images(state))
+
+    def images(self, state: State) -> tuple[Images, Labels]:
+        """Those of the next step; trainers that differ in `told` have the same ones."""
         key = jax.random.fold_in(key_for(self.seed, "images"), state.step)
-        images, labels = draw(key, self.batch)
+        return draw(key, self.batch)  # type: ignore[no-any-return]
+
+    def learn(self, state: State, images: Images, labels: Labels) -> tuple[State, Progress]:
+        """One step on these images; the state is used up. Seeds and tasks share a program."""
+        program = dataclasses.replace(self, seed=0, told=ALL)
+        seed, told = jnp.asarray(self.seed, jnp.uint32), jnp.asarray(self.told)
+        return program._learn(state, images, labels, seed, told)  # type: ignore[no-any-return]
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def _learn(
+        self, state: State, images: Images, labels: Labels, seed: Array, told: Array
+    ) -> tuple[State, Progress]:
         if self.adversary > 0:
             reach = self.adversary * state.step / self.steps
+            key = jax.random.fold_in(key_for(seed, "images"), state.step)
             lengths = reach * jax.random.uniform(jax.random.fold_in(key, 1), (self.batch, 1, 1, 1))
-            images = self._worsened(state.parameters, images, labels, lengths)
+            images = self._worsened(state.parameters, images, labels, lengths, told)
 
         def loss(parameters: Any) -> tuple[Scalar, Logits]:
             logits, _ = forward(self.net, parameters, images)
-            return cross_entropy(logits, labels), logits
+            return cross_entropy(logits, labels, told), logits
 
         (value, logits), slope = jax.value_and_grad(loss, has_aux=True)(state.parameters)
         update, moments = self._optimizer().update(slope, state.moments, state.parameters)
         parameters = optax.apply_updates(state.parameters, update)
         state = State(parameters=parameters, moments=moments, step=state.step + 1)
-        return state, Progress(loss=value, accuracy=correct(logits, labels).mean(0))
+        return state, Progress(loss=value, accuracy=correct(logits, labels, told).mean(0))
 
-    def _worsened(self, parameters: Any, images: Images, labels: Labels, lengths: Array) -> Images:
+    def _worsened(
+        self, parameters: Any, images: Images, labels: Labels, lengths: Array, told: Groups
+    ) -> Images:
         """Each image moved uphill in the loss by its length."""
 
         def loss(images: Images) -> Scalar:
-            return cross_entropy(forward(self.net, parameters, images)[0], labels)
+            return cross_entropy(forward(self.net, parameters, images)[0], labels, told)
 
         slope = jax.grad(loss)(images)
         norm = jnp.sqrt(jnp.square(slope).sum((1, 2, 3), keepdims=True))
         return jnp.clip(images + lengths * slope / (norm + 1e-12), 0, 1)
 
+    def tensors(self, state: State, batches: int) -> dict[str, np.ndarray]:
+        """The plain network, float16, by the names of its file.
+
+        Args:
+            state: of the training.
+            batches: of 128 images, for the normalisation's means and variances.
+        """
+        key = key_for(self.seed, "statistics")
+        images = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(batches)]
+        folded = fold(state.parameters, population(self.net, state.parameters, images))
+        return {
+            f"{layer}/{name}": np.asarray(x, np.float16)
+            for layer, parameters in folded.items()
+            for name, x in parameters.items()
+        }
+
     def _optimizer(self) -> optax.GradientTransformation:
-        warm_up = min(WARM_UP, self.steps // 2)
-        rate = optax.warmup_cosine_decay_schedule(0.0, LEARNING_RATE, warm_up, self.steps, 1e-6)
+        steps = max(self.steps, 2)  # a schedule needs some, also where there is no training
+        warm_up = min(WARM_UP, steps // 2)
+        rate = optax.warmup_cosine_decay_schedule(0.0, LEARNING_RATE, warm_up, steps, 1e-6)
 
         def kernels(parameters: Any) -> Any:
             return jax.tree.map(lambda x: x.ndim > 1, parameters)
@@ -114,7 +154,7 @@ class Trainer:
         return optax.adamw(rate, b2=0.99, weight_decay=WEIGHT_DECAY, mask=kernels)
 
 
-def key_for(seed: int, purpose: str) -> Key:
+def key_for(seed: int | Array, purpose: str) -> Key:
     """A key of its own for each of `PURPOSES`: no image of training serves for evaluation."""
     return jax.random.fold_in(jax.random.key(seed), PURPOSES.index(purpose))
 
@@ -126,20 +166,25 @@ def draw(key: Key, batch: int) -> tuple[Images, Labels]:
     return samples.image, jnp.stack([samples.shape, samples.texture, samples.hue], -1)
 
 
-def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
-    """The three heads' cross-entropies with smoothed labels, summed; mean over the images."""
-    chances = jax.nn.log_softmax(_heads(logits))
-    wanted = jax.nn.one_hot(labels, 8) * (1 - SMOOTHING) + SMOOTHING / 8
-    return -(wanted * chances).sum((1, 2)).mean()
+def cross_entropy(logits: Logits, labels: Labels, told: Groups = ALL) -> Scalar:
+    """The three heads' cross-entropies with smoothed labels, summed; mean over the images.
+
+    A head of one group adds nothing and has no gradient.
+    """
+    groups = jnp.asarray(told)[None, :, None]
+    chances = jax.nn.log_softmax(_heads(logits, told))
+    wanted = jax.nn.one_hot(grouped(labels, told), 8) * (1 - SMOOTHING) + SMOOTHING / groups
+    return -(jnp.where(jnp.arange(8)[None, None] < groups, wanted * chances, 0)).sum((1, 2)).mean()
 
 
-def correct(logits: Logits, labels: Labels) -> Bool[Array, "batch 3"]:
-    """Whether each head's largest logit is that of the label."""
-    return _heads(logits).argmax(-1) == labels
+def correct(logits: Logits, labels: Labels, told: Groups = ALL) -> Bool[Array, "batch 3"]:
+    """Whether each head's largest logit is that of the label's group."""
+    return _heads(logits, told).argmax(-1) == grouped(labels, told)
 
 
-def _heads(logits: Logits) -> Float[Array, "batch 3 8"]:
-    return logits.reshape(-1, len(textures.HEADS), 8)
+def _heads(logits: Logits, told: Groups) -> Float[Array, "batch 3 8"]:
+    there = jnp.arange(8)[None, None] < jnp.asarray(told)[None, :, None]
+    return jnp.where(there, logits.reshape(-1, len(textures.HEADS), 8), _NEVER)
 
 
 def accuracy(net: TextureNet, weights: Any, key: Key, batches: int) -> dict[str, float]:

@@ -1,0 +1,45 @@
+"""Tasks of growing difficulty on the same images: how many of the 24 labels must be told apart.
+
+The eight classes of a head are merged into groups of neighbours (in `fvjax.data.textures.HEADS`:
+red to green against cyan to pink), so that every image still has a label. Each task refines the one
+before it: two images that an easier task tells apart, a harder one tells apart too.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from fvjax import checks
+from fvjax.data.textures import HEADS
+
+Told = tuple[int, ...]  # groups of each head: 8, every class apart, ... 1, the head is not told
+ALL: Told = (8, 8, 8)
+# Of the head that comes first and of the two after it; as many groups in all as there are labels,
+# those of heads of one group apart.
+_GROUPS: dict[int, Told] = {
+    0: (1, 1, 1),
+    2: (2, 1, 1),
+    4: (2, 2, 1),
+    8: (4, 2, 2),
+    16: (8, 4, 4),
+    24: ALL,
+}
+LABELS = tuple(_GROUPS)
+
+
+def curriculum(labels: int, first: str) -> Told:
+    """The groups of each head, in the order of `HEADS`, of a task of so many labels.
+
+    Args:
+        labels: 0, 2, 4, 8, 16 or 24; 0 tells nothing.
+        first: the head that is told first and finest: shape, texture or hue; the others follow in
+            turn. At 0 and 24 labels it makes no difference.
+    """
+    checks.choice("labels", labels, LABELS)
+    checks.choice("head", first, HEADS)
+    ahead = list(HEADS).index(first)
+    return tuple(_GROUPS[labels][(i - ahead) % len(HEADS)] for i in range(len(HEADS)))
+
+
+def grouped(labels: Int[Array, "batch 3"], told: Told | Int[Array, "3"]) -> Int[Array, "batch 3"]:
+    """The group of each label, 0 ... one less than its head's groups."""
+    return labels * jnp.asarray(told)[None] // 8
