@@ -27,6 +27,7 @@ _GAUGED: Shrinkage = "cross_validated"  # a yardstick is the same whatever a spa
 _WAYS = ("cross_validated", "ledoit_wolf")
 
 Arrays = dict[str, np.ndarray]
+Vector = Float[np.ndarray, "channels"] | Float[np.ndarray, "height width channels"]
 Found = TypeVar("Found")
 
 
@@ -110,10 +111,20 @@ class Natural:
         return self._once(("gauge", layer, centered), find)
 
     def projections(
-        self, layer: str, vector: Float[np.ndarray, "channels"], centered: bool
+        self, layer: str, vector: Vector, centered: bool
     ) -> Float[np.ndarray, "images"]:
-        """Every reference image's `dot` with a direction, at the centre or over all positions."""
-        statistics, vector = self.statistics(layer), np.asarray(vector, np.float64)
+        """Every reference image's `dot` with a direction, at the centre or over all positions.
+
+        A direction with a vector for each position costs a pass over the images, kept by its hash.
+        """
+        vector = np.asarray(vector, np.float64)
+        if vector.ndim == 3 and centered:
+            vector = vector[vector.shape[0] // 2, vector.shape[1] // 2]
+        if vector.ndim == 3:
+            name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
+            compute = partial(_placed, self.model, self.reference, layer, vector)
+            return self.kept(f"dot products with {name} at {layer}", compute)["dots"]
+        statistics = self.statistics(layer)
         rows = statistics.centers if centered else statistics.means
         dots: np.ndarray = rows @ (vector / np.linalg.norm(vector))
         return dots
@@ -169,6 +180,18 @@ def fingerprint(model: Model) -> str:
         array = np.asarray(leaf.astype(jnp.float32))
         digest.update(f"{jax.tree_util.keystr(path)} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
+
+
+def _placed(model: Model, reference: Images, layer: str, vector: Vector) -> Arrays:
+    """Each image's mean over positions of a·v/|v|, with a v for each; a v of length 0 counts 0."""
+    length = np.linalg.norm(vector, axis=-1, keepdims=True)
+    unit = vector / np.where(length > 0, length, 1)
+    found = np.empty(len(reference))
+    for batch in reference:
+        activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
+        dots = np.einsum("nhwc,hwc->nhw", np.asarray(activations, np.float64), unit)
+        found[np.asarray(batch.numbers)] = dots.mean((1, 2))
+    return {"dots": found}
 
 
 def _sampled(model: Model, reference: Images, layer: str, each: int) -> np.ndarray:

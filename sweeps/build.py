@@ -13,12 +13,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fvjax import checks
-from fvjax.direction import Direction
+from fvjax.direction import FromImage, Interpolation
 from fvjax.models.model import Model
 from fvjax.natural import Natural
 from fvjax.recipe import Job, Recipe
 from fvjax.sources import Source, Sourced
 from fvjax.spaces import Space
+from fvjax.statistics import forward
+from sweeps.collected import Collected
 from sweeps.columns import choices_of, columns, identity
 from sweeps.execute import leaves
 from sweeps.images import arguments
@@ -103,7 +105,7 @@ def _resolved(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> dict[
 
 
 def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) -> Sourced:
-    """The direction, with the reference images' own dot products where it is one vector."""
+    """The direction, with the reference images' own dot products where there is one."""
     source: Source = instantiate(plain["direction"])
     sourced = source(model, plain["layer"], plain["size"], natural)
     layer, own = plain["layer"], sourced.direction.layer
@@ -112,10 +114,15 @@ def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) ->
             f"direction.layer={own} decides where to look, layer={layer} does not: leave it out"
         )
     direction = sourced.direction
-    if natural is None or not isinstance(direction, Direction) or direction.vector.ndim != 1:
+    if natural is None or isinstance(direction, Interpolation):
         return sourced
-    centered = plain["position"] == "center"
-    own_dots = natural.projections(direction.layer, np.asarray(direction.vector), centered)
+    if isinstance(direction, FromImage):
+        vector = forward(model, direction.image[None], (own,))[own][0]
+    else:
+        vector = direction.vector
+    if vector.ndim == 3 and isinstance(natural.reference, Collected):
+        return sourced  # images would be needed
+    own_dots = natural.projections(own, np.asarray(vector), plain["position"] == "center")
     return replace(sourced, natural=own_dots)
 
 

@@ -33,8 +33,7 @@ def yardsticks(
     gauge, whitened, feature = None, None, None
     if natural is not None:
         gauge = natural.gauge(layer, plain["position"] == "center")
-        if sourced.natural is not None:
-            assert isinstance(direction, Direction)
+        if isinstance(direction, Direction) and direction.vector.ndim == 1:
             frame = natural.whitening(layer, "cross_validated")
             moved = frame.coordinates(np.asarray(direction.vector), sourced.kind)
             whitened = jnp.asarray(moved, jnp.float32)

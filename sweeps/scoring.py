@@ -57,7 +57,7 @@ def _objective(
         if not isinstance(space, Plain):
             raise ValueError("objective=differential is defined for space=plain only")
         if sourced.natural is None:
-            raise ValueError("objective=differential needs a direction that is one vector")
+            raise ValueError("objective=differential needs one direction for all images of a job")
         statistics = known.statistics(direction.layer)
         rows = statistics.centers if plain["position"] == "center" else statistics.means
         return fvjax.Differential(along=float(sourced.natural.std()), deviation=rows.std(0))

@@ -90,6 +90,18 @@ def test_reference_images_give_natural_metrics_in_every_space(
     assert plain["score"] != white["score"] and plain["dot"] > 0 and white["dot"] > 0
 
 
+def test_caricatures_stand_among_the_reference_images_of_the_whole_picture(
+    app: App, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(photo)
+    images = ("images=generated", "image_count=24", f"direction.path={photo}", "direction.at=all")
+    assert app("-m", *TINY, "direction=photo", *images, "seed=0,1", "hydra.sweep.dir=some") == 0
+    results = sweeps.load(tmp_path / "some")
+    own = results[["natural_z", "natural_percentile", "natural_ratio", "differential"]]
+    assert np.isfinite(own.astype(float)).all().all()
+
+
 def test_a_judge_reads_the_pictures(app: App, tmp_path: Path) -> None:
     net = ("model=texturenet", "size=32", "steps=3", "images=null", "direction=logit")
     assert app("-m", *net, "judge=judge,null,tiny", "hydra.sweep.dir=some") == 0

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from scipy.stats import multivariate_normal
 import fvjax
 from fvjax import covariance as cov
 from fvjax.data.reference import Batch, Reference
+from fvjax.metrics import alignment
 from fvjax.models.tiny import tiny
 from fvjax.natural import Natural, fingerprint
 from fvjax.statistics import Statistics, collect, merged, observed
@@ -260,6 +262,23 @@ def test_vectors_are_the_same_whatever_else_is_asked() -> None:
     other = Natural(model, Reference("generated", 32, 4))
     other.statistics("conv1")
     np.testing.assert_array_equal(one, other.vectors("conv2"))
+
+
+def test_a_direction_with_a_vector_for_each_position_is_projected_on_as_pictures_are() -> None:
+    model = tiny()
+    natural = Natural(model, Reference("generated", 32, 6))
+    images = np.concatenate([batch.images for batch in natural.reference])
+    placed = np.array(model(images[2])["conv2"])  # the third image's own caricature
+    placed[0, 0] = 0
+    direction = fvjax.Direction(vector=jnp.asarray(placed), layer="conv2")
+    expected = [float(alignment(model(image), direction)["dot"]) for image in images]
+    found = natural.projections("conv2", placed, centered=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    side = placed.shape[0] // 2
+    np.testing.assert_allclose(
+        natural.projections("conv2", placed, centered=True),
+        natural.projections("conv2", placed[side, side], centered=True),
+    )
 
 
 def test_texturenet_s_statistics_come_with_the_package(tmp_path: Path) -> None:
