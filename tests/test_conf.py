@@ -1,6 +1,7 @@
-"""Every config is sound: each option builds a job, each experiment expands, no default twice."""
+"""Every config is sound and documented: each option builds a job, each experiment expands."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,20 @@ def test_a_models_defaults_are_those_of_its_config(name: str) -> None:
     model = fvjax.load(name)
     assert model.default_layer == config["default_layer"]
     assert model.size == (config["size"], config["size"])
+
+
+def test_the_documentation_lists_every_option() -> None:
+    page = (CONF.parent / "docs" / "sweeps.md").read_text()
+    for group in (path for path in CONF.iterdir() if path.is_dir()):
+        rows = [line for line in page.splitlines() if line.startswith(f"| `{group.name}` |")]
+        row = page if group.name == "experiment" else " ".join(rows)
+        words = set(re.findall(r"\w+", row))
+        assert {path.stem for path in group.glob("*.yaml")} <= words, group.name
+
+
+def test_the_documentation_lists_every_module() -> None:
+    words = set(re.findall(r"\w+", (CONF.parent / "docs" / "design.md").read_text()))
+    for folder in (CONF.parent / "fvjax", CONF.parent / "sweeps"):
+        here = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        here |= {path.parent.name for path in folder.glob("*/__init__.py")}
+        assert here <= words, here - words
