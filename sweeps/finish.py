@@ -14,6 +14,7 @@ from sweeps.table import RESULTS, consolidate, holds_results
 # In 80 letters there is room for four numbers and for words of so many letters.
 _WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4
 _SHOWN = ("score", "dot", "cosine", "orthogonal")
+_ROWS = 40  # of the summary; more are not read
 
 
 def finish(directory: Path) -> None:
@@ -43,7 +44,8 @@ def summary(results: pd.DataFrame) -> Table:
     omitted = [] if good.all() else ["left out"]
     table = Table(whole, "jobs", *omitted, *numbers, title="means over the jobs that are ok")
     table.box, table.pad_edge, table.padding = SIMPLE, False, 0  # for 80 letters
-    for arm, jobs in results.groupby(named, sort=False):
+    for arm in named.unique()[:_ROWS]:
+        jobs = results[named == arm]
         others = jobs.loc[~good[jobs.index], "status"].value_counts()
         left_out = ", ".join(f"{count} {status}" for status, count in others.items())
         means = [jobs.loc[good[jobs.index], name].mean() for name in shown]
@@ -51,6 +53,8 @@ def summary(results: pd.DataFrame) -> Table:
         count = [str(len(jobs)), *([left_out] if omitted else [])]
         table.add_row(Text(str(arm) or "all"), *count, *cells)
     averaged = rows(results)[good].groupby(named[good]).agg(frozenset)
-    if averaged.nunique() > 1:
-        table.caption = "not over the same directions and seeds in every row"
+    notes = ["not over the same directions and seeds in every row"] * (averaged.nunique() > 1)
+    if (more := named.nunique() - _ROWS) > 0:
+        notes.append(f"and {more} more: python -m sweeps.compare reads them all")
+    table.caption = "; ".join(notes) or None
     return table

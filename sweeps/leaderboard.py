@@ -22,6 +22,7 @@ from sweeps.ranking import board, judged, matrix
 from sweeps.table import load
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
+_COLUMNS = 3  # of panels
 _SHOWN |= {"decoys": "content of decoys", "paper_purity": "purity of the optimum on paper"}
 
 
@@ -58,8 +59,12 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     """A panel for each geometry: purity against the dial, with 95 % bands over features."""
     geometries = [g for g in dict.fromkeys(table["model_geometry"]) if g != "orthogonal"]
     zero = table[table["model_geometry"] == "orthogonal"]
-    figure = Figure(figsize=(4 * len(geometries), 4.2), layout="constrained")
-    axes = np.ravel(figure.subplots(1, max(len(geometries), 1), sharey=True))
+    columns = min(len(geometries), _COLUMNS) or 1
+    lines = -(-len(geometries) // columns) or 1
+    figure = Figure(figsize=(4 * columns, 3.6 * lines), layout="constrained")
+    axes = np.ravel(figure.subplots(lines, columns, sharey=True))
+    for axis in axes[len(geometries) :]:
+        axis.set_axis_off()
     for axis, geometry in zip(axes, geometries, strict=False):
         rows = pd.concat([zero, table[table["model_geometry"] == geometry]])
         for place, (family, mine) in enumerate(rows.groupby("family", sort=False)):
@@ -72,7 +77,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_title(geometry)
         axis.set_xlabel("dial")
     axes[0].set_ylabel("purity (1: as pure as the oracle's)")
-    axes[0].legend(fontsize=7)
+    axes[0].set_ylim(0, 1.1)
+    names = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(names.values(), names.keys(), loc="outside lower center", ncols=4, fontsize=8)
     partial = path.with_suffix(".partial")
     figure.savefig(partial, format="png", dpi=120)
     partial.replace(path)

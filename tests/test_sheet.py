@@ -186,6 +186,13 @@ def test_the_summary_says_where_its_means_are_over_different_directions() -> Non
     assert notice in printed(missing)
 
 
+def test_a_summary_is_short_and_says_what_it_leaves_out() -> None:
+    rates = [round(0.01 * (i + 1), 2) for i in range(100)]
+    text = printed(table(learning_rate=rates, objective=["dot"] * 100))
+    assert len(text.splitlines()) < 60 and "and 60 more" in text
+    assert "0.01" in text and "0.99" not in text
+
+
 def test_a_label_keeps_to_its_place() -> None:
     path = "/".join(["a folder with a long name"] * 20) + "/the_cat.jpg"
     lines = sheet._label(f"conv4 {path}", 30).splitlines()
