@@ -2,6 +2,7 @@
 
 import logging
 from functools import cache
+from pathlib import Path
 
 from fvjax import checks
 from fvjax.data.reference import Reference
@@ -13,7 +14,6 @@ from sweeps.collected import SUFFIX, read_collected
 log = logging.getLogger(__name__)
 
 
-@cache
 def natural_of(model: Model, images: str | None, count: int, size: int) -> Natural | None:
     """Reference images through a model, kept in the user's cache folder; None where images is.
 
@@ -23,6 +23,11 @@ def natural_of(model: Model, images: str | None, count: int, size: int) -> Natur
     if images is None:
         return None
     checks.path("images", images)
+    return _natural(model, images, count, size, store.cache() / "natural")
+
+
+@cache
+def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> Natural:
     if images.endswith(SUFFIX):
         return read_collected(model, images, size)
     reference = Reference(images, size, count)
@@ -30,4 +35,4 @@ def natural_of(model: Model, images: str | None, count: int, size: int) -> Natur
     def announce(what: str) -> None:
         log.info(f"computing {what} over {len(reference)} reference images ({images})")
 
-    return Natural(model, reference, store.Store(store.cache() / "natural"), announce)
+    return Natural(model, reference, store.Store(folder), announce)
