@@ -99,7 +99,7 @@ def write_sheet(results: pd.DataFrame, path: Path) -> int:
     """Write the contact sheet of a table of results as a PNG; how many jobs it does not show."""
     jobs = results.assign(row=rows(results), arm=arms(results)).drop_duplicates(["row", "arm"])
     layer_of = dict(zip(jobs["row"], jobs["layer"].astype(str), strict=True))
-    names = sorted(layer_of, key=lambda row: (layer_of[row], _natural(row)))[: _MOST[1]]
+    names = sorted(layer_of, key=lambda row: (layer_of[row], by_name(row)))[: _MOST[1]]
     columns = list(dict.fromkeys(jobs["arm"]))[: _MOST[0]]
     jobs = jobs[jobs["row"].isin(names) & jobs["arm"].isin(columns)]
     side = max(_SIDES[0], min(_SIDES[1], int(results["size"].max())))
@@ -111,7 +111,7 @@ def write_sheet(results: pd.DataFrame, path: Path) -> int:
         if image is not None and status in _MARKS:
             frame = canvas[top - _FRAME :, left - _FRAME :]
             frame[: side + 2 * _FRAME, : side + 2 * _FRAME] = _MARKS[status][1]
-        canvas[top : top + side, left : left + side] = _tile(image, status, side)
+        canvas[top : top + side, left : left + side] = tile(image, status, side)
     hidden = len(results) - len(jobs)
     notes = [text for status, (text, _) in _MARKS.items() if (jobs["status"] == status).any()]
     draw(canvas, names, columns, [not_shown(hidden), *notes] if hidden else notes, path)
@@ -123,11 +123,12 @@ def not_shown(hidden: int) -> str:
     return f"{hidden} jobs not shown; all are in results.parquet"
 
 
-def _natural(text: str) -> list[str | int]:
+def by_name(text: str) -> list[str | int]:
+    """A key to sort by in which conv4:9 comes before conv4:10."""
     return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", text)]
 
 
-def _tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
+def tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
     """The picture at the sheet's size; a cross in the status's colour where there is none."""
     if image is None:
         tile = np.full((side, side, 3), 255, np.uint8)

@@ -61,6 +61,7 @@ PANDAS = (
     "table*",
     "sheet*",
     "finish*",
+    "figure",
     "launch*",
     "compare*",
     "report*",

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from sweeps import sheet
+from sweeps import figure, sheet
 from sweeps.finish import summary
 from sweeps.sheet import arms, rows, write_sheet
 
@@ -203,3 +203,40 @@ def test_a_label_keeps_to_its_place() -> None:
 
 def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:  # for pytest an error
     assert write_sheet(table(label=["猫", "犬"]), tmp_path / "sheet.png") == 0
+
+
+def figure_of(results: pd.DataFrame, tmp_path: Path, *arguments: str) -> Path:
+    consolidated = results.assign(job=range(len(results)), job_id=range(len(results)))
+    consolidated.to_parquet(tmp_path / "results.parquet")
+    out = tmp_path / "figure.png"
+    figure.main([str(tmp_path), str(out), *arguments])
+    return out
+
+
+def test_a_figure_shows_the_chosen_jobs_with_their_numbers(tmp_path: Path) -> None:
+    results = table(
+        objective=["dot", "cosine", "dot"], label=["a", "a", "b"], cosine=[0.1, 0.2, 0.3]
+    )
+    drawn = figure.draw(figure.kept(results, "label == 'a'"), ["cosine"], 32)
+    axes = [axis for axis in drawn.axes if axis.images]
+    assert [axis.get_xlabel() for axis in axes] == ["cosine 0.1", "cosine 0.2"]
+    assert [axis.get_title() for axis in axes] == ["dot", "cosine"]
+    with Image.open(figure_of(results, tmp_path, "--captions", "cosine")) as picture:
+        assert (np.asarray(picture.convert("RGB")) == 50).all(-1).sum() > 2 * 100**2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    {
+        ("--where", "label == 'c'"): "keeps 0 of 2 jobs",
+        ("--where", "lable == 'a'"): "cannot read --where",
+        ("--where", "label =="): "cannot read --where",
+        ("--captions", "cosin"): "did you mean cosine",
+        ("--pixels", "0"): "pixels must be an integer of at least 1, got 0",
+    }.items(),
+)
+def test_a_figure_that_cannot_be_is_refused(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        figure_of(table(label=["a", "b"]), tmp_path, *arguments)
