@@ -4,6 +4,7 @@ Every function works on (..., height, width, channels); leading axes, if any, ar
 backward passes are written by hand where XLA's own is slow on a CPU: convolution's input gradient
 is an ordinary convolution with the flipped kernel (inside `lax.scan` XLA:CPU otherwise picks a slow
 kernel layout), and max-pooling's is a sum of shifted copies instead of select-and-scatter.
+Which way is quickest on a CPU is measured by benchmarks/layers.py.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from fvjax.models.winograd import Padding, winograd
 from fvjax.types import Flag
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_WINOGRAD = {3: (2, 4), 5: (2,)}  # kernel's side -> sides of tiles
 _WINOGRAD_CHANNELS = 32  # at least
-_WINOGRAD_PIXELS = 64  # in a batch, at least (benchmarks/layers.py)
-_WINOGRAD_LARGE = 12  # pixels a side: smaller images waste too much of tiles of 4
+_WINOGRAD_PIXELS = 64  # in a batch, at least
+_FEW_FEATURES = 16  # at most
 
 
 def conv(
@@ -72,11 +74,9 @@ def _correlation(padding: Padding) -> Callable[[Array, Array], Array]:
 
     @jax.custom_batching.custom_vmap
     def correlate(x: Array, kernel: Array) -> Array:
-        tile = _tile(x.shape, kernel.shape, padding)
-        if tile is None or jnp.finfo(x.dtype).bits < 32:
-            return plain(x, kernel, padding)
-        quick = partial(winograd, padding=padding, m=tile)
-        other = partial(plain, padding=padding)
+        quick, other = _on_cpu(x.shape, kernel.shape, padding), partial(plain, padding=padding)
+        if quick is None or jnp.finfo(x.dtype).bits < 32:
+            return other(x, kernel)
         y: Array = lax.platform_dependent(x, kernel, cpu=quick, default=other)
         return y
 
@@ -96,17 +96,41 @@ def plain(x: Array, kernel: Array, padding: Padding) -> Array:
     return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
 
-def _tile(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> int | None:
-    """The side of Winograd's tiles; None where the plain convolution is quicker on a CPU."""
+def _on_cpu(
+    x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding
+) -> Callable[[Array, Array], Array] | None:
+    """A quicker way than XLA's, if there is one."""
     n, height, width, channels = x
     rows, columns, _, features = kernel
-    if (rows, columns) != (3, 3) or min(channels, features) < _WINOGRAD_CHANNELS:
-        return None
-    if min(min(padding)) < 0:
-        return None
-    if n * height * width < _WINOGRAD_PIXELS:
-        return None
-    return 4 if min(height, width) >= _WINOGRAD_LARGE else 2
+    tiles = _WINOGRAD.get(rows, ()) if rows == columns else ()
+    if min(min(padding)) >= 0 and n * height * width >= _WINOGRAD_PIXELS:
+        if tiles and min(channels, features) >= _WINOGRAD_CHANNELS:
+            out = (height + sum(padding[0]) - rows + 1, width + sum(padding[1]) - rows + 1)
+
+            def products(m: int) -> int:
+                return -(-out[0] // m) * -(-out[1] // m) * (m + rows - 1) ** 2
+
+            return partial(winograd, padding=padding, m=min(tiles, key=products))
+        if features <= _FEW_FEATURES and min(rows, columns) > 1:
+            return partial(by_rows, padding=padding)
+    return None
+
+
+def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
+    """Correlation with each row of the kernel apart, then summed.
+
+    For few features: the products are as many times wider as the kernel has rows.
+    """
+    rows, columns, channels, features = kernel.shape
+    wide = kernel.transpose(1, 2, 0, 3).reshape(1, columns, channels, rows * features)
+    parts = plain(x, wide, ((0, 0), padding[1]))
+    parts = parts.reshape(*parts.shape[:3], rows, features)
+    (top, bottom), zero = padding[0], jnp.zeros((), x.dtype)
+    y = jnp.zeros((), x.dtype)
+    for i in range(rows):
+        shift = (top - i, bottom - (rows - 1 - i), 0)
+        y = y + lax.pad(parts[..., i, :], zero, ((0, 0, 0), shift, (0, 0, 0), (0, 0, 0)))
+    return y
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
