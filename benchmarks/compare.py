@@ -114,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one tiny round, to see that it runs")
+    parser.add_argument("--only", choices=["steps", "sweep"], help="leave out the other part")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     before = machine()
@@ -133,13 +134,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             weights = side(OURS, "write_weights", f"{folder}/random.safetensors", plan.layer)
-            report = compare(settings, rounds, weights, not missing, side)
+            timed = [] if arguments.only == "sweep" else settings
+            report = compare(timed, rounds, weights, not missing, side)
             versions = side(OURS, "versions")
             if not missing:
                 versions |= side("side_torch", "versions") | side("side_lucent", "versions")
         finally:
             side.close()
-        sweeps = compare_sweeps(plan, rounds, weights, not missing, Path(folder))
+        times = 0 if arguments.only == "steps" else rounds
+        sweeps = compare_sweeps(plan, times, weights, not missing, Path(folder))
     raw = report.pop("ratios") | sweeps.pop("ratios")
     ratios, more = summary(raw)
     report |= {"sweep": sweeps, "ratios": ratios, "more_ratios": more, "ratios_by_round": raw}

@@ -89,7 +89,7 @@ def table(report: Mapping[str, Any]) -> str:
         parts = rounds[0] if rounds else {}
         medians = [f"{p} {statistics.median([r[p] for r in rounds]):.1f}" for p in parts]
         lines.append(f"  {side:24s} {', '.join(medians) or 'not run'}")
-        if side == "fvjax":
+        if side == "fvjax" and rounds:
             lines[-1] += f"; compile in the first round {rounds[0]['compile']:.1f}"
     for title, group in (("ratios", "ratios"), ("more ratios", "more_ratios")):
         lines.append(f"{title}: peer's time over ours, median (low - high)")
