@@ -15,12 +15,13 @@ from matplotlib.figure import Figure
 from fvjax import checks
 from sweeps.messages import run
 from sweeps.paths import CONF
-from sweeps.sheet import arms, by_name, rows, tile
+from sweeps.sheet import arms, by_name, folded, rows, tile
 from sweeps.table import METRICS, load
 
 SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 _MOST = 1000  # pictures
 _LINE = 0.16  # inches of a line of text
+_LETTER = 6  # pixels, of one
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -77,10 +78,10 @@ def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
         lines = [f"{name} {job[name]:.3g}" for name in captions if pd.notna(job[name])]
         _frame(axis, "\n".join(lines))
     for axis, name in zip(axes[0], columns, strict=True):
-        axis.set_title("\n".join(name.split()), fontsize=8, parse_math=False)
+        axis.set_title(folded(name, pixels // _LETTER), fontsize=8, parse_math=False)
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.text(
-            *(-0.08, 0.5, "\n".join(name.split())),
+            *(-0.08, 0.5, folded(name, pixels // _LETTER)),
             transform=axis.transAxes,
             fontsize=8,
             horizontalalignment="right",

@@ -167,8 +167,8 @@ def draw(
     """Write a canvas of tiles with a name for each row and column."""
     dpi, line = 100, 0.14  # inches of a line of text
     step = (canvas.shape[0] - _GAP) // len(names)
-    heads = [_label(arm, step // _LETTER) for arm in columns]
-    names = [_label(name, 230 // _LETTER) for name in names]
+    heads = [folded(arm, step // _LETTER) for arm in columns]
+    names = [folded(name, 230 // _LETTER) for name in names]
     corner = "\n".join(fill(note, 50) for note in notes)
     lines = max(text.count("\n") + 1 for text in (*heads, corner))
     left, top = 2.4, max(0.7, line * lines + 0.1)  # inches of labels
@@ -192,7 +192,7 @@ def draw(
     partial.replace(path)
 
 
-def _label(text: str, width: int) -> str:
+def folded(text: str, width: int) -> str:
     """Lines of so many letters; of a text too long for its place, the beginning and the end."""
     lines = wrap(text, width, break_on_hyphens=False)
     kept = lines if len(lines) <= _LINES else [*lines[: _LINES // 2], "...", *lines[-_LINES // 2 :]]

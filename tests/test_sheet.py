@@ -195,10 +195,10 @@ def test_a_summary_is_short_and_says_what_it_leaves_out() -> None:
 
 def test_a_label_keeps_to_its_place() -> None:
     path = "/".join(["a folder with a long name"] * 20) + "/the_cat.jpg"
-    lines = sheet._label(f"conv4 {path}", 30).splitlines()
+    lines = sheet.folded(f"conv4 {path}", 30).splitlines()
     assert len(lines) <= 8 and max(map(len, lines)) <= 30
     assert lines[0].startswith("conv4") and lines[-1].endswith("cat.jpg") and "..." in lines
-    assert sheet._label("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
+    assert sheet.folded("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
 
 
 def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:  # for pytest an error
@@ -217,7 +217,7 @@ def test_a_figure_shows_the_chosen_jobs_with_their_numbers(tmp_path: Path) -> No
     results = table(
         objective=["dot", "cosine", "dot"], label=["a", "a", "b"], cosine=[0.1, 0.2, 0.3]
     )
-    drawn = figure.draw(figure.kept(results, "label == 'a'"), ["cosine"], 32)
+    drawn = figure.draw(figure.kept(results, "label == 'a'"), ["cosine"], 96)
     axes = [axis for axis in drawn.axes if axis.images]
     assert [axis.get_xlabel() for axis in axes] == ["cosine 0.1", "cosine 0.2"]
     assert [axis.get_title() for axis in axes] == ["dot", "cosine"]
