@@ -246,6 +246,17 @@ def test_redirect_wakes_a_dead_channel_and_only_upwards() -> None:
     np.testing.assert_array_equal(pulled(x, g, True), jnp.maximum(g, 0))
 
 
+def test_redirect_may_be_a_constant_inside_a_loop_under_vmap(key: Array) -> None:
+    def slope(x: Array) -> Array:
+        return jax.grad(lambda x: layers.relu(x - 9, True).sum())(x)
+
+    def looped(x: Array) -> Array:
+        return lax.map(lambda scale: slope(x * scale), jnp.ones(2))
+
+    (x,) = draws(key, (3, 4, 4, 5))
+    np.testing.assert_array_equal(jax.jit(jax.vmap(looped))(x), jnp.ones((3, 2, 4, 4, 5)))
+
+
 def test_redirect_leaves_an_alive_channel_bit_for_bit(key: Array) -> None:
     x, g = draws(key, (4, 4, 6), (4, 4, 6))
     np.testing.assert_array_equal(pulled(x, g, True), pulled(x, g, False))

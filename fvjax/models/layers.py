@@ -319,7 +319,7 @@ def _blocked(space: int) -> Callable[[Array, Array], Array]:
         axes = tuple(range(gated.ndim - 1 - space, gated.ndim - 1))
 
         def look(gated: Array) -> Array:
-            flags = jnp.expand_dims(redirect, range(redirect.ndim, gated.ndim))
+            flags = jnp.expand_dims(redirect, range(jnp.ndim(redirect), gated.ndim))
             return flags & jnp.all(gated == 0, axis=axes, keepdims=True)
 
         def skip(gated: Array) -> Array:
@@ -331,7 +331,7 @@ def _blocked(space: int) -> Callable[[Array, Array], Array]:
     @blocked.def_vmap
     def _(size: int, batched: list[bool], gated: Array, redirect: Array) -> tuple[Array, bool]:
         gated, redirect = (
-            x if one else jnp.broadcast_to(x, (size, *x.shape))
+            x if one else jnp.broadcast_to(x, (size, *jnp.shape(x)))  # a constant is a bare bool
             for x, one in zip((gated, redirect), batched, strict=True)
         )
         return blocked(gated, redirect), True
