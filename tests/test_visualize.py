@@ -384,3 +384,17 @@ def test_a_line_search_needs_few_steps_where_nothing_is_random() -> None:
         assert made.finite
         scores[optimizer] = float(made.score)
     assert scores["lbfgs"] > 0.9 * scores["adam"]  # errors are negative scores
+
+
+def test_line_searches_of_several_jobs_end_each_for_itself_through_wide_layers() -> None:
+    model, keys = fvjax.load("texturenet"), jax.random.split(jax.random.key(3), 2)
+    images = jax.vmap(lambda k: jax.random.uniform(k, (32, 32, 3), minval=0.3, maxval=0.7))(keys)
+
+    def made(image: Array) -> fvjax.Result:
+        one = job(fvjax.Inversion(), steps=3, transform=Identity())
+        recipe = one.recipe.replace(optimizer="lbfgs")  # type: ignore[attr-defined]
+        target = fvjax.FromImage(image=image, layer="conv2")
+        return fvjax.visualize(model, one.replace(recipe=recipe, direction=target))  # type: ignore[attr-defined]
+
+    found = jax.jit(jax.vmap(made))(images)
+    assert found.finite.all() and (found.score > found.first_score).all()

@@ -75,17 +75,25 @@ def winograd(
     transform = _INPUT[m + r - 1]
     x = jnp.stack(_mix(transform, _overlapping(x, 1, r)))
     x = jnp.stack(_mix(transform, _overlapping(x, 3, r)), 1)
-    both = jnp.asarray(np.kron(_KERNEL[m, r], _KERNEL[m, r]), kernel.dtype)
     # The barrier has XLA lift this whole, transpositions and all, out of a loop around it.
-    taps = lax.optimization_barrier(
-        (both @ kernel.reshape(r * r, -1)).reshape(-1, *kernel.shape[2:])
-    )
+    taps = lax.optimization_barrier(_taps(kernel, _KERNEL[m, r]))
     y = jnp.matmul(x.reshape(len(taps), -1, channels), taps)
     y = y.reshape(m + r - 1, m + r - 1, n, down, across, -1)
     y = jnp.stack(_mix(_OUTPUT[m, r], list(y)), 1)
     y = jnp.stack(_mix(_OUTPUT[m, r], list(y)), 1)  # rows, columns, n, down, across, features
     y = y.transpose(2, 3, 0, 4, 1, 5).reshape(n, down * m, across * m, -1)
     return y[:, : out[0], : out[1]]
+
+
+def _taps(kernel: Array, transform: np.ndarray) -> Array:
+    """The kernel's transform, (taps, channels, features).
+
+    Scalars times lines: a matrix would be an array constant, which `custom_vmap` refuses inside a
+    `cond` that images of a batch decide each for itself, as in a line search.
+    """
+    rows = jnp.stack(_mix(transform, list(kernel)))
+    both = jnp.stack(_mix(transform, [rows[:, i] for i in range(kernel.shape[1])]), 1)
+    return both.reshape(-1, *kernel.shape[2:])
 
 
 def _overlapping(x: Array, axis: int, r: int) -> list[Array]:
