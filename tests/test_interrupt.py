@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ import sweeps
 from sweeps.interrupt import interruptible
 
 PATIENCE = 60  # seconds, within which everything here ends on any machine
+
+
+@pytest.fixture(autouse=True)
+def _foreground() -> Iterator[None]:
+    """Ctrl-C as at a terminal: of what runs in the background, shells ignore it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
