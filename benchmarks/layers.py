@@ -3,7 +3,7 @@
 The peak is a matrix product of side 2048 in the same run. Operations are counted as those of the
 plain convolution, also where Winograd needs fewer. Each layer runs inside a scan, as it does in the
 loop. For 3 x 3 convolutions the plain one and Winograd's tiles of 2 and 4, between which
-`fvjax.models.layers` chooses, are timed apart.
+`fvjax.models.correlation` chooses, are timed apart.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fvjax.models import layers
+from fvjax.models import correlation, layers
 from fvjax.models.googlenet import INCEPTIONS
 from fvjax.models.winograd import winograd
 
@@ -83,7 +83,7 @@ def measure(arguments: argparse.Namespace, batch: int, peak: float) -> list[dict
 
         ways: dict[str, Callable[[Any], Any]] = {"ours": step}
         if kernel == 3:
-            plain = partial(layers.plain, padding=pads)
+            plain = partial(correlation.plain, padding=pads)
             ways["plain"] = partial(both_ways, plain, plain, weights)
             for tile in (2, 4):
                 quick = partial(winograd, padding=pads, m=tile)

@@ -19,6 +19,7 @@ from fvjax.data.reference import Images
 from fvjax.frame import Frame
 from fvjax.gauge import Gauge, gauge
 from fvjax.models.model import Model
+from fvjax.scores import dots
 from fvjax.statistics import Statistics, collect, forward
 
 VECTORS = 2**14  # positions sampled from all images together, at most
@@ -126,8 +127,8 @@ class Natural:
             return self.kept(f"dot products with {name} at {layer}", compute)["dots"]
         statistics = self.statistics(layer)
         rows = statistics.centers if centered else statistics.means
-        dots: np.ndarray = rows @ (vector / np.linalg.norm(vector))
-        return dots
+        found: np.ndarray = rows @ (vector / np.linalg.norm(vector))
+        return found
 
     def having(self, concept: str | None) -> np.ndarray | None:
         """Which images have a label such as "texture=stripes"; None where none can."""
@@ -183,14 +184,11 @@ def fingerprint(model: Model) -> str:
 
 
 def _placed(model: Model, reference: Images, layer: str, vector: Vector) -> Arrays:
-    """Each image's mean over positions of a·v/|v|, with a v for each; a v of length 0 counts 0."""
-    length = np.linalg.norm(vector, axis=-1, keepdims=True)
-    unit = vector / np.where(length > 0, length, 1)
-    found = np.empty(len(reference))
+    """Each image's mean over positions of a·v/|v|, with a v for each."""
+    found, wanted = np.empty(len(reference)), jnp.asarray(vector, jnp.float32)[None]
     for batch in reference:
         activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
-        dots = np.einsum("nhwc,hwc->nhw", np.asarray(activations, np.float64), unit)
-        found[np.asarray(batch.numbers)] = dots.mean((1, 2))
+        found[batch.numbers] = dots(activations, wanted).mean((1, 2))
     return {"dots": found}
 
 

@@ -12,6 +12,7 @@ import pytest
 from jax import Array, lax
 
 from fvjax.models import layers
+from fvjax.models.correlation import by_rows
 from fvjax.models.winograd import Padding, winograd
 
 CONVS = [  # (height, width, channels), (rows, columns, features), stride, padding
@@ -155,7 +156,7 @@ def test_wide_convolutions_go_by_tiles_on_a_cpu_alone(case: Any, tile: int) -> N
 def test_rows_apart_are_the_plain_convolution(padding: Padding, key: Array) -> None:
     x, k = draws(key, (2, 9, 8, 40), (4, 3, 40, 5))
     plain = partial(plain_conv, stride=1, padding=padding)
-    assert_same(partial(layers.by_rows, padding=padding), plain, x, k, within=1e-5)
+    assert_same(partial(by_rows, padding=padding), plain, x, k, within=1e-5)
 
 
 @pytest.mark.parametrize(("m", "r"), [(2, 3), (4, 3), (2, 5)])
