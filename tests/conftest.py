@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Tests compile much and run little: this halves their time. Set it to 0 to test what users run.
@@ -17,12 +17,21 @@ from hydra.core.hydra_config import HydraConfig
 from sweeps.app import main
 from sweeps.messages import run
 from sweeps.paths import CONF
+from sweeps.run import executor
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 App = Callable[..., int]
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_programs() -> Iterator[None]:
+    """Each program maps memory, and beyond 65530 mappings in a process Linux lets XLA crash."""
+    yield
+    executor.cache_clear()
+    jax.clear_caches()
 
 
 @pytest.fixture
