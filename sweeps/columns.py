@@ -5,20 +5,31 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fvjax.data.reference import GENERATED
 from sweeps.files import content
 from sweeps.table import COLUMNS
 
+_PATHS = ("path", "weights", "matrix", "start", "images")  # keys that name files and folders
+_OURS = ("fvjax.", "sweeps.")  # targets of which these are all
+
 
 def identity(config: Any) -> str:
-    """A hash by which equal jobs are known: 2 is 2.0, files and folders are what they hold."""
+    """A hash by which equal jobs are known: 2 is 2.0, files and folders are what they hold.
 
-    def canonical(value: Any) -> Any:
+    A file is one that a key of ours for paths names, or any text given to a target that is not
+    ours: a folder `dot` beside a sweep is none of `objective=dot`.
+    """
+
+    def canonical(value: Any, path: bool = False) -> Any:
         match value:
             case dict():
-                return {key: canonical(item) for key, item in value.items()}
+                path |= not str(value.get("_target_", _OURS[0])).startswith(_OURS)
+                return {k: canonical(item, path or k in _PATHS) for k, item in value.items()}
             case list():
-                return [canonical(item) for item in value]
-            case str() if value and (found := content(value)) is not None:
+                return [canonical(item, path) for item in value]
+            case str() if (
+                path and value not in ("", GENERATED) and (found := content(value)) is not None
+            ):
                 return [value, found]
             case int() | float() if not isinstance(value, bool):
                 return float(value)

@@ -86,6 +86,26 @@ def test_a_folder_counts_by_its_content(tmp_path: Path) -> None:
     assert identity({"images": ""}) == identity({"images": ""})
 
 
+def test_a_folder_that_is_called_like_an_option_is_no_file_of_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = build(composed("model=tiny", "objective=dot")).job_id
+    for name in ("dot", "tiny", "conv2", "adam", "all", "generated"):
+        paint(tmp_path / name / "a.png", 0)
+    assert build(composed("model=tiny", "objective=dot")).job_id == before
+
+
+def test_any_text_for_a_target_of_the_user_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "tensors.bin"
+    known = set()
+    for content in (b"a", b"b"):
+        file.write_bytes(content)
+        os.utime(file, ns=(1, len(known)))
+        known.add(identity({"model": {"_target_": "mine.model", "deep": {"file": str(file)}}}))
+    assert len(known) == 2
+
+
 def test_starts_share_a_program_and_no_start_has_its_own(tmp_path: Path) -> None:
     paths = [paint(tmp_path / f"{seed}.png", seed) for seed in range(2)]
     start = "parameterization.start"
