@@ -32,11 +32,12 @@ def main() -> None:
     parser.add_argument("--weights", default=f"{folder}/bvlc_googlenet.safetensors")
     parser.add_argument("--images", default="../shared/photos")
     parser.add_argument("--size", type=int, default=224, help="pixels")
+    parser.add_argument("--count", type=int, default=512, help="reference images at most")
     arguments = parser.parse_args()
     own = arguments.model == "texturenet"
     model = fvjax.load(arguments.model, weights=None if own else Path(arguments.weights))
     source, size = ("generated", 64) if own else (arguments.images, arguments.size)
-    natural = Natural(model, Reference(source, size, 512), Store(cache() / "natural"))
+    natural = Natural(model, Reference(source, size, arguments.count), Store(cache() / "natural"))
     layers = [name for name in model.main_layers if name not in ("image", "logits")]
     natural.collect(layers)
     print("layer      channels  bound > floor  reached  largest  median bound")

@@ -105,3 +105,24 @@ def test_scaling_is_drawn(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "scaling.json").read_text())
     assert [row["programs"] for row in report["jobs"]] == [1, 1]
     assert (tmp_path / "scaling.png").stat().st_size > 1000
+
+
+def printed(script: str, *options: str) -> list[list[str]]:
+    """The words of the lines that a script prints."""
+    command = [sys.executable, str(BENCHMARKS / script), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_whitened_activations_are_white() -> None:
+    rows = printed("whitened.py", "--model", "texturenet", "--count", "32")
+    white = [row for row in rows if row and row[0].endswith("/whitened")]
+    assert len(white) >= 5
+    assert all(float(value) < 1e-3 for row in white for value in row[1:]), rows
+
+
+def test_the_bound_of_lucid_s_cosine_holds() -> None:
+    rows = printed("lucid_atlas.py", "--model", "texturenet", "--count", "32")[1:]
+    found = [[float(value) for value in row[2:]] for row in rows if len(row) == 6]
+    assert len(found) >= 4 and all(reached <= bound for bound, reached, *_ in found), rows

@@ -76,6 +76,13 @@ def test_statistics_survive_being_kept() -> None:
     assert np.array_equal(again.labels, statistics.labels)
 
 
+def test_statistics_that_were_kept_have_no_more_rank_than_images() -> None:
+    kept = Statistics(**of(draws(9, 1, 40)).arrays())
+    assert cov.rank(kept.covariance) == 8
+    with pytest.raises(ValueError, match="over 9 images has rank 8 of 40"):
+        cov.whitening(kept, 0.0, "b")
+
+
 def test_whitening_makes_the_covariance_the_identity() -> None:
     a = draws(40, 6, 5)
     statistics = of(a)
