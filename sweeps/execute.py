@@ -18,11 +18,12 @@ import fvjax
 from fvjax.balance import balanced
 from fvjax.direction import Direction
 from fvjax.models.model import Model
+from fvjax.objective import Objective
 from fvjax.recipe import Job
 from fvjax.truth import judge
 from fvjax.visualize import Result
 from fvjax.yardsticks import Marks, Yardsticks, ambiguity, transfer
-from sweeps.plan import Group, Piece, chunks
+from sweeps.plan import Group, Piece, chunks, signature
 
 log = logging.getLogger(__name__)
 Tree = TypeVar("Tree")
@@ -100,6 +101,22 @@ def measure_jobs(whole: tuple[Model, Yardsticks], jobs: Job, marks: Marks, image
     return jax.vmap(one if alone else several)(jobs, marks, images)
 
 
+def measured_as(jobs: Job, group: Group) -> Job:
+    """The jobs as metrics see them: of an objective, only where it looks.
+
+    So that objectives share a program of metrics; ground truth alone asks for the score itself.
+    """
+    objective: Any = jobs.recipe.objective
+    if group.yardsticks.truth is not None:
+        return jobs
+    if isinstance(objective, fvjax.AtCenter):
+        objective = objective.replace(objective=fvjax.Cosine())  # type: ignore[attr-defined]
+    elif type(objective).focus is Objective.focus:
+        objective = fvjax.Cosine()
+    recipe = jobs.recipe.replace(objective=objective)  # type: ignore[attr-defined]
+    return jobs.replace(recipe=recipe)  # type: ignore[attr-defined, no-any-return]
+
+
 class Executor:
     """Compiled programs by structure and chunk size; lives as long as the process."""
 
@@ -107,6 +124,7 @@ class Executor:
         """Use these devices (all local ones if None)."""
         self.devices = list(jax.local_devices() if devices is None else devices)
         self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and chunk
+        self.measures: dict[Any, Future[Any]] = {}  # the same; objectives share them
         self.pool = ThreadPoolExecutor(2, "compile")
 
     def chunk_for(self, group: Group, wanted: int | None = None) -> int:
@@ -135,15 +153,17 @@ class Executor:
             job, marks, image = jax.tree.map(
                 lambda x: _shape(x, size), (first.job, first.marks, image)
             )
-            works: list[tuple[Any, ...]] = [(run_jobs, group.model, job)]
+            self.programs[key] = [self._submit(run_jobs, size, group.model, job)]
             if group.measured:
-                whole = (group.model, group.yardsticks)
-                works.append((measure_jobs, whole, job, marks, image))
-            self.programs[key] = [
-                self.pool.submit(self._compile, function, size, whole, *arguments)
-                for function, whole, *arguments in works
-            ]
+                given = (group.model, group.yardsticks), measured_as(job, group), marks, image
+                what = signature(given), size
+                if what not in self.measures:
+                    self.measures[what] = self._submit(measure_jobs, size, *given)
+                self.programs[key].append(self.measures[what])
         return size
+
+    def _submit(self, function: Any, size: int, *given: Any) -> Future[Any]:
+        return self.pool.submit(self._compile, function, size, *given)
 
     def execute(
         self,
@@ -223,7 +243,8 @@ class Executor:
         given = (group.model, group.yardsticks)
         whole = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
         result = run(whole[0], jobs)
-        metrics = measure[0](whole, jobs, marks, result.image) if measure else {}
+        seen = measured_as(jobs, group)
+        metrics = measure[0](whole, seen, marks, result.image) if measure else {}
         return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
 
     def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:

@@ -135,6 +135,23 @@ def test_a_score_depends_on_its_own_parameters_alone(model: Model) -> None:
             assert np.any(jacobian[i, j] != 0) == (i == j)
 
 
+def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
+    executor = Executor()
+    looking = fvjax.AtCenter(objective=fvjax.Cosine())
+    centred = job(3).replace(recipe=job(3).recipe.replace(objective=looking))
+    jobs = [job(1), job(2, penalized=False), centred]
+    found = execute(executor, model, jobs)
+    assert (executor.compiled, len(executor.measures)) == (3, 2)  # where it looks makes a program
+    for one, outcome in zip(jobs, found, strict=True):
+        assert outcome.result is not None
+        recipe = one.recipe
+        focus = recipe.objective.focus
+        here = fvjax.measure(model, one.direction, outcome.result.image, recipe.transform, focus)
+        assert outcome.metrics.keys() == here.keys()
+        for name, value in here.items():
+            assert outcome.metrics[name] == pytest.approx(np.asarray(value), 1e-4, 1e-5), name
+
+
 def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
     executor = Executor()
     execute(executor, model, [job(i) for i in range(4)])
