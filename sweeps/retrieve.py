@@ -2,8 +2,9 @@
 
 Every objective is also a ranking function. Keys are those of `python -m sweeps -m`. Writes
 retrieval.parquet, one row per job: the config's columns, `label`, `concept` (the label that the
-direction stands for), `average_precision` of the images that have it, `chance` (their share), and
-`top`, the numbers of the best images; and retrieval.png, the best images of each job.
+direction stands for), `average_precision` of the images that have it, `chance` (their share),
+`best`, the highest score, and `top`, the numbers of the best images; and retrieval.png, the best
+images of each job.
 """
 
 import sys
@@ -103,7 +104,8 @@ def _row(task: Task, scores: np.ndarray, natural: Natural) -> dict[str, Any]:
     if relevant is not None and relevant.any():
         row["average_precision"] = average_precision(scores, relevant)
         row["chance"] = float(relevant.mean())
-    return row | {"top": np.argsort(-scores, kind="stable")[:TOP].tolist()}
+    top = np.argsort(-scores, kind="stable")[:TOP].tolist()
+    return row | {"best": float(scores[top[0]]), "top": top}
 
 
 def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
