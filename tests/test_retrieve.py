@@ -70,6 +70,8 @@ def test_retrieval_writes_a_table_and_a_sheet(
     main(["model=tiny", "objective=dot,cosine", "direction=centroid,channel", *images])
     table = pd.read_parquet(tmp_path / "retrieval.parquet")
     assert len(table) == 4 and (table["top"].map(len) == 12).all()
+    assert table.loc[table["objective"] == "cosine", "best"].between(-1, 1).all()
+    assert (table.loc[table["objective"] == "dot", "best"] > 0).all()
     labelled = table[table["direction"] == "centroid"]
     assert labelled["average_precision"].between(0, 1).all()
     assert set(labelled["concept"]) == {"texture=plain"}
