@@ -8,17 +8,8 @@ for which a reference activation does, and the largest value reached; a layer wh
 has no inverse is said to have none.
 """
 
-import argparse
-import os
-from pathlib import Path
-
 import numpy as np
-
-import fvjax
-from fvjax.covariance import refuse_singular
-from fvjax.data.reference import Reference
-from fvjax.natural import Natural
-from sweeps.store import Store, cache
+from measured import invertible, measured
 
 FLOOR = 0.1
 DIRECTIONS = 512
@@ -26,28 +17,9 @@ DIRECTIONS = 512
 
 def main() -> None:
     """Print a line for each layer."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    folder = os.environ.get("FVJAX_WEIGHTS", "../shared/weights")
-    parser.add_argument("--model", default="googlenet", choices=["googlenet", "texturenet"])
-    parser.add_argument("--weights", default=f"{folder}/bvlc_googlenet.safetensors")
-    parser.add_argument("--images", default="../shared/photos")
-    parser.add_argument("--size", type=int, default=224, help="pixels")
-    parser.add_argument("--count", type=int, default=512, help="reference images at most")
-    arguments = parser.parse_args()
-    own = arguments.model == "texturenet"
-    model = fvjax.load(arguments.model, weights=None if own else Path(arguments.weights))
-    source, size = ("generated", 64) if own else (arguments.images, arguments.size)
-    natural = Natural(model, Reference(source, size, arguments.count), Store(cache() / "natural"))
-    layers = [name for name in model.main_layers if name not in ("image", "logits")]
-    natural.collect(layers)
+    natural = measured(__doc__)
     print("layer      channels  bound > floor  reached  largest  median bound")
-    for layer in layers:
-        statistics = natural.statistics(layer)
-        try:
-            refuse_singular(statistics, layer)
-        except ValueError as error:
-            print(f"{layer:10} {statistics.channels:8d}  {error}")
-            continue
+    for layer, statistics in invertible(natural):
         rows = natural.vectors(layer).astype(np.float64)
         moment = statistics.covariance + np.outer(statistics.mean, statistics.mean)
         v = rows[np.random.default_rng(0).permutation(len(rows))[:DIRECTIONS]]
