@@ -92,7 +92,7 @@ def visualize(model: Model, job: Job) -> Result:
         return (params, state, sleeps, redirect), told
 
     # Under vmap a scan is traced anew until it knows which of its values differ between jobs. All
-    # do; tying the constants to the key (x & 0 is 0) says so at once, for two thirds of the time.
+    # do; tying the constants to the key (x & 0 is 0) says so at once.
     never = jnp.any(jax.random.key_data(start) & 0 != 0)
     begin = (params, optimizer.init(params), jnp.array(False), jnp.array(False))
     begin = jax.tree.map(lambda x: jnp.where(never, jnp.zeros_like(x), x), begin)
