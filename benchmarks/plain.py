@@ -33,7 +33,7 @@ from fvjax.models.googlenet import INCEPTIONS, Widths
 from fvjax.models.layers import ceil_padding
 from fvjax.models.model import Linen, Record
 from fvjax.score import score_of
-from sweeps.execute import run_jobs, stack
+from sweeps.stacked import run_jobs, stack
 
 OUT = Path(__file__).parent / "out" / "plain.json"
 TOLERANCE = 1e-4

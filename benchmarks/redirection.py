@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from sweeps.execute import leaves, run_jobs, stack
+from sweeps.stacked import leaves, run_jobs, stack
 
 loop: Any = sys.modules["fvjax.visualize"]
 look: Any = sys.modules["fvjax.score"]

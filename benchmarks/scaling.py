@@ -26,8 +26,9 @@ from side_fvjax import load, write_weights
 from work import Setting
 
 import fvjax
-from sweeps.execute import Executor, leaves, run_jobs, spread, stack
+from sweeps.execute import Executor
 from sweeps.plan import Piece, plan
+from sweeps.stacked import leaves, run_jobs, spread, stack
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from side_fvjax import load, write_weights
 from work import Setting
 
-from sweeps.execute import run_jobs, spread, stack
+from sweeps.stacked import run_jobs, spread, stack
 
 OUT = Path(__file__).parent / "out" / "sharding.json"
 

@@ -16,7 +16,8 @@ from work import THREADS, Setting, Timing, awakening, timing
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
-from sweeps.execute import CPU_LANES, leaves, run_jobs, spread, stack
+from sweeps.execute import CPU_LANES
+from sweeps.stacked import leaves, run_jobs, spread, stack
 
 # As the application does; before JAX starts.
 jax.config.update("jax_num_cpu_devices", THREADS)

@@ -26,8 +26,9 @@ from work import Setting
 import fvjax
 from fvjax.objective import Objective
 from fvjax.pytree import dataclass
-from sweeps.execute import Executor, leaves
+from sweeps.execute import Executor
 from sweeps.plan import Piece, plan
+from sweeps.stacked import leaves
 
 OUT = Path(__file__).parent / "out" / "switch.json"
 DOT = fvjax.DotCosine(exponent=1.0, floor=0.1)

@@ -20,7 +20,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 import fvjax
-from sweeps.execute import leaves, run_jobs, spread, stack
+from sweeps.stacked import leaves, run_jobs, spread, stack
 
 OUT = Path(__file__).parent / "out"
 

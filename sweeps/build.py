@@ -22,7 +22,6 @@ from fvjax.spaces import Space
 from fvjax.statistics import forward
 from sweeps.collected import Collected
 from sweeps.columns import choices_of, columns, identity
-from sweeps.execute import leaves
 from sweeps.images import arguments
 from sweeps.measures import SCORES, metrics_of, yardsticks
 from sweeps.natural import natural_of
@@ -30,6 +29,7 @@ from sweeps.paths import CONF
 from sweeps.plan import Piece
 from sweeps.required import OF_ENVIRONMENT, as_chosen, whole
 from sweeps.scoring import name_layer, score_for
+from sweeps.stacked import leaves
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -14,16 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-import fvjax
-from fvjax.balance import balanced
-from fvjax.direction import Direction
-from fvjax.models.model import Model
-from fvjax.objective import Objective
 from fvjax.recipe import Job
-from fvjax.truth import judge
 from fvjax.visualize import Result
-from fvjax.yardsticks import Marks, Yardsticks, ambiguity, transfer
 from sweeps.plan import Group, Piece, chunks, signature
+from sweeps.stacked import JOBS, measure_jobs, measured_as, run_jobs, spread, stack
 
 log = logging.getLogger(__name__)
 Tree = TypeVar("Tree")
@@ -32,7 +25,6 @@ CPU_LANES = 4  # jobs on each device: beyond it nothing is gained (docs/performa
 LANES = 128  # the same on an accelerator, memory permitting
 AHEAD = 2  # chunks given to the device before the first of them is fetched
 _MEMORY = 0.9  # of a device's, for one program
-_JOBS = PartitionSpec("jobs")
 
 
 @dataclass
@@ -65,56 +57,6 @@ class TooLarge(MemoryError):
         """Say so."""
         super().__init__(f"RESOURCE_EXHAUSTED: {needed} bytes needed, the device has {limit}")
         self.fitting = fitting
-
-
-def run_jobs(model: Model, jobs: Job) -> Result:
-    """Visualize stacked jobs: leaves with a leading jobs axis; the model has none."""
-    return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
-
-
-def measure_jobs(whole: tuple[Model, Yardsticks], jobs: Job, marks: Marks, images: Any) -> Any:
-    """The metrics of stacked jobs' images."""
-    model, yardsticks = whole
-
-    def one(job: Job, marks: Marks, image: Any, share: Any = 0.0) -> Any:
-        recipe, direction = job.recipe, job.direction.at(share)
-        natural, focus = yardsticks.natural, recipe.objective.focus
-        found = fvjax.measure(
-            model, direction, image, recipe.transform, focus, natural, marks.whitened
-        )
-        truth, feature = yardsticks.truth, marks.feature
-        if truth is not None and feature is not None and isinstance(direction, Direction):
-            score = balanced(model, job).recipe.objective
-            found |= judge(model, score, direction, image, truth, feature)
-        if yardsticks.judge is not None and marks.concept is not None:
-            read = (yardsticks.judge, image, marks.concept)
-            found |= {"transfer": transfer(*read), "ambiguity": ambiguity(*read)}
-        return found
-
-    def several(job: Job, marks: Marks, images: Any) -> Any:
-        """The means over a job's images."""
-        shares = jnp.linspace(0, 1, job.recipe.images)
-        each = jax.vmap(partial(one, job, marks))(images, shares)
-        return jax.tree.map(partial(jnp.mean, axis=0), each)
-
-    alone = jobs.recipe.images == 1
-    return jax.vmap(one if alone else several)(jobs, marks, images)
-
-
-def measured_as(jobs: Job, group: Group) -> Job:
-    """The jobs as metrics see them: of an objective, only where it looks.
-
-    So that objectives share a program of metrics; ground truth alone asks for the score itself.
-    """
-    objective: Any = jobs.recipe.objective
-    if group.yardsticks.truth is not None:
-        return jobs
-    if isinstance(objective, fvjax.AtCenter):
-        objective = objective.replace(objective=fvjax.Cosine())  # type: ignore[attr-defined]
-    elif type(objective).focus is Objective.focus:
-        objective = fvjax.Cosine()
-    recipe = jobs.recipe.replace(objective=objective)  # type: ignore[attr-defined]
-    return jobs.replace(recipe=recipe)  # type: ignore[attr-defined, no-any-return]
 
 
 class Executor:
@@ -155,7 +97,12 @@ class Executor:
             )
             self.programs[key] = [self._submit(run_jobs, size, group.model, job)]
             if group.measured:
-                given = (group.model, group.yardsticks), measured_as(job, group), marks, image
+                given = (
+                    (group.model, group.yardsticks),
+                    measured_as(job, group.yardsticks),
+                    marks,
+                    image,
+                )
                 what = signature(given), size
                 if what not in self.measures:
                     self.measures[what] = self._submit(measure_jobs, size, *given)
@@ -239,11 +186,11 @@ class Executor:
         mine += [mine[-1]] * (size - len(mine))
         mesh = self._mesh(size)
         stacked = stack([(piece.job, piece.marks) for piece in mine])
-        jobs, marks = jax.device_put(stacked, NamedSharding(mesh, _JOBS))
+        jobs, marks = jax.device_put(stacked, NamedSharding(mesh, JOBS))
         given = (group.model, group.yardsticks)
         whole = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
         result = run(whole[0], jobs)
-        seen = measured_as(jobs, group)
+        seen = measured_as(jobs, group.yardsticks)
         metrics = measure[0](whole, seen, marks, result.image) if measure else {}
         return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
 
@@ -287,20 +234,6 @@ class Executor:
         return len(self.programs)
 
 
-def spread(function: Any, mesh: Mesh, inputs: int) -> Any:
-    """`function(whole, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
-    split, whole = NamedSharding(mesh, _JOBS), NamedSharding(mesh, PartitionSpec())
-    sharded = jax.shard_map(
-        function,
-        mesh=mesh,
-        in_specs=(PartitionSpec(), *[_JOBS] * inputs),
-        out_specs=_JOBS,
-        check_vma=False,  # custom gradients do not say how they vary over the mesh
-    )
-    # The shardings let a compiled program take arrays wherever they were made.
-    return jax.jit(sharded, in_shardings=(whole, *[split] * inputs))
-
-
 def told(error: Exception) -> str:
     """An error in one line: its first, or the last where that one only announces a traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
@@ -319,20 +252,3 @@ def _decoded(job: Job) -> Any:
 
 def _shape(x: Any, size: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((size, *jnp.shape(x)), x.dtype)
-
-
-def leaves(job: Job) -> Job:
-    """The job with every plain number cast to a float32: 3, 3.0 and float32(3) are one program."""
-    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
-    return cast
-
-
-def stack(jobs: Sequence[Tree]) -> Tree:
-    """One job (or other pytree) whose leaves have a leading jobs axis."""
-
-    def together(*rows: Any) -> Any:
-        random = jnp.issubdtype(rows[0].dtype, jax.dtypes.prng_key)
-        return jnp.stack(rows) if random else np.stack([np.asarray(row) for row in rows])
-
-    stacked: Tree = jax.tree.map(together, *jobs)
-    return stacked

@@ -28,12 +28,12 @@ from fvjax.recipe import Job
 from fvjax.score import score_of
 from sweeps.build import Task, environment
 from sweeps.check import build_all
-from sweeps.execute import stack
 from sweeps.jobs import jobs_of
 from sweeps.messages import run
 from sweeps.paths import CONF
 from sweeps.plan import plan
 from sweeps.sheet import arms, rows, write_tiles
+from sweeps.stacked import stack
 from sweeps.startup import begin
 
 TOP = 12  # images shown of each job

@@ -22,9 +22,9 @@ from fvjax.transforms import Identity
 from fvjax.truth import Truth, content
 from fvjax.visualize import visualize
 from sweeps import store
-from sweeps.execute import leaves, stack
 from sweeps.images import arguments
 from sweeps.natural import natural_of
+from sweeps.stacked import leaves, stack
 
 STEPS, RATE = 256, 0.05  # of the oracle
 SEED = 2**32 - 1  # of its first image: no job's, whose image it would otherwise make again

@@ -14,8 +14,9 @@ import fvjax
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.score import score_of
-from sweeps.execute import Executor, Outcome, leaves, stack, told
+from sweeps.execute import Executor, Outcome, told
 from sweeps.plan import Piece, plan, signature
+from sweeps.stacked import leaves, stack
 
 
 @pytest.fixture(scope="module")

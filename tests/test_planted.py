@@ -16,9 +16,10 @@ from fvjax.sources import Content, Dual, Feature
 from fvjax.sources.planted import picture
 from sweeps.build import Task
 from sweeps.check import build_all
-from sweeps.execute import Executor, leaves
+from sweeps.execute import Executor
 from sweeps.paths import CONF
 from sweeps.plan import Piece, plan, signature
+from sweeps.stacked import leaves
 
 K, DECOYS, SIZE = 32, 4, 40
 DIALS = {name: (0.1, 0.5, 0.9) for name in GEOMETRIES} | {"superposed": (0.1, 0.5, 1.0)}

@@ -15,9 +15,9 @@ import fvjax
 from fvjax.data.reference import Reference
 from fvjax.natural import Natural
 from sweeps.activation_grid import grid, write_grids
-from sweeps.execute import leaves
 from sweeps.jobs import jobs_of
 from sweeps.retrieve import average_precision, main, scored
+from sweeps.stacked import leaves
 
 MODEL = fvjax.load("tiny")
 
