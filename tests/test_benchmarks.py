@@ -1,5 +1,6 @@
 """The benchmarks run, at sizes that prove nothing."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,8 +9,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import pandas as pd
 import pytest
+from conftest import shared
 from jax import lax
+from PIL import Image
+
+from fvjax.data.photos import read_photo
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -126,3 +133,36 @@ def test_the_bound_of_lucid_s_cosine_holds() -> None:
     rows = printed("lucid_atlas.py", "--model", "texturenet", "--count", "32")[1:]
     found = [[float(value) for value in row[2:]] for row in rows if len(row) == 6]
     assert len(found) >= 4 and all(reached <= bound for bound, reached, *_ in found), rows
+
+
+def test_a_picture_is_recognized_as_its_own_photograph_and_neuron(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import caricature
+
+    folder, weights = shared("photos"), shared("weights/squeezenet_v1.1.safetensors")
+    names = ["kodim03.jpg", "kodim15.jpg", "kodim20.jpg", "kodim23.jpg"]
+    rows = []
+    for i, name in enumerate(names):
+        png = io.BytesIO()
+        pixels = np.round(255 * read_photo(folder / name, 64)).astype(np.uint8)
+        Image.fromarray(pixels).save(png, "PNG")
+        row = {"status": "ok", "size": 64, "image": {"bytes": png.getvalue()}, "natural_ratio": 1.0}
+        row |= {"objective": "dot_cosine", "objective_exponent": 0, "space": "plain", "cosine": 1.0}
+        path = str(folder / name)
+        photo = {"direction": "photo", "direction_path": path, "label": name}
+        of = json.dumps({"path": path})
+        single = {"direction": "strongest", "direction_of": of, "direction_count": 1}
+        single["label"] = f"{name}, strongest :{i // 2}"  # two photographs share each neuron
+        channel = {"direction": "channel", "label": f"mixed4d:{i}"}
+        kinds = (photo, single, channel)
+        rows += [row | kind | {"seed": seed} for kind in kinds for seed in (0, 1)]
+    found = caricature.recognized(pd.DataFrame(rows), weights, str(folder))
+    from_photos = found[found["direction"] != "channel"]
+    assert list(from_photos["photograph"]) == [1] * len(from_photos)
+    assert list(from_photos["neuron"]) == [1] * len(from_photos)
+    assert found[found["direction"] == "channel"][["photograph", "neuron"]].isna().all(axis=None)
+    means = caricature.over_directions(found).set_index("origin")
+    assert list(means.index) == ["the vector", "1 channel", "random channel"]
+    assert list(means["directions"]) == [4, 4, 4] and set(means["arm"]) == {"dot"}

@@ -35,6 +35,7 @@ _NEEDED = {
     "direction=centroid": ["images=generated", "image_count=32"],
     "direction=factor": ["images=generated", "image_count=8", "direction.count=4"],
     "direction=similar": ["direction.to.path=photo.png", "images=generated", "image_count=8"],
+    "direction=strongest": ["direction.of.path=photo.png"],
     "direction=path": ["images_per_job=3"],
     "direction=preferring": ["images=generated", "image_count=96"],
     "model=trained": ["model.labels=0", "model.widths=[4,4,4,4,4]", "images=null"],

@@ -14,7 +14,7 @@ import fvjax
 from fvjax.data.photos import read_photo
 from fvjax.models import Model
 from fvjax.models.tiny import tiny
-from fvjax.sources import Channel, Generated, Logit, Random, Sourced, Vector
+from fvjax.sources import Channel, Generated, Logit, Random, Sourced, Strongest, Vector
 
 ROWS = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
 
@@ -53,6 +53,20 @@ def test_a_channel_out_of_range_is_refused(model: Model, bad: Any) -> None:
 def test_no_channel_is_refused(model: Model) -> None:
     with pytest.raises(ValueError, match="at least one channel"):
         Channel(index=[])(model, "conv2", 32)
+
+
+def test_the_strongest_channels_lead_from_a_vector_to_a_neuron(model: Model) -> None:
+    of = Random(seed=1)
+    whole = vector(of(model, "conv2", 32))
+    order = np.argsort(-np.abs(whole))
+    for count in (1, 3, 16):
+        sourced = Strongest(of=of, count=count)(model, "conv2", 32)
+        expected = np.where(np.isin(np.arange(16), order[:count]), whole, 0)
+        np.testing.assert_array_equal(vector(sourced), expected)
+        assert sourced.kind == "covector"
+        assert sourced.channel == (order[0] if count == 1 else None)
+    with pytest.raises(ValueError, match=r"direction\.count must be .* 1 to 16, got 17"):
+        Strongest(of=of, count=17)(model, "conv2", 32)
 
 
 @pytest.mark.parametrize("source", [Channel(index=0), Random(seed=0)])

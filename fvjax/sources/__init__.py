@@ -14,6 +14,7 @@ from fvjax.sources.reference import Similar as Similar
 from fvjax.sources.sourced import Kind as Kind
 from fvjax.sources.sourced import Source as Source
 from fvjax.sources.sourced import Sourced as Sourced
+from fvjax.sources.strongest import Strongest as Strongest
 from fvjax.sources.units import Channel as Channel
 from fvjax.sources.units import Logit as Logit
 from fvjax.sources.units import Random as Random
