@@ -5,14 +5,16 @@ otherwise picks a slow kernel layout. Which way is quickest on a CPU is measured
 benchmarks/layers.py.
 """
 
-from collections.abc import Callable
-from functools import cache, partial
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from fvjax.models.primitive import primitive
 from fvjax.models.winograd import Padding, winograd
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -36,7 +38,8 @@ def conv(
     x = x.astype(kernel.dtype)  # a network's constants may have widened it
     rows, columns, channels, features = kernel.shape
     if (rows, columns, stride) == (1, 1, 1) and padding == ((0, 0), (0, 0)):
-        return (x.reshape(-1, channels) @ kernel[0, 0]).reshape(*x.shape[:-1], features)
+        flat = x.reshape(-1, channels) @ kernel.reshape(channels, features)
+        return flat.reshape(*x.shape[:-1], features)
     batch = x.shape[:-3]
     x = x.reshape(-1, *x.shape[-3:])
     if stride > 1:
@@ -62,29 +65,6 @@ def _blocks(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Arr
     kernel = kernel.reshape(taps[0], stride, taps[1], stride, channels, features)
     kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(*taps, -1, features)
     return x, kernel, ((0, 0), (0, 0))
-
-
-@cache
-def _correlation(padding: Padding) -> Callable[[Array, Array], Array]:
-    """Correlation of stride 1 for one padding; under vmap it sees the whole batch."""
-
-    @jax.custom_batching.custom_vmap
-    def correlate(x: Array, kernel: Array) -> Array:
-        quick, other = _on_cpu(x.shape, kernel.shape, padding), partial(plain, padding=padding)
-        if quick is None or jnp.finfo(x.dtype).bits < 32:
-            return other(x, kernel)
-        y: Array = lax.platform_dependent(x, kernel, cpu=quick, default=other)
-        return y
-
-    @correlate.def_vmap
-    def _(size: int, batched: list[bool], x: Array, kernel: Array) -> tuple[Array, bool]:
-        if batched[1]:
-            axes = [0 if one else None for one in batched]
-            return jax.vmap(partial(plain, padding=padding), axes)(x, kernel), True
-        y = correlate(x.reshape(-1, *x.shape[2:]), kernel)
-        return y.reshape(size, -1, *y.shape[1:]), True
-
-    return correlate
 
 
 def plain(x: Array, kernel: Array, padding: Padding) -> Array:
@@ -130,24 +110,58 @@ def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
     return y
 
 
+def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
+    quick = _on_cpu(x.shape, kernel.shape, padding) if jnp.finfo(x.dtype).bits >= 32 else None
+    return plain(x, kernel, padding) if quick is None else quick(x, kernel)
+
+
+def _shape(x: Any, kernel: Any, padding: Padding) -> list[Any]:
+    y = jax.eval_shape(partial(plain, padding=padding), x, kernel)
+    return [(y.shape, y.dtype)]
+
+
+def _batched(
+    arrays: Sequence[Array], axes: Sequence[int | None], padding: Padding
+) -> Sequence[Array]:
+    x, kernel = arrays
+    if axes[0] is None or axes[1] is not None:
+        return [jax.vmap(partial(plain, padding=padding), tuple(axes))(x, kernel)]
+    x = jnp.moveaxis(x, axes[0], 0)
+    (y,) = _correlation(x.reshape(-1, *x.shape[2:]), kernel, padding=padding)
+    return [y.reshape(len(x), -1, *y.shape[1:])]
+
+
+_correlation = primitive(
+    "correlation",
+    _shape,
+    lambda x, kernel, padding: [plain(x, kernel, padding)],
+    _batched,
+    cpu=lambda x, kernel, padding: [_fastest_on_cpu(x, kernel, padding)],
+)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _conv(x: Array, kernel: Array, padding: Padding) -> Array:
-    return _correlation(padding)(x, kernel)
+    y: Array = _correlation(x, kernel, padding=padding)[0]
+    return y
 
 
-def _conv_forward(x: Array, kernel: Array, padding: Padding) -> tuple[Array, tuple[Array, Array]]:
-    return _conv(x, kernel, padding), (x, kernel)
+def _conv_forward(x: Any, kernel: Any, padding: Padding) -> tuple[Array, tuple[Any, Array]]:
+    y = _conv(x.value, kernel.value, padding)
+    return y, (x.value if kernel.perturbed else None, kernel.value)
 
 
-def _conv_backward(padding: Padding, saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+def _conv_backward(padding: Padding, saved: tuple[Any, Array], g: Any) -> tuple[Any, Any]:
     x, kernel = saved
     rows, columns = kernel.shape[:2]
     (top, bottom), (left, right) = padding
     # The barrier keeps the flipping of fixed weights out of a loop around it.
-    flipped = lax.optimization_barrier(kernel[::-1, ::-1].transpose(0, 1, 3, 2))
+    flipped = lax.optimization_barrier(lax.rev(kernel, (0, 1)).transpose(0, 1, 3, 2))
     back = ((rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right))
-    dx = _correlation(back)(g, flipped)
-    # One matrix product per kernel tap; XLA drops all of it when nobody asks for weight gradients.
+    dx = _conv(g, flipped, back)
+    if x is None:  # nobody asks for the weights' gradient
+        return dx, None
+    # One matrix product per kernel tap.
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     height, width = g.shape[1:3]
     flat = g.reshape(-1, g.shape[-1])
@@ -159,4 +173,4 @@ def _conv_backward(padding: Padding, saved: tuple[Array, Array], g: Array) -> tu
     return dx, jnp.stack(taps).reshape(kernel.shape)
 
 
-_conv.defvjp(_conv_forward, _conv_backward)
+_conv.defvjp(_conv_forward, _conv_backward, symbolic_zeros=True)

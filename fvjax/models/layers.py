@@ -5,8 +5,7 @@ backward passes are written by hand where XLA's own is slow on a CPU: max-poolin
 shifted copies instead of select-and-scatter; convolution has a file of its own.
 """
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from fvjax.models.correlation import conv as conv  # among the layers, for networks
+from fvjax.models.primitive import primitive
 from fvjax.models.winograd import Padding
 from fvjax.types import Flag
 
@@ -24,7 +24,7 @@ def max_pool(
     x: Float[Array, "*batch height width channels"], window: int, stride: int, padding: Padding
 ) -> Float[Array, "*batch out_height out_width channels"]:
     """Maximum over windows; padding never wins. Among equal maxima the first takes the gradient."""
-    return _max_pool(x, window, stride, padding)[0]
+    return _pool_forward(x, window, stride, padding)[0]
 
 
 def ceil_padding(size: tuple[int, ...], window: int, stride: int) -> Padding:
@@ -37,10 +37,15 @@ def _outputs(size: int, window: int, stride: int, pad: tuple[int, int]) -> int:
     return (size + sum(pad) - window) // stride + 1
 
 
-def _max_pool(x: Array, window: int, stride: int, padding: Padding) -> tuple[Array, Array]:
-    height, width = (
-        _outputs(s, window, stride, p) for s, p in zip(x.shape[-3:-1], padding, strict=True)
-    )
+def _pooled(x: Any, window: int, stride: int, padding: Padding) -> list[Any]:
+    outputs = (_outputs(s, window, stride, p) for s, p in zip(x.shape[-3:-1], padding, strict=True))
+    shape = (*x.shape[:-3], *outputs, x.shape[-1])
+    return [(shape, x.dtype), (shape, jnp.int8)]
+
+
+def _winners(x: Array, window: int, stride: int, padding: Padding) -> list[Array]:
+    """The maxima, and which pixel of the window each is."""
+    height, width = _pooled(x, window, stride, padding)[0][0][-3:-1]
     lead = ((0, 0),) * (x.ndim - 3)
     padded = jnp.pad(x, (*lead, *padding, (0, 0)), constant_values=-jnp.inf)
     best = winner = None
@@ -55,21 +60,14 @@ def _max_pool(x: Array, window: int, stride: int, padding: Padding) -> tuple[Arr
                 winner = jnp.where(tap > best, jnp.int8(i * window + j), winner)
                 best = jnp.maximum(best, tap)
     assert best is not None and winner is not None
-    return best, winner
+    return [best, winner]
 
 
-def _pool_forward(
-    x: Array, window: int, stride: int, padding: Padding
-) -> tuple[Array, tuple[Array, Array]]:
-    best, winner = _max_pool(x, window, stride, padding)
-    return best, (winner, jnp.zeros((*x.shape[-3:-1], 0)))  # the empty array carries x's size
-
-
-def _pool_backward(
-    window: int, stride: int, padding: Padding, saved: tuple[Array, Array], g: Array
-) -> tuple[Array]:
-    winner, empty = saved
-    height, width = empty.shape[:2]
+def _scattered(
+    g: Array, winner: Array, size: tuple[int, int], window: int, stride: int, padding: Padding
+) -> list[Array]:
+    """The gradient at the winners of the windows, summed; of so many pixels."""
+    height, width = size
     reach = (window - 1) // stride  # input s*m + phase hears from outputs m - reach ... m
     lead = ((0, 0),) * (g.ndim - 3)
     around = (*lead, (reach, reach), (reach, reach), (0, 0))
@@ -93,7 +91,31 @@ def _pool_backward(
         (0, max(0, left + width - columns * stride)),
     )
     dx = jnp.pad(dx, (*lead, *missing, (0, 0)))
-    return (dx[..., top : top + height, left : left + width, :],)
+    return [dx[..., top : top + height, left : left + width, :]]
+
+
+_max_pool = primitive("max_pool", _pooled, _winners)
+_max_pool_gradient = primitive(
+    "max_pool_gradient",
+    lambda g, winner, size, **_: [((*g.shape[:-3], *size, g.shape[-1]), g.dtype)],
+    _scattered,
+)
+
+
+def _pool_forward(
+    x: Array, window: int, stride: int, padding: Padding
+) -> tuple[Array, tuple[Array, Array]]:
+    best, winner = _max_pool(x, window=window, stride=stride, padding=padding)
+    return best, (winner, jnp.zeros((*x.shape[-3:-1], 0)))  # the empty array carries x's size
+
+
+def _pool_backward(
+    window: int, stride: int, padding: Padding, saved: tuple[Array, Array], g: Array
+) -> tuple[Array]:
+    winner, empty = saved
+    how = {"window": window, "stride": stride, "padding": padding}
+    (dx,) = _max_pool_gradient(g, winner, size=empty.shape[:2], **how)
+    return (dx,)
 
 
 max_pool.defvjp(_pool_forward, _pool_backward)
@@ -156,41 +178,37 @@ def _relu_forward(x: Array, redirect: Flag = False) -> tuple[Array, tuple[Array,
 def _relu_backward(saved: tuple[Array, Bool[Array, ""]], g: Array) -> tuple[Array, Any]:
     on, redirect = saved
     gated = jnp.where(on, g, 0)
-    blocked = _blocked(min(max(g.ndim - 1, 0), 2))(gated, redirect)
+    (blocked,) = _blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
     return jnp.where(blocked, jnp.maximum(g, 0), gated), None
 
 
-@cache
-def _blocked(space: int) -> Callable[[Array, Array], Array]:
+def _no_gradient(gated: Array, redirect: Array, space: int) -> list[Array]:
     """Whether to redirect, for each channel of each image; of so many axes of space.
 
     Looking at all gradients costs a tenth of a step, so that it is skipped while no image of the
     whole batch is redirected: under vmap too, where a plain `cond` would always look.
     """
+    axes = tuple(range(gated.ndim - 1 - space, gated.ndim - 1))
 
-    @jax.custom_batching.custom_vmap
-    def blocked(gated: Array, redirect: Array) -> Array:
-        axes = tuple(range(gated.ndim - 1 - space, gated.ndim - 1))
+    def look(gated: Array) -> Array:
+        flags = jnp.expand_dims(redirect, range(redirect.ndim, gated.ndim))
+        return flags & jnp.all(gated == 0, axis=axes, keepdims=True)
 
-        def look(gated: Array) -> Array:
-            flags = jnp.expand_dims(redirect, range(jnp.ndim(redirect), gated.ndim))
-            return flags & jnp.all(gated == 0, axis=axes, keepdims=True)
+    def skip(gated: Array) -> Array:
+        return jnp.zeros(_narrowed(gated, space), bool)
 
-        def skip(gated: Array) -> Array:
-            return jnp.zeros([1 if i in axes else n for i, n in enumerate(gated.shape)], bool)
+    return [lax.cond(jnp.any(redirect), look, skip, gated)]
 
-        found: Array = lax.cond(jnp.any(redirect), look, skip, gated)
-        return found
 
-    @blocked.def_vmap
-    def _(size: int, batched: list[bool], gated: Array, redirect: Array) -> tuple[Array, bool]:
-        gated, redirect = (
-            x if one else jnp.broadcast_to(x, (size, *jnp.shape(x)))  # a constant is a bare bool
-            for x, one in zip((gated, redirect), batched, strict=True)
-        )
-        return blocked(gated, redirect), True
+def _narrowed(gated: Any, space: int) -> tuple[int, ...]:
+    return (*gated.shape[: gated.ndim - 1 - space], *[1] * space, *gated.shape[-1:])
 
-    return blocked
+
+_blocked = primitive(
+    "blocked",
+    lambda gated, redirect, space: [(_narrowed(gated, space), jnp.bool_)],
+    _no_gradient,
+)
 
 
 relu.defvjp(_relu_forward, _relu_backward)
