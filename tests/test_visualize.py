@@ -107,6 +107,28 @@ def test_a_sweep_of_hyperparameters_directions_and_seeds_is_one_trace() -> None:
     assert len(traces) == 3
 
 
+def test_a_step_is_traced_and_batched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced, batched = [], []
+
+    @jax.custom_batching.custom_vmap
+    def probe(x: Array) -> Array:
+        return x
+
+    @probe.def_vmap
+    def _(size: int, axes: Any, x: Array) -> tuple[Array, bool]:
+        batched.append(1)
+        return x, True
+
+    def score(*given: Any) -> Any:
+        traced.append(1)
+        value, seen = score_of(*given)
+        return value, seen | {"dot": probe(jax.lax.stop_gradient(seen["dot"]))}
+
+    monkeypatch.setattr(sys.modules["fvjax.visualize"], "score_of", score)
+    jax.jit(jax.vmap(fvjax.visualize, in_axes=(None, 0))).trace(MODEL, stack(VARIED))
+    assert (len(traced), len(batched)) == (1, 1)
+
+
 def test_no_score_depends_on_another_image_s_parameters(key: Array) -> None:
     jobs = stack(VARIED)
 
