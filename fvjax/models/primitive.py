@@ -36,22 +36,34 @@ def primitive(
     """
     made = Primitive(name)
     made.multiple_results = True
-    made.def_impl(lambda *arrays, **static: jax.jit(partial(made.bind, **static))(*arrays))
 
-    def outputs(*given: Any, **static: Any) -> list[Any]:
+    def bind(*arrays: Any, **static: Any) -> list[Array]:
+        """Precision is a setting of the time of tracing, and of that of lowering another."""
+        precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+        return made.bind(*arrays, precision=precision, **static)  # type: ignore[no-any-return]
+
+    def outputs(*given: Any, precision: Any, **static: Any) -> list[Any]:
         found = shapes(*given, **static)
         return [given[0].update(shape=s, dtype=t, weak_type=False) for s, t in found]
 
-    def batch(arrays: Sequence[Array], axes: Sequence[int | None], **static: Any) -> Any:
-        ys = (batched or partial(_leading, made.bind))(arrays, axes, **static)
+    def batch(arrays: Any, axes: Any, *, precision: Any, **static: Any) -> Any:
+        with jax.default_matmul_precision(precision):
+            ys = (batched or partial(_leading, bind))(arrays, axes, **static)
         return ys, [0] * len(ys)
 
+    def lowered(function: Lists) -> Any:
+        def precise(*arrays: Array, precision: Any, **static: Any) -> Sequence[Any]:
+            with jax.default_matmul_precision(precision):
+                return function(*arrays, **static)
+
+        return mlir.lower_fun(precise)
+
+    made.def_impl(lambda *arrays, **static: jax.jit(partial(made.bind, **static))(*arrays))
     made.def_abstract_eval(outputs)
     batching.primitive_batchers[made] = batch
-    mlir.register_lowering(made, mlir.lower_fun(default))
+    mlir.register_lowering(made, lowered(default))
     for platform, function in platforms.items():
-        mlir.register_lowering(made, mlir.lower_fun(function), platform=platform)
-    bind: Lists = made.bind
+        mlir.register_lowering(made, lowered(function), platform=platform)
     return bind
 
 
