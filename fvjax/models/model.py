@@ -148,16 +148,16 @@ class Model:
 
     def previous(self, layer: str) -> str | None:
         """The main-path layer before `layer`; None for the first."""
-        names, layer = list(self.layers), base(layer)
+        names, main, layer = list(self.layers), set(self.main_layers), base(layer)
         checks.choice("layer", layer, names)
-        before = [n for n in names[: names.index(layer)] if n in self.main_layers]
+        before = [n for n in names[: names.index(layer)] if n in main]
         return before[-1] if before else None
 
     def _structure(
         self, size: tuple[int, int]
     ) -> tuple[tuple[tuple[str, Shape], ...], tuple[str, ...]]:
         leaves, tree = jax.tree.flatten(self.weights)
-        kinds = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
+        kinds = tuple(jax.ShapeDtypeStruct(jnp.shape(x), _dtype(x)) for x in leaves)
         return _structure(self.network, tree, kinds, tuple(size), self.dtype)
 
 
@@ -172,6 +172,10 @@ def in_its_precision(
             return function(model, *args, **keywords)
 
     return traced
+
+
+def _dtype(x: Any) -> Any:
+    return x.dtype if hasattr(x, "dtype") else jnp.result_type(x)  # the latter is slow
 
 
 @lru_cache(maxsize=256)
