@@ -128,10 +128,19 @@ def over_directions(table: pd.DataFrame) -> pd.DataFrame:
 def draw(means: pd.DataFrame, path: Path) -> None:
     """A panel for each arm: the way from means of vectors to one neuron."""
     arms = list(dict.fromkeys(means["arm"]))
+    across = min(len(arms), 4)
+    down = -(-len(arms) // across)
     figure, axes = plt.subplots(
-        1, len(arms), figsize=(3.2 * len(arms), 3.6), sharey=True, layout="constrained"
+        down,
+        across,
+        figsize=(3.2 * across, 3.4 * down),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
-    for axis, arm in zip(np.ravel(axes), arms, strict=True):
+    for axis in axes.flat[len(arms) :]:
+        axis.set_axis_off()
+    for axis, arm in zip(axes.flat, arms, strict=False):
         way = means[(means["arm"] == arm) & means["photograph"].notna()]
         way = way.sort_values("origin", key=lambda names: names.map(_step), kind="stable")
         for name in ("photograph", "neuron"):
@@ -140,7 +149,7 @@ def draw(means: pd.DataFrame, path: Path) -> None:
         axis.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
         axis.set(title=arm, ylim=(0, 1.05))
         axis.tick_params(axis="x", rotation=90)
-    np.ravel(axes)[0].legend(title="recognized")
+    axes[0, 0].legend(title="recognized")
     figure.savefig(path, dpi=120)
 
 
