@@ -1,8 +1,7 @@
 """Operations of layers as primitives of JAX, made of other operations only when they are lowered.
 
 What an operation is made of then depends on the platform that it is lowered for and on the whole
-batch under vmap, and is traced once, when all transformations are done: tracing GoogLeNet's loop
-takes half as long.
+batch under vmap, and is traced once, when all transformations are done.
 """
 
 from collections.abc import Callable, Sequence

@@ -86,11 +86,7 @@ def winograd(
 
 
 def _taps(kernel: Array, transform: np.ndarray) -> Array:
-    """The kernel's transform, (taps, channels, features).
-
-    Scalars times lines: a matrix would be an array constant, which `custom_vmap` refuses inside a
-    `cond` that images of a batch decide each for itself, as in a line search.
-    """
+    """The kernel's transform, (taps, channels, features)."""
     rows = jnp.stack(_mix(transform, list(kernel)))
     both = jnp.stack(_mix(transform, [rows[:, i] for i in range(kernel.shape[1])]), 1)
     return both.reshape(-1, *kernel.shape[2:])
