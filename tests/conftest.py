@@ -7,6 +7,11 @@ from pathlib import Path
 
 # Tests compile much and run little: this halves their time. Set it to 0 to test what users run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# XLA's libraries choose among kernels by the processor, and on some a batch then rounds otherwise
+# than one image alone. Without them all processors agree.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_experimental_ynn_fusion_type= --xla_cpu_multi_thread_eigen=false"
+)
 
 import absl.logging
 import jax
