@@ -28,7 +28,8 @@ from work import Setting
 import fvjax
 from sweeps.execute import Executor
 from sweeps.plan import Piece, plan
-from sweeps.stacked import leaves, run_jobs, spread, stack
+from sweeps.program import spread
+from sweeps.stacked import leaves, run_jobs, stack
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

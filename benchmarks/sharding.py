@@ -18,7 +18,8 @@ from jax.sharding import Mesh
 from side_fvjax import load, write_weights
 from work import Setting
 
-from sweeps.stacked import run_jobs, spread, stack
+from sweeps.program import spread
+from sweeps.stacked import run_jobs, stack
 
 OUT = Path(__file__).parent / "out" / "sharding.json"
 

@@ -17,7 +17,8 @@ import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
 from sweeps.execute import CPU_LANES
-from sweeps.stacked import leaves, run_jobs, spread, stack
+from sweeps.program import spread
+from sweeps.stacked import leaves, run_jobs, stack
 
 # As the application does; before JAX starts.
 jax.config.update("jax_num_cpu_devices", THREADS)

@@ -20,7 +20,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 import fvjax
-from sweeps.stacked import leaves, run_jobs, spread, stack
+from sweeps.program import spread
+from sweeps.stacked import leaves, run_jobs, stack
 
 OUT = Path(__file__).parent / "out"
 

@@ -16,7 +16,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from fvjax.recipe import Job
 from fvjax.visualize import Result
 from sweeps.plan import Group, Piece, chunks, signature
-from sweeps.stacked import JOBS, measure_jobs, measured_as, run_jobs, spread, stack
+from sweeps.program import compiled
+from sweeps.stacked import JOBS, measure_jobs, measured_as, run_jobs, stack
 
 log = logging.getLogger(__name__)
 Tree = TypeVar("Tree")
@@ -218,7 +219,7 @@ class Executor:
 
     def _compile(self, function: Any, size: int, whole: Any, *stacked: Any) -> Any:
         """The program for these shapes; more than the memory holds is refused."""
-        program = spread(function, self._mesh(size), len(stacked)).lower(whole, *stacked).compile()
+        program = compiled(function, self._mesh(size), whole, *stacked)
         limit = memory_of(self.devices[0])
         found = program.memory_analysis()
         if limit is not None and found is not None:

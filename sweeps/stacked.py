@@ -1,4 +1,4 @@
-"""Stacked jobs, leaves with a leading axis: visualized and measured, split over the devices."""
+"""Stacked jobs, leaves with a leading axis: visualized and measured."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 import fvjax
 from fvjax.balance import balanced
@@ -89,17 +89,3 @@ def measured_as(jobs: Job, yardsticks: Yardsticks) -> Job:
         objective = fvjax.Cosine()
     recipe = jobs.recipe.replace(objective=objective)  # type: ignore[attr-defined]
     return jobs.replace(recipe=recipe)  # type: ignore[attr-defined, no-any-return]
-
-
-def spread(function: Any, mesh: Mesh, inputs: int) -> Any:
-    """`function(whole, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
-    split, whole = NamedSharding(mesh, JOBS), NamedSharding(mesh, PartitionSpec())
-    sharded = jax.shard_map(
-        function,
-        mesh=mesh,
-        in_specs=(PartitionSpec(), *[JOBS] * inputs),
-        out_specs=JOBS,
-        check_vma=False,  # custom gradients do not say how they vary over the mesh
-    )
-    # The shardings let a compiled program take arrays wherever they were made.
-    return jax.jit(sharded, in_shardings=(whole, *[split] * inputs))
