@@ -23,6 +23,7 @@ import numpy as np
 from fvjax.models import correlation, layers
 from fvjax.models.googlenet import INCEPTIONS
 from fvjax.models.winograd import winograd
+from sweeps.program import compiler_options
 
 OUT = Path(__file__).parent / "out"
 SCAN = 4  # repetitions inside one program
@@ -50,7 +51,10 @@ def convolutions(size: int) -> list[tuple[str, int, int, int, int, int]]:
 
 def seconds(step: Callable[[Any], Any], x: Any, rounds: int) -> float:
     """Least seconds of one step inside a scan."""
-    loop = jax.jit(lambda x: jax.lax.scan(lambda x, _: (step(x), None), x, None, SCAN)[0])
+    loop = jax.jit(
+        lambda x: jax.lax.scan(lambda x, _: (step(x), None), x, None, SCAN)[0],
+        compiler_options=compiler_options(jax.default_backend()),
+    )
     jax.block_until_ready(loop(x))
     times = []
     for _ in range(rounds):

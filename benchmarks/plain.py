@@ -33,6 +33,7 @@ from fvjax.models.googlenet import INCEPTIONS, Widths
 from fvjax.models.layers import ceil_padding
 from fvjax.models.model import Linen, Record
 from fvjax.score import score_of
+from sweeps.program import compiler_options
 from sweeps.stacked import run_jobs, stack
 
 OUT = Path(__file__).parent / "out" / "plain.json"
@@ -151,7 +152,8 @@ def main() -> None:
         rows = {}
         for name, model in models.items():
             begin = time.perf_counter()
-            program = jax.jit(run_jobs).lower(model, jobs).compile()
+            options = compiler_options(jax.default_backend())
+            program = jax.jit(run_jobs, compiler_options=options).lower(model, jobs).compile()
             compiling = time.perf_counter() - begin
             layouts = sorted(set(re.findall(r"dim_labels=\w+_(\w+)->", program.as_text())))
             rows[name] = {"compile_s": compiling, "layouts": layouts, "rates": []}

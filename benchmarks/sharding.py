@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from side_fvjax import load, write_weights
 from work import Setting
 
-from sweeps.program import spread
+from sweeps.program import compiler_options, spread
 from sweeps.stacked import run_jobs, stack
 
 OUT = Path(__file__).parent / "out" / "sharding.json"
@@ -43,8 +43,9 @@ def main() -> None:
     channels = model.layers[arguments.layer][-1]
     jobs = stack([side_fvjax.job(i, setting, channels) for i in range(arguments.chunk)])
     mesh = Mesh(np.array(jax.devices()[:1]), ("jobs",))
+    options = compiler_options(jax.default_backend())
     programs = {
-        "plain": jax.jit(run_jobs).lower(model, jobs).compile(),
+        "plain": jax.jit(run_jobs, compiler_options=options).lower(model, jobs).compile(),
         "sharded": spread(run_jobs, mesh, 1).lower(model, jobs).compile(),
     }
     times: dict[str, list[float]] = {name: [] for name in programs}

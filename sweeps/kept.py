@@ -27,7 +27,15 @@ from jax.sharding import Mesh
 _OURS = ("fvjax", "sweeps")
 _UNDER = ("jax", "jaxlib", "flax", "optax", "numpy")  # what ours is written in
 
-_UNREADABLE = (OSError, zlib.error, pickle.PickleError, EOFError, KeyError, ValueError, RuntimeError)
+_UNREADABLE = (
+    OSError,
+    zlib.error,
+    pickle.PickleError,
+    EOFError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+)
 _UNWRITABLE = (OSError, ValueError, RuntimeError)  # some programs' constants JAX cannot serialize
 
 
@@ -42,6 +50,13 @@ class Kept:
         """Use this folder; it is made when something is put there."""
         self.folder = folder
 
+    @classmethod
+    def at(cls, config: Any) -> "Kept | None":
+        """The programs in JAX's folder; None if it keeps none, or keeps them on no disk."""
+        folder = config.jax_compilation_cache_dir
+        on = config.jax_enable_compilation_cache and folder and "://" not in folder
+        return cls(Path(folder)) if on else None
+
     def key(self, function: Any, mesh: Mesh, options: Any, given: tuple[Any, ...]) -> str | None:
         """Of the program of `function(*given)` on these devices; None if it cannot be kept."""
         leaves, structure = jax.tree.flatten(given)
@@ -51,7 +66,14 @@ class Kept:
             return None
         kinds = [(jnp.shape(x), str(jnp.result_type(x)), _weak(x)) for x in leaves]
         devices = [(device.id, device.device_kind) for device in mesh.devices.flat]
-        parts = (made_of, kinds, devices, options, surroundings(), sorted(jax.config.values.items()))
+        parts = (
+            made_of,
+            kinds,
+            devices,
+            options,
+            surroundings(),
+            sorted(jax.config.values.items()),
+        )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:40]
 
     def load(self, key: str, mesh: Mesh, given: tuple[Any, ...]) -> Any | None:

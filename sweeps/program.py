@@ -3,7 +3,6 @@
 import os
 import uuid
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,16 +17,13 @@ _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 def compiled(function: Any, mesh: Mesh, whole: Any, *stacked: Any) -> Any:
-    """The program of `function(whole, *stacked)` for these shapes, from an earlier process's if any.
+    """The program of `function(whole, *stacked)` for these shapes, an earlier process's if any.
 
-    The folder is JAX's for compiled programs (`jax_compilation_cache_dir`): without one none is
-    kept.
+    They are kept where JAX keeps its own (`jax_compilation_cache_dir`); nowhere if JAX keeps none.
     """
-    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    kept = None if folder is None else Kept(Path(folder))
-    given = (whole, *stacked)
-    key = kept.key(function, mesh, compiler_options(_platform(mesh)), given) if kept else None
-    if kept is None or key is None:
+    kept, given = Kept.at(jax.config), (whole, *stacked)
+    key = kept and kept.key(function, mesh, compiler_options(_platform(mesh)), given)
+    if not kept or not key:
         return spread(function, mesh, len(stacked)).lower(*given).compile()
     program = kept.load(key, mesh, given)
     if program is None:
@@ -35,7 +31,7 @@ def compiled(function: Any, mesh: Mesh, whole: Any, *stacked: Any) -> Any:
         # its functions (jaxlib 0.10). A new name is not found there, and need not stay there.
         name = f"{function.__name__}_{uuid.uuid4().hex}"
         program = spread(function, mesh, len(stacked), name).lower(*given).compile()
-        for path in Path(folder).glob(f"*{name}*"):
+        for path in kept.folder.glob(f"*{name}*"):
             path.unlink(missing_ok=True)
         kept.save(key, program)
     return program
@@ -66,7 +62,9 @@ def compiler_options(platform: str) -> dict[str, Any]:
     if platform != "cpu":
         return {}
     flags = os.environ.get("XLA_FLAGS", "")
-    return {name: value for name, value in _CPU_OPTIONS.items() if name not in flags and _known(name)}
+    return {
+        name: value for name, value in _CPU_OPTIONS.items() if name not in flags and _known(name)
+    }
 
 
 def _known(option: str) -> bool:
