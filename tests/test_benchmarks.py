@@ -105,6 +105,11 @@ def test_sharding_over_one_device_changes_nothing(tmp_path: Path) -> None:
     assert report["difference"] == 0 and all(ratio > 0 for ratio in report["ratios"])
 
 
+def test_two_starts_are_measured(tmp_path: Path) -> None:
+    (one,) = report_of("starts.py", tmp_path / "starts.json")["rounds"]
+    assert one["first"]["compile"] > 0 and one["second"]["compile"] > 0
+
+
 def test_scaling_is_drawn(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "scaling.py"), "--quick", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
