@@ -31,7 +31,8 @@ CONVS = [  # (height, width, channels), (rows, columns, features), stride, paddi
 ]
 WINOGRAD = [  # the same, of layers wide enough for Winograd's tiles on a CPU; and the tiles
     (((6, 6, 32), (3, 3, 33), 1, ((1, 1), (1, 1))), 2),
-    (((9, 7, 32), (3, 3, 33), 1, ((1, 1), (1, 1))), 4),
+    (((9, 7, 32), (3, 3, 33), 1, ((1, 1), (1, 1))), 2),  # in a batch of two, 12 tiles of 4
+    (((9, 13, 32), (3, 3, 33), 1, ((1, 1), (1, 1))), 4),  # 24
     (((13, 15, 33), (3, 3, 32), 1, ((1, 1), (1, 1))), 4),
     (((14, 12, 32), (3, 3, 32), 1, ((0, 2), (1, 0))), 4),
     (((9, 9, 32), (3, 3, 32), 1, ((4, 3), (3, 4))), 4),  # forward only

@@ -20,6 +20,7 @@ from fvjax.models.winograd import Padding, winograd
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _WINOGRAD = {3: (2, 4), 5: (2,)}  # kernel's side -> sides of tiles
 _WINOGRAD_CHANNELS = 32  # at least
+_LEAST_TILES = 16  # in a batch: for fewer, reading the transformed kernel takes longest
 _LEAST_PIXELS = 64  # in a batch, for anything but XLA's own
 _FEW_FEATURES = 16  # at most
 
@@ -83,11 +84,10 @@ def _on_cpu(
     tiles = _WINOGRAD.get(rows, ()) if rows == columns else ()
     if tiles and min(channels, features) >= _WINOGRAD_CHANNELS:
         out = (height + sum(padding[0]) - rows + 1, width + sum(padding[1]) - rows + 1)
-
-        def products(m: int) -> int:
-            return -(-out[0] // m) * -(-out[1] // m) * (m + rows - 1) ** 2
-
-        return partial(winograd, padding=padding, m=min(tiles, key=products))
+        count = {m: -(-out[0] // m) * -(-out[1] // m) for m in tiles}
+        wide = [m for m in tiles if n * count[m] >= _LEAST_TILES] or [min(tiles)]
+        m = min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)  # the fewest products
+        return partial(winograd, padding=padding, m=m)
     if features <= _FEW_FEATURES and min(rows, columns) > 1:
         return partial(by_rows, padding=padding)
     return None
