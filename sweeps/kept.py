@@ -24,6 +24,8 @@ import jax.numpy as jnp
 from jax.experimental import serialize_executable
 from jax.sharding import Mesh
 
+from sweeps.store import digest
+
 _OURS = ("fvjax", "sweeps")
 _UNDER = ("jax", "jaxlib", "flax", "optax", "numpy")  # what ours is written in
 
@@ -59,8 +61,7 @@ class Kept:
         kinds = [(jnp.shape(x), str(jnp.result_type(x)), _weak(x)) for x in leaves]
         devices = [(device.id, device.device_kind) for device in mesh.devices.flat]
         settings = options, sorted(jax.config.values.items())
-        parts = made_of, kinds, devices, settings, surroundings()
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:40]
+        return digest(made_of, kinds, devices, settings, surroundings())
 
     def load(self, key: str, mesh: Mesh, given: tuple[Any, ...]) -> Any | None:
         """The program of a key; None where there is none, or none that can be read."""
@@ -108,8 +109,6 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, tuple | list):
         return named(type(value)), [plain(x) for x in value]
-    if isinstance(value, dict):
-        return "dict", [(plain(k), plain(v)) for k, v in value.items()]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [(f.name, plain(getattr(value, f.name))) for f in dataclasses.fields(value)]
         return named(type(value)), fields
