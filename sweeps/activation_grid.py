@@ -16,6 +16,7 @@ from fvjax.data.photos import read_photo
 from sweeps.messages import refusing
 from sweeps.sheet import arms
 from sweeps.table import load
+from sweeps.whole import whole
 
 NAME = "activation_grid.png"
 _INCHES = 5.0  # of one grid
@@ -56,9 +57,8 @@ def write_grids(results: pd.DataFrame, path: Path) -> None:
             axis.set_title(arm)
         for axis in row:
             axis.set_axis_off()
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=100)
-    partial.replace(path)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
 
 
 def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:

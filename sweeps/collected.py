@@ -13,6 +13,7 @@ from fvjax.data.arrays import read_arrays
 from fvjax.data.reference import Batch
 from fvjax.models.model import Model
 from fvjax.natural import Arrays, Natural, fingerprint
+from sweeps.whole import whole
 
 SUFFIX = ".npz"
 _ABOUT = "about"  # the array that holds the rest, as JSON
@@ -68,10 +69,8 @@ def write_collected(natural: Natural, layers: Sequence[str], path: Path) -> None
     for layer in layers:
         found = natural.statistics(layer).arrays()
         arrays |= {f"{layer}/{name}": array for name, array in found.items()}
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with whole(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
-    partial.replace(path)
 
 
 def read_collected(model: Model, path: str, size: int) -> Natural:

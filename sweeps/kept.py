@@ -12,7 +12,6 @@ import os
 import pickle
 import platform
 import sys
-import uuid
 import zlib
 from functools import cache
 from importlib.metadata import version
@@ -25,6 +24,7 @@ from jax.experimental import serialize_executable
 from jax.sharding import Mesh
 
 from sweeps.store import digest
+from sweeps.whole import whole
 
 _OURS = ("fvjax", "sweeps")
 _UNDER = ("jax", "jaxlib", "flax", "optax", "numpy")  # what ours is written in
@@ -84,9 +84,8 @@ class Kept:
             serialized, _, out = serialize_executable.serialize(program)
             content = zlib.compress(pickle.dumps({"program": serialized, "out": out}), 1)
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = self._file(f"{key}.{uuid.uuid4().hex[:8]}")
-            partial.write_bytes(content)
-            partial.replace(self._file(key))
+            with whole(self._file(key)) as partial:
+                partial.write_bytes(content)
         except _UNWRITABLE:
             return
 

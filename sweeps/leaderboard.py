@@ -20,6 +20,7 @@ from sweeps.messages import run
 from sweeps.paths import CONF
 from sweeps.ranking import board, judged, matrix
 from sweeps.table import load
+from sweeps.whole import whole
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
 _COLUMNS = 3  # of panels
@@ -80,9 +81,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     axes[0].set_ylim(0, 1.1)
     names = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
     figure.legend(names.values(), names.keys(), loc="outside lower center", ncols=4, fontsize=8)
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=120)
-    partial.replace(path)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=120)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeps.levels import LEVEL, LINE
+from sweeps.whole import whole
 
 _UNITS = {
     "selectivity": "selectivity index (1: one label)",
@@ -40,9 +41,8 @@ def draw(values: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
         axis.axhline(_CHANCE, color="grey", linewidth=0.8, linestyle=":")
         axis.set_ylim(0, 1)
     _panel(axes[1][-1], values, table, {"measure": "accuracy"}, "layer", "accuracy of the task")
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
 
 
 def _panel(

@@ -19,6 +19,7 @@ from sweeps.interrupt import interruptible
 from sweeps.plan import plan
 from sweeps.progress import Progress
 from sweeps.table import METRICS, write_part
+from sweeps.whole import whole
 
 Row = dict[str, Any]
 PICTURES = "images"
@@ -147,9 +148,8 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
     Image.fromarray(pixels).save(buffer, format="png")
     path = directory / PICTURES / f"{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_bytes(buffer.getvalue())
     return {"bytes": buffer.getvalue(), "path": str(path.relative_to(directory))}
 
 

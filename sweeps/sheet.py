@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
 from sweeps.table import COLUMNS
+from sweeps.whole import whole
 
 _SMOOTH = Image.Resampling.LANCZOS
 _GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
@@ -185,11 +186,9 @@ def draw(
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
     figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
-    partial = path.with_suffix(".partial")
-    with warnings.catch_warnings():
+    with whole(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # it draws a box instead
         figure.savefig(partial, format="png", facecolor="white")
-    partial.replace(path)
 
 
 def folded(text: str, width: int) -> str:

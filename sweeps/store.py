@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import uuid
 import zipfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fvjax.models.texturenet import SHIPPED
+from sweeps.whole import whole
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,10 +49,8 @@ class Store(MutableMapping[str, Arrays]):
     def __setitem__(self, key: str, arrays: Arrays) -> None:
         """Write the arrays, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f"{key}.{uuid.uuid4().hex[:8]}.partial"
-        with partial.open("wb") as file:
+        with whole(self.folder / f"{key}.npz") as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        partial.replace(self.folder / f"{key}.npz")
 
     def __delitem__(self, key: str) -> None:
         """Take the file away."""

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweeps.whole import whole
+
 RESULTS, HISTORY, PARTS = "results", "history", "parts"
 
 # Every column that is not the config's. The config follows one rule: a group's column holds the
@@ -203,6 +205,5 @@ def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(table, partial)
-    os.replace(partial, path)
+    with whole(path) as partial:
+        pq.write_table(table, partial)
