@@ -3,7 +3,7 @@
 import sys
 
 import sweeps
-from sweeps.table import COLUMNS
+from sweeps.results.table import COLUMNS
 
 if len(sys.argv) != 2:
     sys.exit("usage: python examples/analyse.py DIR, a sweep's directory")

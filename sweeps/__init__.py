@@ -1,4 +1,4 @@
 """Sweeps of feature visualizations: one table of results for many objectives and directions."""
 
-from sweeps.table import load as load
-from sweeps.table import load_history as load_history
+from sweeps.results.table import load as load
+from sweeps.results.table import load_history as load_history

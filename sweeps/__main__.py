@@ -2,10 +2,10 @@
 
 import sys
 
-from sweeps.app import main
-from sweeps.interrupt import INTERRUPTED, leave
-from sweeps.messages import run
-from sweeps.paths import CONF
+from sweeps.config.errors import INTERRUPTED, run
+from sweeps.config.paths import CONF
+from sweeps.execution.interrupt import leave
+from sweeps.launcher.app import main
 
 if __name__ == "__main__":
     status = run(main, CONF)

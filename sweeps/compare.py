@@ -17,12 +17,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fvjax import checks
-from sweeps.inference import holm, interval, rank_biserial, sign_flips
-from sweeps.messages import run
-from sweeps.pairs import Pairs, codes, compared, named, pair
-from sweeps.paths import CONF
-from sweeps.sheet import config
-from sweeps.table import METRICS, load
+from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.analysis.pairing import Pairs, codes, compared, named, pair
+from sweeps.config.errors import run
+from sweeps.config.paths import CONF
+from sweeps.results.labels import config
+from sweeps.results.table import METRICS, load
 
 _LEVEL = 0.05
 _COLUMNS = ["metric", "arm", "baseline", "pairs", "directions", "mean", "mean_baseline"]

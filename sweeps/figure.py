@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fvjax import checks
-from sweeps.messages import run
-from sweeps.paths import CONF
-from sweeps.sheet import arms, by_name, folded, rows, tile
-from sweeps.table import METRICS, load
+from sweeps.config.errors import run
+from sweeps.config.paths import CONF
+from sweeps.results.contact_sheet import tile
+from sweeps.results.labels import arms, by_name, folded, rows
+from sweeps.results.table import METRICS, load
 
 SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 _MOST = 1000  # pictures

@@ -1,7 +1,7 @@
 """`python -m sweeps.leaderboard DIR`: which objective recovers planted features, and at what price.
 
 Reads a sweep of `experiment=planted`, prints purity by family and world, and writes leaderboard.csv
-(see `sweeps.ranking.board`) and leaderboard.png, purity against the dial of every geometry.
+(see `sweeps.studies.planted.board`) and leaderboard.png, purity against the dial of every geometry.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from sweeps.messages import run
-from sweeps.paths import CONF
-from sweeps.ranking import board, judged, matrix
-from sweeps.table import load
-from sweeps.whole import whole
+from sweeps.config.errors import run
+from sweeps.config.paths import CONF
+from sweeps.results.table import load
+from sweeps.storage.atomic import whole
+from sweeps.studies.planted import board, judged, matrix
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
 _COLUMNS = 3  # of panels

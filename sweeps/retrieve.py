@@ -21,20 +21,22 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from fvjax.balance import balanced
 from fvjax.models.model import Model, in_its_precision
-from fvjax.natural import Natural, needed
-from fvjax.recipe import Job
-from fvjax.score import score_of
-from sweeps.build import Task, environment
-from sweeps.check import build_all
-from sweeps.jobs import jobs_of
-from sweeps.messages import run
-from sweeps.paths import CONF
-from sweeps.plan import plan
-from sweeps.sheet import arms, rows, write_tiles
-from sweeps.stacked import stack
-from sweeps.startup import begin
+from fvjax.optimization.gradient_balance import balanced
+from fvjax.optimization.recipe import Job
+from fvjax.optimization.score import score_of
+from fvjax.reference.activation_statistics import Natural, needed
+from sweeps.config.enumerate_jobs import jobs_of
+from sweeps.config.errors import run
+from sweeps.config.paths import CONF
+from sweeps.execution.batched import stack
+from sweeps.execution.grouping import group_tasks
+from sweeps.execution.jax_setup import begin
+from sweeps.planning.build import environment
+from sweeps.planning.plan import build_all
+from sweeps.results.contact_sheet import write_tiles
+from sweeps.results.labels import arms, rows
+from sweeps.task import Task
 
 TOP = 12  # images shown of each job
 _JOBS, _IMAGES = 64, 8  # scored together
@@ -64,13 +66,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def ranked(tasks: Sequence[Task], naturals: Sequence[Natural]) -> list[dict[str, Any]]:
     """A row for each task: how its score ranks the reference images."""
-    if any(task.piece.job.recipe.images > 1 for task in tasks):
+    if any(task.job.recipe.images > 1 for task in tasks):
         raise ValueError("images_per_job must be 1 to rank single images")
     scores: dict[int, np.ndarray] = {}
-    for group in plan([task.piece._replace(measured=False) for task in tasks]):
+    for group in group_tasks(tasks, measured=False):
         for first in range(0, len(group.members), _JOBS):
             members = group.members[first : first + _JOBS]
-            chosen = [tasks[m].piece.job for m in members]
+            chosen = [tasks[m].job for m in members]
             found = scored(group.model, chosen, naturals[members[0]])
             scores |= dict(zip(members, found, strict=True))
     return [_row(task, scores[place], naturals[place]) for place, task in enumerate(tasks)]

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from fvjax import checks
-from fvjax.covariance import condition, rank, shrunk
-from fvjax.natural import Natural, needed
-from sweeps.build import environment
-from sweeps.collected import SUFFIX, write_collected
-from sweeps.messages import run
-from sweeps.paths import CONF
-from sweeps.startup import begin
+from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.reference.covariance import condition, rank, shrunk
+from sweeps.config.errors import run
+from sweeps.config.paths import CONF
+from sweeps.execution.jax_setup import begin
+from sweeps.planning.build import environment
+from sweeps.planning.statistics_file import SUFFIX, write_collected
 
 _SHRUNK = ("cross_validated", "ledoit_wolf")
 

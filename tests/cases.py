@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 
 import fvjax
+from fvjax.sources import Sourced
 from fvjax.transforms import Chain, Identity, Jitter, Standard
+from sweeps.task import Task
 
 LAYER, SIZE, CHANNELS = "conv2", 32, 16  # of the tiny model
 
@@ -59,3 +61,8 @@ STILL = {
     "standard": _STILL,
     "chain": Chain(transforms=(Jitter(pixels=0.0), _STILL)),
 }
+
+
+def task_of(model: fvjax.Model, job: fvjax.Job, measured: bool = True) -> Task:
+    """A task of a job that no config describes."""
+    return Task(model, job, Sourced(job.direction, "", "vector"), measured)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Tests compile much and run little: this halves their time. Set it to 0 to test what users run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
@@ -16,19 +17,21 @@ os.environ.setdefault(
 import absl.logging
 import jax
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from sweeps.app import main
-from sweeps.messages import run
-from sweeps.paths import CONF
-from sweeps.run import executor
+from sweeps.config.errors import run
+from sweeps.config.paths import CONF
+from sweeps.execution.run import executor
+from sweeps.launcher.app import main
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 App = Callable[..., int]
-_SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+_SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -62,6 +65,12 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
             HydraConfig.instance().cfg = None
 
     return call
+
+
+def composed(*overrides: str) -> Any:
+    """The config of one job, as the command line `python -m sweeps OVERRIDES` composes it."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", list(overrides), return_hydra_config=True)
 
 
 def shared(name: str) -> Path:

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from fvjax.models import layers
 from fvjax.models.model import Linen, Model, Record
 from fvjax.models.weights import read_caffe
+from fvjax.ops import layers
 from fvjax.types import Image
 
 _MEAN_BGR = (104.0, 117.0, 123.0)  # of ImageNet, in the weights' metadata

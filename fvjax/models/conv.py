@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from fvjax.models import layers
+from fvjax.ops import layers
 
 
 class Conv(nn.Module):

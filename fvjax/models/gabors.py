@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.models import layers
+from fvjax.ops import layers
 from fvjax.types import Image
 
 COLOURS = ("luminance", "red-blue", "green-magenta")

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import flax.linen as nn
 from jaxtyping import Array
 
-from fvjax.models import layers
 from fvjax.models.caffe import joined, load_caffe, preprocess
 from fvjax.models.conv import Conv
 from fvjax.models.model import Model, Record
+from fvjax.ops import layers
 from fvjax.types import Image
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import flax.linen as nn
 from jaxtyping import Array
 
-from fvjax.models import layers
 from fvjax.models.caffe import joined, load_caffe, preprocess
 from fvjax.models.conv import Conv
 from fvjax.models.model import Model, Record
+from fvjax.ops import layers
 from fvjax.types import Image
 
 FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128)} | {

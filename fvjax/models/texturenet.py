@@ -8,10 +8,10 @@ from jaxtyping import Array, Float
 
 from fvjax.data.arrays import read_arrays
 from fvjax.data.textures import HEADS
-from fvjax.models import layers
 from fvjax.models.conv import Conv
 from fvjax.models.model import Linen, Model, Record
 from fvjax.models.weights import read_weights
+from fvjax.ops import layers
 
 SHIPPED = Path(__file__).parent / "data"
 _LOGITS = 24  # eight shapes, eight textures, eight hues: fvjax.data.textures.HEADS

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from fvjax.models import layers
 from fvjax.models.conv import Conv
 from fvjax.models.model import Linen, Model, Record
+from fvjax.ops import layers
 from fvjax.types import Image
 
 

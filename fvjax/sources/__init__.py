@@ -1,20 +1,20 @@
 """Where directions come from: a source, called with a model and a layer, yields a Sourced."""
 
-from fvjax.sources.between import Between as Between
-from fvjax.sources.between import Path as Path
+from fvjax.sources.direction_info import Kind as Kind
+from fvjax.sources.direction_info import Source as Source
+from fvjax.sources.direction_info import Sourced as Sourced
 from fvjax.sources.image import Generated as Generated
 from fvjax.sources.image import Photo as Photo
+from fvjax.sources.interpolate import Between as Between
+from fvjax.sources.interpolate import Path as Path
 from fvjax.sources.planted import Content as Content
 from fvjax.sources.planted import Dual as Dual
 from fvjax.sources.planted import Feature as Feature
-from fvjax.sources.preferring import Preferring as Preferring
+from fvjax.sources.preferred_label import Preferring as Preferring
 from fvjax.sources.reference import Centroid as Centroid
 from fvjax.sources.reference import Factor as Factor
 from fvjax.sources.reference import Similar as Similar
-from fvjax.sources.sourced import Kind as Kind
-from fvjax.sources.sourced import Source as Source
-from fvjax.sources.sourced import Sourced as Sourced
-from fvjax.sources.strongest import Strongest as Strongest
+from fvjax.sources.top_channels import Strongest as Strongest
 from fvjax.sources.units import Channel as Channel
 from fvjax.sources.units import Logit as Logit
 from fvjax.sources.units import Random as Random

@@ -14,8 +14,8 @@ from fvjax.data.photos import read_photo
 from fvjax.data.textures import HEADS, SIZE, sample
 from fvjax.direction import Direction, FromImage
 from fvjax.models.model import Model
-from fvjax.natural import Natural
-from fvjax.sources.sourced import Sourced
+from fvjax.reference.activation_statistics import Natural
+from fvjax.sources.direction_info import Sourced
 from fvjax.types import Image
 
 # Of a layer: its centre, its mean, all positions (a caricature), [row, column], or counted by rows.

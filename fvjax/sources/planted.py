@@ -12,9 +12,9 @@ from fvjax.direction import Direction
 from fvjax.models import gabors
 from fvjax.models.model import Model
 from fvjax.models.planted import vectors_of
-from fvjax.natural import Natural
+from fvjax.reference.activation_statistics import Natural
+from fvjax.sources.direction_info import Kind, Sourced
 from fvjax.sources.image import At, point
-from fvjax.sources.sourced import Kind, Sourced
 
 _SINGULAR = 1e-5  # of the largest singular value: what is smaller is rounding of the mixing
 _MARGIN = 1.2  # of the contrast from which a detector is fully on: its energy varies with the phase

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.natural import Natural, needed
-from fvjax.sources.sourced import Kind, Source, Sourced
+from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.sources.direction_info import Kind, Source, Sourced
 
 Vectors = Float[np.ndarray, "vectors channels"]
 Rows = Float[np.ndarray, "count channels"]

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.natural import Natural
-from fvjax.sources.sourced import Sourced, channels_of
+from fvjax.reference.activation_statistics import Natural
+from fvjax.sources.direction_info import Sourced, channels_of
 
 
 def _one_hot(indices: tuple[int, ...], layer: str, channels: int) -> Direction:

@@ -9,8 +9,8 @@ from fvjax import checks
 from fvjax.data.arrays import read_array
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.natural import Natural
-from fvjax.sources.sourced import Kind, Sourced, channels_of
+from fvjax.reference.activation_statistics import Natural
+from fvjax.sources.direction_info import Kind, Sourced, channels_of
 
 
 @dataclass(frozen=True)

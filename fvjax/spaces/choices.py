@@ -7,16 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from fvjax import checks
-from fvjax.covariance import Shrinkage, components, refuse_singular
+from fvjax.affine_map import Frame
 from fvjax.data.arrays import read_array
 from fvjax.direction import AnyDirection, Direction
-from fvjax.frame import Frame
 from fvjax.models.model import Model
-from fvjax.natural import Natural, needed
-from fvjax.objective import Objective
-from fvjax.scores import DotCosine, LucidAtlas
-from fvjax.sources.sourced import Sourced
-from fvjax.spaces.layers import Transformed
+from fvjax.models.transformed import Transformed
+from fvjax.objectives.objective import Objective
+from fvjax.objectives.similarity import DotCosine, LucidAtlas
+from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.reference.covariance import Shrinkage, components, refuse_singular
+from fvjax.sources.direction_info import Sourced
 
 
 class Space:

@@ -14,8 +14,8 @@ from fvjax.data import textures
 from fvjax.models.model import Record
 from fvjax.models.texturenet import TextureNet
 from fvjax.pytree import dataclass
-from fvjax.training.curriculum import ALL, Told, grouped
-from fvjax.training.normalised import Images, fold, forward, population
+from fvjax.training.batch_norm import Images, fold, forward, population
+from fvjax.training.label_granularity import ALL, Told, grouped
 from fvjax.types import Key, Scalar
 
 SMOOTHING = 0.05  # of the labels

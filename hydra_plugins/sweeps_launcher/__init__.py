@@ -35,7 +35,7 @@ class FusedLauncherConfig:
 
 @dataclass
 class GridsSweeperConfig:
-    """The union of grids to sweep over; see `sweeps.grids.expand`."""
+    """The union of grids to sweep over; see `sweeps.config.grids.expand`."""
 
     _target_: str = "hydra_plugins.sweeps_launcher.GridsSweeper"
     grids: list[dict[str, Any]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class GridsSweeperConfig:
 
 
 class FusedLauncher(Launcher):
-    """Runs the jobs of a sweep that share a structure as one program; see `sweeps.launch`."""
+    """Runs the jobs of a sweep that share a structure as one program."""
 
     names_all_mistakes = True  # so a sweeper need not look for the first
 
@@ -61,7 +61,7 @@ class FusedLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Take note of the sweep; from here on its jobs are composed quickly."""
-        from sweeps.compose import Composer
+        from sweeps.config.fast_compose import Composer
 
         # The sweeper holds this same context, so its validation is quick too.
         hydra_context.config_loader = cast(ConfigLoader, Composer(hydra_context.config_loader))
@@ -73,14 +73,14 @@ class FusedLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run the jobs; one return for each, in their order."""
-        from sweeps.launch import launch
+        from sweeps.launcher.launch import launch
 
         returns: Sequence[JobReturn] = launch(self, job_overrides, initial_job_idx)
         return returns
 
 
 class GridsSweeper(Sweeper):
-    """Sweeps over a union of grids; see `sweeps.grids`."""
+    """Sweeps over a union of grids; see `sweeps.config.grids`."""
 
     hydra_context: HydraContext
     config: DictConfig
@@ -102,7 +102,7 @@ class GridsSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Launch all jobs at once; the sweep fails when none of them came through."""
-        from sweeps.grids import expand
+        from sweeps.config.grids import expand
 
         loader = self.hydra_context.config_loader
         jobs = expand(self.grids, self.params, arguments, loader, self.times)

@@ -1,0 +1,117 @@
+"""Do the intervals of `sweeps.compare` cover, and do its tests reject a true null too often?
+
+Simulated differences between two arms: a direction's own effect, the same in all of its seeds, plus
+noise of each seed; the true mean is 0. Effects are normal; `heavy`, the difference of two lognormal
+ones; `lognormal`, skewed; or `rare`, 1 in a quarter of the directions and else nothing (less their
+mean, and without noise), as a share of recovered features is. Prints, with Monte-Carlo errors, how
+often several 95 % intervals hold the true mean, where there is spread, and how often any of four
+comparisons without a difference is called significant after Holm's correction; then the same by
+`sweeps.compare.compare` itself, from tables.
+"""
+
+import argparse
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap, wilcoxon
+
+from sweeps.analysis.inference import LEVEL, holm, interval, sign_flips
+from sweeps.compare import compare
+
+SEEDS, COMPARISONS = 2, 4
+SHAPES, DIRECTIONS = ("normal", "heavy", "lognormal", "rare"), (4, 8, 16, 32)
+
+
+def draw(random: np.random.Generator, shape: str, directions: int, seeds: int) -> np.ndarray:
+    """Differences (directions, seeds)."""
+    own = random.normal(size=directions)
+    if shape == "rare":
+        return np.repeat((random.random(directions) < 0.25) - 0.25, seeds).reshape(-1, seeds)
+    if shape == "heavy":
+        own = np.exp(own) - np.exp(random.normal(size=directions))
+    if shape == "lognormal":
+        own = np.exp(own) - np.exp(0.5)
+    return own[:, None] + random.normal(size=(directions, seeds)) * 0.5
+
+
+def equal_tailed(values: np.ndarray, seed: int) -> tuple[float, float]:
+    """Bootstrap-t from separate quantiles, resamples without spread left out."""
+    n, mean = len(values), values.mean()
+    drawn = values[np.random.default_rng(seed).integers(0, n, (4999, n))]
+    errors = drawn.std(1, ddof=1)
+    usable = errors > 1e-9
+    low, high = np.quantile((drawn.mean(1)[usable] - mean) / errors[usable], [0.975, 0.025])
+    return mean - low * values.std(ddof=1), mean - high * values.std(ddof=1)
+
+
+def plain(values: np.ndarray, seed: int, method: str) -> tuple[float, float]:
+    """SciPy's `percentile` or `BCa`."""
+    found = bootstrap((values,), np.mean, method=method, n_resamples=4999, rng=seed)
+    return found.confidence_interval
+
+
+def share(outcomes: Iterable[bool]) -> str:
+    """A share and its Monte-Carlo error at 95 %."""
+    outcomes = list(outcomes)
+    mean = np.mean(outcomes)
+    return f"{mean:.3f} ±{1.96 * np.sqrt(mean * (1 - mean) / len(outcomes)):.3f}"
+
+
+def pieces(shape: str, directions: int, trials: int) -> list[str]:
+    """The cells of one row."""
+    random = np.random.default_rng(directions)
+    covered: list[list[bool]] = [[], [], [], []]
+    wrong: list[list[bool]] = [[], []]
+    for trial in range(trials):
+        arms = [draw(random, shape, directions, SEEDS).mean(1) for _ in range(COMPARISONS)]
+        x = arms[0]
+        if np.ptp(x) > 0:
+            found = [interval(x, seed=trial)[1:], equal_tailed(x, trial)]
+            found += [plain(x, trial, method) for method in ("percentile", "BCa")]
+            for outcomes, (low, high) in zip(covered, found, strict=True):
+                outcomes.append(low <= 0 <= high)
+        for outcomes, p in zip(wrong, (sign_flips, lambda x: wilcoxon(x).pvalue), strict=True):
+            outcomes.append(bool(np.any(holm([p(x) for x in arms]) <= 1 - LEVEL)))
+    # Less its mean, a rare effect is never 0: no null that a comparison could meet.
+    called = [share(outcomes) if shape != "rare" else "" for outcomes in wrong]
+    return [*map(share, covered), *called]
+
+
+def whole(directions: int, seeds: int, trials: int) -> tuple[str, str]:
+    """Coverage and rejections by `compare` itself: normal arms that share a baseline."""
+    random = np.random.default_rng(0)
+    arm, direction, seed = np.indices((COMPARISONS + 1, directions, seeds)).reshape(3, -1)
+    table = pd.DataFrame({"objective": [f"arm{a}" for a in arm], "direction_index": direction})
+    table = table.assign(seed=seed, layer="conv4", direction="channel", status="ok")
+    covered, wrong = [], []
+    for _ in range(trials):
+        arms = [draw(random, "normal", directions, seeds).ravel() for _ in range(COMPARISONS + 1)]
+        found = compare(table.assign(score=np.concatenate(arms)), "objective", "score")
+        covered.append(bool(found["low"][0] <= 0 <= found["high"][0]))
+        wrong.append(bool(np.any(found["p_holm"] <= 1 - LEVEL)))
+    return share(covered), share(wrong)
+
+
+def main() -> None:
+    """Simulate and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=2000)
+    trials = parser.parse_args().trials
+    print(
+        "                        95 % interval holds 0                                     ", end=""
+    )
+    print("any of 4 called significant")
+    heads = ("bootstrap-t", "equal-tailed", "percentile", "BCa", "sign flips", "Wilcoxon")
+    print("effects    directions  " + "  ".join(f"{head:12}" for head in heads))
+    for shape, directions in itertools.product(SHAPES, DIRECTIONS):
+        cells = "  ".join(pieces(shape, directions, trials))
+        print(f"{shape:10} {directions:10d}  {cells}", flush=True)
+    print("by compare(), directions x seeds: interval, any of 4 called significant")
+    for directions, seeds in itertools.product((8, 16, 32), (2, 3)):
+        print(f"{directions} x {seeds}:", *whole(directions, seeds, trials // 4), flush=True)
+
+
+if __name__ == "__main__":
+    main()

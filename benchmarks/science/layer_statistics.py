@@ -1,0 +1,43 @@
+"""What the scripts on spaces begin with: a model's main layers, measured on reference images."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import fvjax
+from fvjax.data.image_sets import Reference
+from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.covariance import refuse_singular
+from fvjax.reference.moments import Statistics
+from sweeps.storage.array_cache import Store, cache
+
+
+def measured(description: str) -> Natural:
+    """Of the model and images that the command line asks for."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    folder = os.environ.get("FVJAX_WEIGHTS", "../shared/weights")
+    parser.add_argument("--model", default="googlenet", choices=["googlenet", "texturenet"])
+    parser.add_argument("--weights", default=f"{folder}/bvlc_googlenet.safetensors")
+    parser.add_argument("--images", default="../shared/photos")
+    parser.add_argument("--size", type=int, default=224, help="pixels")
+    parser.add_argument("--count", type=int, default=512, help="reference images at most")
+    arguments = parser.parse_args()
+    own = arguments.model == "texturenet"
+    model = fvjax.load(arguments.model, weights=None if own else Path(arguments.weights))
+    source, size = ("generated", 64) if own else (arguments.images, arguments.size)
+    return Natural(model, Reference(source, size, arguments.count), Store(cache() / "natural"))
+
+
+def invertible(natural: Natural) -> Iterator[tuple[str, Statistics]]:
+    """The main layers whose covariance has an inverse; of the others, says why not."""
+    layers = [name for name in natural.model.main_layers if name != "image"]
+    natural.collect(layers)
+    for layer in layers:
+        statistics = natural.statistics(layer)
+        try:
+            refuse_singular(statistics, layer)
+        except ValueError as error:
+            print(error)
+            continue
+        yield layer, statistics

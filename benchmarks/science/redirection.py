@@ -1,0 +1,69 @@
+"""Does waking sleeping units cost awake ones? GoogLeNet channels with and without redirection.
+
+Prints, for each way of redirecting gradients in the first 16 steps, the channels' final mean
+activation and how many stayed dead.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import fvjax
+from sweeps.execution.batched import leaves, run_jobs, stack
+
+loop: Any = sys.modules["fvjax.optimization.visualize"]
+look: Any = sys.modules["fvjax.optimization.score"]
+CASES = (
+    ("mixed4d", list(range(16)), True),
+    ("mixed4d", list(range(16)), False),
+    ("mixed4c", [411, *range(400, 408)], True),
+)
+
+
+def job(model: fvjax.Model, layer: str, index: int, center: bool, steps: int) -> fvjax.Job:
+    """A channel by dot product under the standard transforms."""
+    score: Any = fvjax.DotCosine(exponent=0.0, floor=0.1)
+    recipe = fvjax.Recipe(
+        objective=fvjax.AtCenter(objective=score) if center else score,
+        parameterization=fvjax.Fourier(size=128, deviation=0.01, decay=1.0, decorrelate=True),
+        transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
+        learning_rate=0.05,
+        steps=steps,
+        optimizer="adam",
+    )
+    vector = jnp.zeros(model.layers[layer][-1]).at[index].set(1.0)
+    direction = fvjax.Direction(vector=vector, layer=layer)
+    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+
+
+def main() -> None:
+    """Run every case in every mode."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    folder = os.environ.get("FVJAX_WEIGHTS", "../shared/weights")
+    parser.add_argument("--weights", default=f"{folder}/bvlc_googlenet.safetensors")
+    parser.add_argument("--steps", type=int, default=64)
+    arguments = parser.parse_args()
+    model = fvjax.load("googlenet", weights=arguments.weights)
+    steps, asleep = loop.REDIRECTED_STEPS, look.asleep
+    modes = {
+        "never": (0, asleep),
+        "always": (steps, lambda activations, direction: jnp.array(True)),
+        "while asleep (ours)": (steps, asleep),
+    }
+    for mode, (loop.REDIRECTED_STEPS, look.asleep) in modes.items():
+        for layer, channels, center in CASES:
+            jobs = stack([job(model, layer, i, center, arguments.steps) for i in channels])
+            result = jax.jit(lambda model, jobs: run_jobs(model, jobs))(model, jobs)
+            final = np.asarray(result.score)
+            where = "center" if center else "all"
+            dead = f"{int(np.sum(result.dead))} of {len(channels)} dead"
+            print(f"{mode:20s} {layer} {where:6s} mean {final.mean():6.1f}  {dead}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""How far an image depends on chunk size and device count: equal at first, then rounding grows.
+
+Runs the same TextureNet jobs in chunks of 16, 4 and 1 on one device and in chunks of 16 on four
+simulated devices, and prints the largest difference in pixels and in score from the first.
+"""
+
+import os
+
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import fvjax
+from fvjax.sources import Sourced
+from sweeps.execution.executor import Executor
+from sweeps.execution.grouping import group_tasks
+from sweeps.task import Task
+
+
+def job(index: int, steps: int) -> fvjax.Job:
+    """A channel of conv4 under the standard recipe."""
+    recipe = fvjax.Recipe(
+        objective=fvjax.DotCosine(exponent=2.0, floor=0.1),
+        parameterization=fvjax.Fourier(size=64, deviation=0.01, decay=1.0, decorrelate=True),
+        transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
+        learning_rate=0.05,
+        steps=steps,
+        optimizer="adam",
+    )
+    direction = fvjax.Direction(vector=jnp.zeros(96).at[index].set(1.0), layer="conv4")
+    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+
+
+def run(devices: int, chunk: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and scores of sixteen jobs."""
+    model, jobs = fvjax.load("texturenet"), [job(i, steps) for i in range(16)]
+    tasks = [Task(model, j, Sourced(j.direction, "", "vector")) for j in jobs]
+    (group,) = group_tasks(tasks)
+    executor = Executor(jax.devices()[:devices])
+    results = [
+        outcome.result for ended in executor.execute(group, tasks, chunk) for _, outcome in ended
+    ]
+    return np.stack([r.image for r in results]), np.stack([r.score for r in results])
+
+
+if __name__ == "__main__":
+    print("steps  devices  chunk  largest difference: pixel  score (relative)")
+    for steps in (8, 192):
+        images, scores = run(1, 16, steps)
+        for devices, chunk in ((1, 16), (1, 4), (1, 1), (4, 16)):
+            others, values = run(devices, chunk, steps)
+            pixel = np.abs(images - others).max()
+            score = (np.abs(scores - values) / np.abs(scores)).max()
+            print(f"{steps:5d}  {devices:7d}  {chunk:5d}  {pixel:25.1e}  {score:16.1e}")

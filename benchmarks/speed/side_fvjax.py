@@ -1,0 +1,128 @@
+"""Our side: a setting as one compiled program, on GoogLeNet with random weights."""
+
+import time
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from safetensors.numpy import save_file
+from work import THREADS, Setting, Timing, awakening, timing
+
+import fvjax
+from fvjax.models.googlenet import NAMES, GoogLeNet
+from fvjax.models.model import Record
+from sweeps.execution.batched import leaves, run_jobs, stack
+from sweeps.execution.compile import spread
+from sweeps.execution.executor import CPU_LANES
+
+# As the application does; before JAX starts.
+jax.config.update("jax_num_cpu_devices", THREADS)
+
+
+def write_weights(path: str, layer: str) -> str:
+    """A file of random weights for BVLC GoogLeNet: He's, and the units of `layer` awake."""
+
+    def initialise(key: Any, image: Any) -> Any:
+        return GoogLeNet().init(key, image, Record({}, False))["params"]
+
+    image = jax.ShapeDtypeStruct((224, 224, 3), jnp.float32)
+    shapes = jax.eval_shape(initialise, jax.random.key(0), image)
+    random = np.random.default_rng(0)
+    tensors = {}
+    for name, params in shapes.items():
+        *space, features = params["kernel"].shape
+        kernel = random.normal(size=(*space, features))
+        kernel -= kernel.mean(tuple(range(len(space))))
+        if name.startswith(layer) and not name.endswith("_reduce"):
+            kernel += awakening(int(np.prod(space)))
+        kernel *= np.sqrt(2 / np.prod(space))
+        axes = (3, 2, 0, 1) if kernel.ndim == 4 else (1, 0)
+        tensors[f"{NAMES[name]}/weight"] = np.ascontiguousarray(kernel.transpose(axes), np.float32)
+        bias = 0.1 * random.normal(size=features)
+        tensors[f"{NAMES[name]}/bias"] = bias.astype(np.float32)
+    save_file(tensors, path)
+    return path
+
+
+@lru_cache
+def load(weights: str) -> fvjax.Model:
+    """The network; its weights are loaded once."""
+    return fvjax.load("googlenet", weights=Path(weights))
+
+
+def job(index: int, setting: Setting, channels: int) -> fvjax.Job:
+    """Lucent's defaults: the mean activation of a channel, standard transforms, Adam at .05."""
+    recipe = fvjax.Recipe(
+        objective=fvjax.DotCosine(exponent=0.0, floor=0.1),
+        parameterization=fvjax.Fourier(
+            size=setting.size, deviation=0.01, decay=1.0, decorrelate=True
+        ),
+        transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
+        learning_rate=0.05,
+        steps=setting.steps,
+        optimizer="adam",
+    )
+    vector = jnp.zeros(channels).at[index].set(1.0)
+    direction = fvjax.Direction(vector=vector, layer=setting.layer)
+    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+
+
+def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
+    """Images and history, as a peer keeps them."""
+    result = run_jobs(model, jobs)
+    return result.image, result.history
+
+
+@lru_cache
+def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
+    """Runs all chunks of the batch, as the executor cuts it; and the seconds to compile that."""
+    model = load(weights)
+    channels = model.layers[setting.layer][-1]
+    jobs = [job(i, setting, channels) for i in range(setting.batch)]
+    devices = np.array(jax.devices()[: setting.batch])
+    size = min(CPU_LANES * len(devices), setting.batch)
+    chunks = [stack(jobs[i : i + size]) for i in range(0, setting.batch, size)]
+    begin = time.perf_counter()
+    program = spread(loop, Mesh(devices, ("jobs",)), 1).lower(model, chunks[0]).compile()
+    seconds = time.perf_counter() - begin
+    return lambda: [program(model, chunk) for chunk in chunks], seconds
+
+
+def warm(setting: Setting, weights: str) -> float:
+    """Compile and run once; seconds to compile."""
+    program, seconds = prepared(setting, weights)
+    jax.block_until_ready(program())
+    return seconds
+
+
+def run(setting: Setting, weights: str) -> Timing:
+    """One round."""
+    program, _ = prepared(setting, weights)
+    begin = time.perf_counter()
+    made = jax.block_until_ready(program())
+    seconds = time.perf_counter() - begin
+    scores = np.concatenate([history["score"] for _, history in made])
+    return timing(seconds, scores.sum(0).tolist())
+
+
+def flops(setting: Setting, weights: str) -> float:
+    """Multiplications and additions of the convolutions of one image forward to the layer."""
+    model = load(weights)
+    total = 0
+    for name, shape in model.shapes((setting.size, setting.size)).items():
+        layer = name.removesuffix("_pre_relu")
+        if name != layer and layer in model.weights:
+            total += 2 * int(np.prod(shape[:2])) * model.weights[layer]["kernel"].size
+        if name == setting.layer:
+            break
+    return float(total)
+
+
+def versions() -> dict[str, str]:
+    """Of what runs here."""
+    return {name: version(name) for name in ("fvjax", "jax", "jaxlib", "flax")}

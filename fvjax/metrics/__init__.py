@@ -1,0 +1,1 @@
+"""Metrics of finished images, and the ground truth of planted models."""

@@ -1,0 +1,1 @@
+"""Objectives and penalties: pure functions of activations and a direction."""

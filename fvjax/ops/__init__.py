@@ -1,0 +1,1 @@
+"""Operations of networks with hand-written gradients."""

@@ -1,0 +1,177 @@
+"""Convolution whose gradients are right and quick.
+
+The input gradient is an ordinary convolution with the flipped kernel: inside `lax.scan` XLA:CPU
+otherwise picks a slow kernel layout. Which way is quickest on a CPU is measured by
+benchmarks/speed/layers.py.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from fvjax.ops.primitive import primitive
+from fvjax.ops.winograd import Padding, winograd
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+_WINOGRAD = {3: (2, 4), 5: (2,)}  # kernel's side -> sides of tiles
+_WINOGRAD_CHANNELS = 32  # at least
+_LEAST_TILES = 16  # in a batch: for fewer, reading the transformed kernel takes longest
+_LEAST_PIXELS = 64  # in a batch, for anything but XLA's own
+_FEW_FEATURES = 16  # at most
+
+
+def conv(
+    x: Float[Array, "*batch height width channels"],
+    kernel: Float[Array, "rows columns channels features"],
+    stride: int = 1,
+    padding: Padding = ((0, 0), (0, 0)),
+) -> Float[Array, "*batch out_height out_width features"]:
+    """Cross-correlate `x` with `kernel`; exact gradients for both.
+
+    A strided convolution is a stride-1 convolution over blocks of stride x stride pixels, and a 1x1
+    convolution a matrix product, so that one backward formulation serves all.
+    """
+    x = x.astype(kernel.dtype)  # a network's constants may have widened it
+    rows, columns, channels, features = kernel.shape
+    if (rows, columns, stride) == (1, 1, 1) and padding == ((0, 0), (0, 0)):
+        flat = x.reshape(-1, channels) @ kernel.reshape(channels, features)
+        return flat.reshape(*x.shape[:-1], features)
+    batch = x.shape[:-3]
+    x = x.reshape(-1, *x.shape[-3:])
+    if stride > 1:
+        x, kernel, padding = _blocks(x, kernel, stride, padding)
+    y = _conv(x, kernel, padding)
+    return y.reshape(*batch, *y.shape[1:])
+
+
+def _blocks(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Array, Array, Padding]:
+    """Rewrite a strided convolution as one of stride 1 over (stride x stride)-pixel blocks."""
+    rows, columns, channels, features = kernel.shape
+    pads, taps = [], []
+    for size, width, (low, high) in zip(x.shape[1:3], (rows, columns), padding, strict=True):
+        outputs = (size + low + high - width) // stride + 1
+        taps.append(-(-width // stride))
+        pads.append((low, (outputs - 1 + taps[-1]) * stride - size - low))
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0)))
+    n, height, width, _ = x.shape
+    x = x.reshape(n, height // stride, stride, width // stride, stride, channels)
+    x = x.transpose(0, 1, 3, 2, 4, 5).reshape(n, height // stride, width // stride, -1)
+    fill = [(0, t * stride - k) for t, k in zip(taps, (rows, columns), strict=True)]
+    kernel = jnp.pad(kernel, (*fill, (0, 0), (0, 0)))
+    kernel = kernel.reshape(taps[0], stride, taps[1], stride, channels, features)
+    kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(*taps, -1, features)
+    return x, kernel, ((0, 0), (0, 0))
+
+
+def plain(x: Array, kernel: Array, padding: Padding) -> Array:
+    """XLA's own correlation of stride 1."""
+    return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
+
+
+def _on_cpu(
+    x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding
+) -> Callable[[Array, Array], Array] | None:
+    """A quicker way than XLA's, if there is one."""
+    n, height, width, channels = x
+    rows, columns, _, features = kernel
+    if min(min(padding)) < 0 or n * height * width < _LEAST_PIXELS:
+        return None
+    tiles = _WINOGRAD.get(rows, ()) if rows == columns else ()
+    if tiles and min(channels, features) >= _WINOGRAD_CHANNELS:
+        out = (height + sum(padding[0]) - rows + 1, width + sum(padding[1]) - rows + 1)
+        count = {m: -(-out[0] // m) * -(-out[1] // m) for m in tiles}
+        wide = [m for m in tiles if n * count[m] >= _LEAST_TILES] or [min(tiles)]
+        m = min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)  # the fewest products
+        return partial(winograd, padding=padding, m=m)
+    if features <= _FEW_FEATURES and min(rows, columns) > 1:
+        return partial(by_rows, padding=padding)
+    return None
+
+
+def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
+    """Correlation with each row of the kernel apart, then summed.
+
+    For few features: the products are as many times wider as the kernel has rows.
+    """
+    rows, columns, channels, features = kernel.shape
+    wide = kernel.transpose(1, 2, 0, 3).reshape(1, columns, channels, rows * features)
+    parts = plain(x, wide, ((0, 0), padding[1]))
+    parts = parts.reshape(*parts.shape[:3], rows, features)
+    (top, bottom), zero = padding[0], jnp.zeros((), x.dtype)
+    y = jnp.zeros((), x.dtype)
+    for i in range(rows):
+        shift = (top - i, bottom - (rows - 1 - i), 0)
+        y = y + lax.pad(parts[..., i, :], zero, ((0, 0, 0), shift, (0, 0, 0), (0, 0, 0)))
+    return y
+
+
+def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
+    quick = _on_cpu(x.shape, kernel.shape, padding) if jnp.finfo(x.dtype).bits >= 32 else None
+    return plain(x, kernel, padding) if quick is None else quick(x, kernel)
+
+
+def _shape(x: Any, kernel: Any, padding: Padding) -> list[Any]:
+    ends = zip(x.shape[1:3], kernel.shape[:2], padding, strict=True)
+    out = (size + sum(pad) - width + 1 for size, width, pad in ends)
+    return [((x.shape[0], *out, kernel.shape[3]), x.dtype)]
+
+
+def _batched(
+    arrays: Sequence[Array], axes: Sequence[int | None], padding: Padding
+) -> Sequence[Array]:
+    x, kernel = arrays
+    if axes[0] is None or axes[1] is not None:
+        return [jax.vmap(partial(plain, padding=padding), tuple(axes))(x, kernel)]
+    x = jnp.moveaxis(x, axes[0], 0)
+    (y,) = _correlation(x.reshape(-1, *x.shape[2:]), kernel, padding=padding)
+    return [y.reshape(len(x), -1, *y.shape[1:])]
+
+
+_correlation = primitive(
+    "correlation",
+    _shape,
+    lambda x, kernel, padding: [plain(x, kernel, padding)],
+    _batched,
+    cpu=lambda x, kernel, padding: [_fastest_on_cpu(x, kernel, padding)],
+)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv(x: Array, kernel: Array, padding: Padding) -> Array:
+    y: Array = _correlation(x, kernel, padding=padding)[0]
+    return y
+
+
+def _conv_forward(x: Any, kernel: Any, padding: Padding) -> tuple[Array, tuple[Any, Array]]:
+    y = _conv(x.value, kernel.value, padding)
+    return y, (x.value if kernel.perturbed else None, kernel.value)
+
+
+def _conv_backward(padding: Padding, saved: tuple[Any, Array], g: Any) -> tuple[Any, Any]:
+    x, kernel = saved
+    rows, columns = kernel.shape[:2]
+    (top, bottom), (left, right) = padding
+    # The barrier keeps the flipping of fixed weights out of a loop around it.
+    flipped = lax.optimization_barrier(lax.rev(kernel, (0, 1)).transpose(0, 1, 3, 2))
+    back = ((rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right))
+    dx = _conv(g, flipped, back)
+    if x is None:  # nobody asks for the weights' gradient
+        return dx, None
+    # One matrix product per kernel tap.
+    padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    height, width = g.shape[1:3]
+    flat = g.reshape(-1, g.shape[-1])
+    taps = [
+        padded[:, i : i + height, j : j + width].reshape(-1, x.shape[-1]).T @ flat
+        for i in range(rows)
+        for j in range(columns)
+    ]
+    return dx, jnp.stack(taps).reshape(kernel.shape)
+
+
+_conv.defvjp(_conv_forward, _conv_backward, symbolic_zeros=True)

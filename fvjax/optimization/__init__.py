@@ -1,0 +1,1 @@
+"""The optimization loop: recipes, jobs, scores and the ascent itself."""

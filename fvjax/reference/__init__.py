@@ -1,0 +1,1 @@
+"""Statistics of a network's activations on reference images."""

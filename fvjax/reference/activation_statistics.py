@@ -1,0 +1,203 @@
+"""What a network does on reference images, found when first asked for and kept."""
+
+import hashlib
+import re
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from fvjax import checks
+from fvjax.affine_map import Frame
+from fvjax.data.image_sets import Images
+from fvjax.models.model import Model
+from fvjax.objectives.similarity import dots
+from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
+from fvjax.reference.distances import Gauge, gauge
+from fvjax.reference.moments import Statistics, collect, forward
+
+VECTORS = 2**14  # positions sampled from all images together, at most
+_VERSION = 1  # of what is kept
+_GAUGED: Shrinkage = "cross_validated"  # a yardstick is the same whatever a space's shrinkage
+_WAYS = ("cross_validated", "ledoit_wolf")
+
+Arrays = dict[str, np.ndarray]
+Vector = Float[np.ndarray, "channels"] | Float[np.ndarray, "height width channels"]
+Found = TypeVar("Found")
+
+
+@dataclass(eq=False)
+class Natural:
+    """Reference images through a model: `statistics(layer)`, `vectors(layer)`, and fits to them.
+
+    Args:
+        model: the plain network.
+        reference: the images.
+        store: where arrays are kept by key; a dictionary, or one that writes files. A key names the
+            weights, the network, the images, their size and what was computed.
+        announce: told what is computed, before it is.
+    """
+
+    model: Model
+    reference: Images
+    store: MutableMapping[str, Arrays] = field(default_factory=dict)
+    announce: Callable[[str], None] = lambda what: None
+    _found: dict[Any, Any] = field(default_factory=dict, init=False)
+
+    def statistics(self, layer: str) -> Statistics:
+        """Moments and images' activations at a layer; the same object each time."""
+        checks.choice("layer", layer, self.model.layers)
+
+        def compute() -> Arrays:
+            return collect(self.model, self.reference, [layer])[layer].arrays()
+
+        return self._once(
+            ("statistics", layer),
+            lambda: Statistics(**self.kept(f"statistics of {layer}", compute)),
+        )
+
+    def collect(self, layers: Sequence[str]) -> None:
+        """Statistics of several layers in one pass over the images, for those not yet there."""
+        missing = [
+            layer for layer in layers if self._key(f"statistics of {layer}") not in self.store
+        ]
+        if not missing:
+            return
+        self.announce(f"statistics of {', '.join(missing)}")
+        for layer, found in collect(self.model, self.reference, missing).items():
+            self.keep(layer, found.arrays())
+
+    def keep(self, layer: str, arrays: Arrays) -> None:
+        """Put the statistics of a layer into the store."""
+        self.store[self._key(f"statistics of {layer}")] = arrays
+
+    def vectors(self, layer: str) -> Float[np.ndarray, "vectors channels"]:
+        """Activations at random positions, equally many of each image, `VECTORS` at most in all."""
+        checks.choice("layer", layer, self.model.layers)
+
+        def compute() -> Arrays:
+            each = max(1, VECTORS // len(self.reference))
+            return {"vectors": _sampled(self.model, self.reference, layer, each)}
+
+        name = f"vectors of {layer}"
+        return self._once(name, lambda: self.kept(name, compute)["vectors"])
+
+    def shrinkage(self, layer: str, how: Shrinkage) -> float:
+        """A number as it is; or by name: cross_validated over images, or ledoit_wolf."""
+        if not isinstance(how, str):
+            checks.not_negative("shrinkage", how)
+            return float(how)
+        checks.choice("shrinkage", how, _WAYS)
+        if how == "ledoit_wolf":
+            return self._once((how, layer), lambda: ledoit_wolf(self.vectors(layer)))
+        return self._once((how, layer), lambda: cross_validated(self.statistics(layer)))
+
+    def whitening(self, layer: str, how: Shrinkage) -> Frame:
+        """The frame in which the layer is white; the same object each time."""
+        amount = self.shrinkage(layer, how)
+        find = partial(whitening, self.statistics(layer), amount, layer)
+        return self._once(("whitening", layer, amount), find)
+
+    def gauge(self, layer: str, centered: bool) -> Gauge:
+        """What pictures are measured against at a layer; the same object each time."""
+        frame = self.whitening(layer, _GAUGED)
+        shrinkage = self.shrinkage(layer, _GAUGED)
+        find = partial(gauge, self.statistics(layer), frame, shrinkage, centered)
+        return self._once(("gauge", layer, centered), find)
+
+    def projections(
+        self, layer: str, vector: Vector, centered: bool
+    ) -> Float[np.ndarray, "images"]:
+        """Every reference image's `dot` with a direction, at the centre or over all positions.
+
+        A direction with a vector for each position costs a pass over the images, kept by its hash.
+        """
+        vector = np.asarray(vector, np.float64)
+        if vector.ndim == 3 and centered:
+            vector = vector[vector.shape[0] // 2, vector.shape[1] // 2]
+        if vector.ndim == 3:
+            name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
+            compute = partial(_placed, self.model, self.reference, layer, vector)
+            return self.kept(f"dot products with {name} at {layer}", compute)["dots"]
+        statistics = self.statistics(layer)
+        rows = statistics.centers if centered else statistics.means
+        found: np.ndarray = rows @ (vector / np.linalg.norm(vector))
+        return found
+
+    def having(self, concept: str | None) -> np.ndarray | None:
+        """Which images have a label such as "texture=stripes"; None where none can."""
+        head, _, name = (concept or "").partition("=")
+        heads = self.reference.heads
+        if name not in heads.get(head, ()):
+            return None
+        labels = self.reference.labels[:, list(heads).index(head)]
+        wanted: np.ndarray = labels == heads[head].index(name)
+        return wanted
+
+    def kept(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays from the store, or computed and put there."""
+        key = self._key(what)
+        with suppress(KeyError):
+            return self.store[key]
+        self.announce(what)
+        self.store[key] = found = compute()
+        return found
+
+    def _key(self, what: str) -> str:
+        parts = (_VERSION, self.fingerprint, self.reference.identity, what)
+        digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+        return f"{re.sub('[^a-z0-9]+', '_', what.lower())}-{digest}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the network and its weights."""
+        return fingerprint(self.model)
+
+    def _once(self, key: Any, find: Callable[[], Found]) -> Found:
+        if key not in self._found:
+            self._found[key] = find()
+        found: Found = self._found[key]
+        return found
+
+
+def needed(what: str, natural: Natural | None) -> Natural:
+    """What is known of reference images; refused where there are none."""
+    if natural is None:
+        raise ValueError(f"{what} needs reference images: give images=generated or images=FOLDER")
+    return natural
+
+
+def fingerprint(model: Model) -> str:
+    """A hash of a network, its weights and its precision."""
+    function = re.sub(r" at 0x[0-9a-f]+", "", repr(model.network))
+    digest = hashlib.sha256(f"{function} {model.precision}".encode())
+    for path, leaf in jax.tree_util.tree_leaves_with_path(model.weights):
+        array = np.asarray(leaf.astype(jnp.float32))
+        digest.update(f"{jax.tree_util.keystr(path)} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def _placed(model: Model, reference: Images, layer: str, vector: Vector) -> Arrays:
+    """Each image's mean over positions of a·v/|v|, with a v for each."""
+    found, wanted = np.empty(len(reference)), jnp.asarray(vector, jnp.float32)[None]
+    for batch in reference:
+        activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
+        found[batch.numbers] = dots(activations, wanted).mean((1, 2))
+    return {"dots": found}
+
+
+def _sampled(model: Model, reference: Images, layer: str, each: int) -> np.ndarray:
+    rows = []
+    for batch in reference:
+        activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
+        flat = np.asarray(activations).reshape(len(batch.numbers), -1, activations.shape[-1])
+        for number, one in zip(batch.numbers, flat, strict=True):
+            draws = np.random.default_rng(number)  # whatever the batches
+            rows.append(one[draws.permutation(len(one))[:each]])
+    return np.concatenate(rows)

@@ -1,0 +1,19 @@
+"""A model with one more layer: the whitened activations of another layer."""
+
+from fvjax.models.model import Model
+from fvjax.models.transformed import Transformed
+from fvjax.reference.covariance import whitening
+from fvjax.reference.moments import Statistics
+
+
+def Whitened(model: Model, *, statistics: Statistics, layer: str, shrinkage: float) -> Model:
+    """The model with `"<layer>/whitened"`, where activations have mean 0 and equal variances.
+
+    Their covariance over the images behind the statistics is the identity, but for the shrinkage
+    (see `covariance.whitening`).
+
+    Raises:
+        ValueError: a covariance without an inverse, with how many images are needed.
+    """
+    frame = whitening(statistics, shrinkage, layer)
+    return Transformed(model, layer=layer, matrix=frame.matrix, mean=frame.mean, name="whitened")

@@ -1,0 +1,44 @@
+"""The composed configs of a command line, for commands that are no Hydra application."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from sweeps.config.fast_compose import Composer
+from sweeps.config.grids import expand
+from sweeps.config.paths import CONF
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of a sweep, and the config that they share."""
+
+    master: DictConfig
+    overrides: list[list[str]]
+    configs: list[Any]  # or an error where one could not be composed
+
+
+def jobs_of(arguments: Sequence[str]) -> Jobs:
+    """What `python -m sweeps -m arguments` would run."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
+        sweeper: Any = OmegaConf.to_container(master.hydra.sweeper, resolve=True)
+        task = [str(one) for one in master.hydra.overrides.task]
+        overrides = expand(sweeper["grids"], sweeper["params"], task, loader, sweeper["times"])
+        composer = Composer(loader)
+        configs = [attempt(composer.load_sweep_config, master, one) for one in overrides]
+    return Jobs(master, overrides, configs)
+
+
+def attempt(compose: Callable[..., DictConfig], *arguments: object) -> Any:
+    """The config or, for `build_all` to name, the error that composing it raised."""
+    try:
+        return compose(*arguments)
+    except Exception as error:
+        return error

@@ -1,0 +1,168 @@
+"""One sentence for what is wrong on the command line: what was given, what is allowed and close."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from sweeps.config.paths import CONF
+from sweeps.config.suggestions import allowed, no_key
+
+EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError)
+"""The errors that a wrong config or command line raises, or a full disk."""
+
+FULL = "HYDRA_FULL_ERROR"
+INTERRUPTED = 130  # the exit status, as shells count it
+
+
+class Refused(BaseException):
+    """What was asked for cannot be: the application ends.
+
+    Not an Exception: Hydra takes one of a callback for a warning and adds lines to one of a job.
+    """
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Within it an expected error is the end of the application."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise Refused(explain(error, CONF)) from error
+
+
+def run(main: Callable[[], object], config_dir: str | Path) -> int:
+    """Call a Hydra application's main and print an expected error as one sentence; the exit code.
+
+    With the environment variable HYDRA_FULL_ERROR set, errors are left to Hydra: full tracebacks.
+    """
+    if FULL in os.environ:
+        main()
+        return 0
+    os.environ[FULL] = "1"  # Hydra raises errors again only so; otherwise it prints them and exits
+    try:
+        main()
+    except (*EXPECTED, Refused) as error:
+        print(f"error: {explain(error, config_dir)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        os.environ.pop(FULL, None)
+    return 0
+
+
+def explain(error: BaseException, config_dir: str | Path) -> str:
+    """What an error means to the person who typed the command, in one sentence.
+
+    Args:
+        error: an error that composing or building a config raised; its causes are looked at too.
+        config_dir: the folder of the configs, with a folder in it for each group.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        sentence = _explain(cause, Path(config_dir))
+        if sentence:
+            return sentence
+        cause = cause.__cause__
+    return f"{type(error).__name__}: {_first_line(error)}".removesuffix(": ")
+
+
+def _explain(error: BaseException, config_dir: Path) -> str | None:
+    match error:
+        case OverrideParseException():
+            return _unreadable(error)
+        case MissingConfigException():
+            return _no_option(error, config_dir)
+        case ConfigCompositionException():
+            return _not_composed(error, config_dir)
+        case InstantiationException():
+            where = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
+            why = explain(error.__cause__, config_dir) if error.__cause__ else _joined(error)
+            return f"{where[1]}: {why}" if where else why
+        case MissingMandatoryValue():
+            return f"{error.full_key} has no value: give {error.full_key}=..."
+        case OmegaConfBaseException():
+            return ": ".join(filter(None, [error.full_key, _first_line(error)]))
+        case OSError() if error.strerror and error.filename:
+            return f"{error.strerror}: {error.filename}"
+        case HydraException() | YAMLError() | ImportError() | OSError():
+            return _joined(error)
+        case ValueError() if type(error) is ValueError:
+            return str(error)
+        case Refused():
+            return str(error)
+    return None
+
+
+def _unreadable(error: OverrideParseException) -> str:
+    given, lines = error.override, error.message.splitlines()
+    if lines[0].startswith("LexerNoViableAlt"):
+        start = lines[1].index("^") - lines[0].index(given)
+        reason = f"unexpected {given[start:]!r}"
+    elif isinstance(error.__cause__, HydraException):
+        reason = _joined(error.__cause__)
+    else:
+        reason = lines[0].partition(" expecting {")[0]
+    return (
+        f"cannot read {given!r}: {reason}; write key=value, "
+        "with quotes around a text that holds spaces, commas, brackets or quotes"
+    )
+
+
+def _no_option(error: MissingConfigException, config_dir: Path) -> str:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    if not group:
+        return f"no config {name!r} in {config_dir}"
+    options = error.options or sorted(path.stem for path in (config_dir / group).glob("*.yaml"))
+    return f"{group} has no option {name!r}: {allowed(name, options)}"
+
+
+def _not_composed(error: ConfigCompositionException, config_dir: Path) -> str | None:
+    text, cause = str(error), error.__cause__
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+        node = cause.parent_node
+        present = [str(key) for key in node] if isinstance(node, DictConfig) else []
+        return no_key(cause.full_key, present, config_dir)
+    if "full_key: hydra.sweeper.grids" in text:  # an experiment's, and another sweeper is chosen
+        return "a union of grids is for hydra/sweeper=grids alone: leave the other sweeper out"
+    if match := re.match(r"Error merging override (.+)", text):
+        return f"{match[1]}: {_first_line(cause)}" if cause else match[1]
+    if match := re.match(r"Could not delete .*?'([^'=]+)' does not exist", text):
+        return no_key(match[1], [], config_dir)
+    if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", text):
+        return f"{match[1]} is several values: add -m for a sweep, or write [1,2] for a list"
+    if match := re.match(r"You must specify '(.+?)'", text):
+        options = [line.strip() for line in text.splitlines()[2:]]
+        return f"{match[1]} must be chosen: allowed: {', '.join(options)}"
+    return _joined(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
+def _joined(error: BaseException) -> str:
+    """A message of several lines as one sentence, without the addresses of manuals."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return " ".join(line for line in lines if line and not line.startswith("See http"))

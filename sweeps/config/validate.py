@@ -1,0 +1,36 @@
+"""Whether a config has what every job needs, and a model is what its option says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.config.paths import CONF
+
+OF_ENVIRONMENT = (
+    *("model._target_", "model.default_layer", "size", "images", "image_count", "precision"),
+)  # of a study of images, which has no jobs
+_OF_JOB = (
+    *("direction._target_", "objective._target_", "penalty", "space._target_"),
+    *("parameterization._target_", "transform._target_", "optimizer.name", "metrics.headline"),
+    *("metrics.measured", "layer", "position", "steps", "learning_rate", "images_per_job"),
+    *("judge", "seed"),
+)
+
+
+def whole(plain: Mapping[Any, Any], keys: tuple[str, ...] = _OF_JOB) -> None:
+    """Refuse a config that lacks what every job needs, or has a penalty's keys and no penalty."""
+    penalty = plain.get("penalty") or {}
+    keys += ("penalty.weight", "penalty.unit") if "_target_" in penalty else ()
+    for key in keys:
+        group, _, name = key.partition(".")
+        if group not in plain or (name and name not in plain[group]):
+            raise ValueError(f"every job needs {key}: do not remove it with ~{key}")
+    if penalty and "_target_" not in penalty:
+        given = ", ".join(f"penalty.{key}" for key in penalty)
+        raise ValueError(f"penalty=none takes no keys, got {given}: choose a penalty")
+
+
+def as_chosen(model: Mapping[str, Any], choice: str) -> None:
+    """Refuse another network under an option of ours: the table would name the option."""
+    ours = model["_target_"] == "fvjax.load" and (CONF / "model" / f"{choice}.yaml").is_file()
+    if ours and model["name"] != choice:
+        raise ValueError(f"model={choice} is no {model['name']}: choose model={model['name']}")

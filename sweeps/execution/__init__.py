@@ -1,0 +1,1 @@
+"""From tasks to results on the host: groups, batches, compiled programs."""

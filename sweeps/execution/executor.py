@@ -1,0 +1,256 @@
+"""Run groups of jobs: padded chunks of one compiled program, sharded over the devices."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from fvjax.optimization.recipe import Job
+from fvjax.optimization.visualize import Result
+from sweeps.execution.batched import JOBS, measure_jobs, measured_as, run_jobs, stack
+from sweeps.execution.compile import compiled
+from sweeps.execution.grouping import Group, chunks, signature
+from sweeps.task import Task
+
+log = logging.getLogger(__name__)
+Tree = TypeVar("Tree")
+
+CPU_LANES = 4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
+LANES = 128  # the same on an accelerator, memory permitting
+AHEAD = 2  # chunks given to the device before the first of them is fetched
+_MEMORY = 0.9  # of a device's, for one program
+
+
+@dataclass
+class Outcome:
+    """What became of one job."""
+
+    result: Result | None = None  # on the host
+    metrics: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    seconds: float = 0.0  # the chunk's, divided by its jobs
+    compile_seconds: float = 0.0  # that the chunk waited for its programs
+    chunk: int = 0  # jobs in the program, padding included
+    device: str = ""
+
+
+@dataclass
+class Flight:
+    """A chunk that the devices have been given."""
+
+    members: tuple[int, ...]
+    values: Any  # result and metrics, on the devices
+    begun: float
+    waited: float
+
+
+class TooLarge(MemoryError):
+    """A program that needs more memory than there is, and the chunk that would fit."""
+
+    def __init__(self, needed: int, limit: int, fitting: int) -> None:
+        """Say so."""
+        super().__init__(f"RESOURCE_EXHAUSTED: {needed} bytes needed, the device has {limit}")
+        self.fitting = fitting
+
+
+class Executor:
+    """Compiled programs by structure and chunk size; lives as long as the process."""
+
+    def __init__(self, devices: Sequence[Any] | None = None) -> None:
+        """Use these devices (all local ones if None)."""
+        self.devices = list(jax.local_devices() if devices is None else devices)
+        self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and chunk
+        self.measures: dict[Any, Future[Any]] = {}  # the same; objectives share them
+        self.pool = ThreadPoolExecutor(2, "compile")
+
+    def chunk_for(self, group: Group, wanted: int | None = None) -> int:
+        """Jobs per program: as wanted; else of a program that is there; else an even share."""
+        many, jobs = len(self.devices), len(group.members)
+        if wanted is None:
+            there: list[int] = [size for known, size in self.programs if known == group.signature]
+            if there:
+                return min((size for size in there if size >= jobs), default=max(there))
+            most = many * (CPU_LANES if self.devices[0].platform == "cpu" else LANES)
+            wanted = -(-jobs // -(-jobs // most))
+        return self.shared(wanted)
+
+    def shared(self, wanted: int) -> int:
+        """So many jobs or a few more, as many on each device that is used."""
+        used = min(len(self.devices), wanted)
+        return -(-wanted // used) * used
+
+    def prepare(self, group: Group, tasks: Sequence[Task], chunk: int | None = None) -> int:
+        """Have a group's programs compiled in the background; returns their chunk size."""
+        size = self.chunk_for(group, chunk)
+        key = (group.signature, size)
+        if key not in self.programs:
+            first = tasks[group.members[0]]
+            image = jax.eval_shape(_decoded, first.job)
+            job, marks, image = jax.tree.map(
+                lambda x: _shape(x, size), (first.job, first.marks, image)
+            )
+            self.programs[key] = [self._submit(run_jobs, size, group.model, job)]
+            if group.measured:
+                given = (
+                    (group.model, group.yardsticks),
+                    measured_as(job, group.yardsticks),
+                    marks,
+                    image,
+                )
+                what = signature(given), size
+                if what not in self.measures:
+                    self.measures[what] = self._submit(measure_jobs, size, *given)
+                self.programs[key].append(self.measures[what])
+        return size
+
+    def _submit(self, function: Any, size: int, *given: Any) -> Future[Any]:
+        return self.pool.submit(self._compile, function, size, *given)
+
+    def execute(
+        self,
+        group: Group,
+        tasks: Sequence[Task],
+        chunk: int | None = None,
+        announce: Callable[[str], None] = lambda text: None,
+    ) -> Iterator[list[tuple[int, Outcome]]]:
+        """Run a group chunk by chunk; each yields its members' outcomes.
+
+        Args:
+            group: of `plan`.
+            tasks: all of the sweep; `group.members` are places in it.
+            chunk: jobs per program; None for a fitting one.
+            announce: told what happens before it does.
+
+        The devices have the next chunk before the outcomes of the last one are yielded. A chunk for
+        which there is too little memory is made smaller; any other error is its jobs' outcome.
+        """
+        if chunk is not None and chunk > 2 * len(group.members):
+            log.warning(f"a group of {len(group.members)} jobs is padded to the chunk of {chunk}")
+        size = self.chunk_for(group, chunk)
+        waiting = deque(chunks(group.members, size))
+        flights: deque[Flight] = deque()
+        free = 0.0  # when the devices ended their last chunk
+        while waiting or flights:
+            giving = bool(waiting) and len(flights) < AHEAD
+            members = waiting.popleft() if giving else flights[0].members
+            try:
+                if giving:
+                    flights.append(self._give(group, members, tasks, size, announce))
+                    continue
+                outcomes, free = self._take(flights.popleft(), size, free)
+            except Exception as error:
+                smaller = self._smaller(error, size)
+                if smaller < size:
+                    self.programs.pop((group.signature, size), None)
+                    left = {m for run in (members, *waiting) for m in run}
+                    left |= {m for flight in flights for m in flight.members}
+                    size = smaller
+                    waiting = deque(chunks(sorted(left), size))
+                    flights.clear()
+                    continue
+                outcomes = [Outcome(error=told(error), chunk=size) for _ in members]
+            yield list(zip(members, outcomes, strict=True))
+
+    def _smaller(self, error: Exception, size: int) -> int:
+        """A chunk that may fit where this error tells of too little memory; else the same."""
+        if "RESOURCE_EXHAUSTED" not in str(error) or size == 1:
+            return size
+        fitting = error.fitting if isinstance(error, TooLarge) else size // 2
+        many = len(self.devices)
+        return max(fitting // many * many, min(fitting, many), 1)
+
+    def _give(
+        self,
+        group: Group,
+        members: tuple[int, ...],
+        tasks: Sequence[Task],
+        size: int,
+        announce: Callable[[str], None],
+    ) -> Flight:
+        """Start a chunk on the devices."""
+        begun = time.perf_counter()
+        self.prepare(group, tasks, size)
+        programs = self.programs[group.signature, size]
+        there = all(program.done() for program in programs)
+        announce("optimizing" if there else "compiling")
+        run, *measure = (program.result() for program in programs)
+        announce("optimizing")
+        compiled = time.perf_counter()
+        mine = [tasks[m] for m in members]
+        mine += [mine[-1]] * (size - len(mine))
+        mesh = self._mesh(size)
+        stacked = stack([(task.job, task.marks) for task in mine])
+        jobs, marks = jax.device_put(stacked, NamedSharding(mesh, JOBS))
+        given = (group.model, group.yardsticks)
+        whole = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
+        result = run(whole[0], jobs)
+        seen = measured_as(jobs, group.yardsticks)
+        metrics = measure[0](whole, seen, marks, result.image) if measure else {}
+        return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
+
+    def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:
+        """Wait for a chunk: its outcomes, and when it ended."""
+        jax.block_until_ready(flight.values)
+        ended = time.perf_counter()
+        result, metrics = jax.device_get(flight.values)
+        seconds = ended - max(flight.begun, free)
+        outcomes = [
+            Outcome(
+                result=jax.tree.map(lambda x, lane=lane: x[lane], result),
+                metrics={name: values[lane].tolist() for name, values in metrics.items()},
+                seconds=seconds / len(flight.members),
+                compile_seconds=flight.waited,
+                chunk=size,
+                device=self.devices[0].device_kind,
+            )
+            for lane in range(len(flight.members))
+        ]
+        return outcomes, ended
+
+    def _mesh(self, size: int) -> Mesh:
+        return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
+
+    def _compile(self, function: Any, size: int, whole: Any, *stacked: Any) -> Any:
+        """The program for these shapes; more than the memory holds is refused."""
+        program = compiled(function, self._mesh(size), whole, *stacked)
+        limit = memory_of(self.devices[0])
+        found = program.memory_analysis()
+        if limit is not None and found is not None:
+            parts = (found.argument_size_in_bytes, found.output_size_in_bytes)
+            needed = found.temp_size_in_bytes + sum(parts)
+            if needed > _MEMORY * limit:
+                raise TooLarge(needed, limit, int(size * _MEMORY * limit / needed))
+        return program
+
+    @property
+    def compiled(self) -> int:
+        """Visualization programs compiled so far, those being compiled included."""
+        return len(self.programs)
+
+
+def told(error: Exception) -> str:
+    """An error in one line: its first, or the last where that one only announces a traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    line = lines[-1] if lines[0].endswith("Traceback (most recent call last):") else lines[0]
+    return f"{type(error).__name__}: {line}".removesuffix(": ")
+
+
+def memory_of(device: Any) -> int | None:
+    """Bytes; None for a CPU, which does not say."""
+    return (device.memory_stats() or {}).get("bytes_limit")
+
+
+def _decoded(job: Job) -> Any:
+    return job.recipe.decode(job.recipe.init(job.key))
+
+
+def _shape(x: Any, size: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((size, *jnp.shape(x)), x.dtype)

@@ -1,0 +1,51 @@
+"""Which jobs can share a program: those whose job and model have one structure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fvjax.metrics.context import Yardsticks
+from fvjax.models.model import Model
+from sweeps.task import Task
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs of one model that run in one program; `members` are their places in the sweep."""
+
+    signature: Any  # equal where job and model have equal structure: one compiled program
+    measured: bool
+    model: Model
+    yardsticks: Yardsticks
+    members: tuple[int, ...]
+
+
+def signature(*trees: Any) -> Any:
+    """What decides a program: tree structures (static fields included), shapes and dtypes."""
+    leaves, structure = jax.tree.flatten(trees)
+    return structure, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
+
+
+def group_tasks(tasks: Sequence[Task], measured: bool = True) -> list[Group]:
+    """Group tasks, in order of first appearance; no group mixes two models or yardsticks.
+
+    Models that differ in leaves alone have groups of their own with an equal signature.
+    """
+    groups: dict[Any, list[int]] = {}
+    for place, task in enumerate(tasks):
+        inputs = task.model, task.job, None, task.yardsticks, task.marks
+        kind = signature(inputs), task.measured and measured
+        groups.setdefault((kind, id(task.model), id(task.yardsticks)), []).append(place)
+    return [
+        Group(kind, kind[1], first.model, first.yardsticks, tuple(members))
+        for (kind, _, _), members in groups.items()
+        for first in [tasks[members[0]]]
+    ]
+
+
+def chunks(members: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    """The members in runs of at most `size`."""
+    return [tuple(members[i : i + size]) for i in range(0, len(members), size)]

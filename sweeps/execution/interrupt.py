@@ -1,0 +1,60 @@
+"""Ctrl-C: the first time the work ends after the chunk in flight, the second time at once."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sweeps.config.errors import INTERRUPTED
+
+_NOTICE = "interrupted: waiting for the chunk in flight; press Ctrl-C again to stop at once"
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Within it Ctrl-C raises nothing; what it yields says whether it was pressed.
+
+    Python's own handler has to wait until the main thread leaves XLA, which may take minutes; a
+    thread that is woken by the signal itself does not. Where Ctrl-C has another meaning than
+    Python's, or outside the main thread, it keeps it.
+    """
+    pressed = threading.Event()
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pressed.is_set
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    watcher = threading.Thread(target=_watch, args=(reading, pressed), daemon=True)
+    watcher.start()
+    former = signal.set_wakeup_fd(writing)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.set_wakeup_fd(former)
+        os.close(writing)  # which ends the watcher
+        watcher.join()
+        os.close(reading)
+
+
+def _watch(reading: int, pressed: threading.Event) -> None:
+    while number := os.read(reading, 1):
+        if number[0] != signal.SIGINT:
+            continue
+        if pressed.is_set():
+            leave()
+        pressed.set()
+        print(f"\n{_NOTICE}", file=sys.stderr, flush=True)
+
+
+def leave() -> None:
+    """End the process as it stands, without waiting for its devices and compilers."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)

@@ -1,0 +1,1 @@
+"""What Hydra calls: the application, the launch of a multirun and its callbacks."""

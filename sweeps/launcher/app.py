@@ -1,0 +1,47 @@
+"""The Hydra application: what one job does."""
+
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from sweeps.config.errors import refusing
+from sweeps.config.paths import CONF
+from sweeps.execution.jax_setup import begin
+from sweeps.execution.run import Row, run
+from sweeps.launcher.callbacks import planned
+from sweeps.launcher.job_return import headline_of
+from sweeps.planning.plan import build_all
+from sweeps.results.summary import finish
+from sweeps.storage.directory_lock import claim, released
+from sweeps.task import Task
+
+
+def main() -> None:
+    """`python -m sweeps`: what the command line asks for."""
+    with released():
+        job()
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def job(config: DictConfig) -> float:
+    """Run one job: a sweep of one, written into the run's directory."""
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    rows: list[Row] = []
+    with refusing():
+        task = planned.pop(directory.resolve(), None) or _plan(config)
+        claim(directory, finish)
+        run([task], [0], directory, report=rows.append)
+        return headline_of(rows[0], task.headline)
+
+
+def _plan(config: DictConfig) -> Task:
+    """The task of a job that another launcher than ours runs: the guard has not seen it."""
+    with open_dict(config):
+        config.hydra = HydraConfig.instance().cfg.hydra  # type: ignore[union-attr]
+    (task,) = build_all([config], [[]])
+    return task
+
+
+begin()

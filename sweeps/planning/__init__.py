@@ -1,0 +1,1 @@
+"""From a composed config to a task that is ready to run."""

@@ -1,0 +1,130 @@
+"""What a planted model's pictures are scored against: a grey image, an oracle's, and references."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hydra.utils import instantiate
+from jaxtyping import Array, Float
+
+import fvjax
+from fvjax.metrics.ground_truth import Truth, content
+from fvjax.models.model import Model
+from fvjax.models.planted import network, planted
+from fvjax.objectives.objective import Focus, Objective
+from fvjax.objectives.similarity import dot
+from fvjax.optimization.recipe import Job, Recipe
+from fvjax.optimization.visualize import visualize
+from fvjax.reference.activation_statistics import Natural, fingerprint
+from fvjax.reference.moments import forward
+from fvjax.transforms import Identity
+from sweeps.execution.batched import leaves, stack
+from sweeps.planning.parameterization import arguments
+from sweeps.planning.reference import natural_of
+from sweeps.storage import array_cache as store
+
+STEPS, RATE = 256, 0.05  # of the oracle
+SEED = 2**32 - 1  # of its first image: no job's, whose image it would otherwise make again
+_LAYERS = ("features", "decoys")
+_VERSION = 1
+
+
+def truth_of(plain: Mapping[str, Any], model: Model) -> Truth | None:
+    """The truth for a config, the same object for all worlds of a sweep; None for other models.
+
+    The oracle reads the detectors themselves and has the job's size, positions and
+    parameterization; it maximises a feature less what is orthogonal to it.
+    """
+    if model.network is not network:
+        return None
+    return _truth(
+        plain["model"]["orientations"],
+        plain["size"],
+        plain["position"],
+        json.dumps(plain["parameterization"], sort_keys=True),
+        plain["images"],
+        plain["image_count"],
+    )
+
+
+@cache
+def _truth(
+    orientations: int,
+    size: int,
+    position: str,
+    parameterization: str,
+    images: str | None,
+    count: int,
+) -> Truth:
+    model = _bank(orientations)
+    objective: Objective = dot() - 1.0 * fvjax.OrthogonalNorm(squared=False)
+    if position == "center":
+        objective = fvjax.AtCenter(objective=objective)
+    config = json.loads(parameterization)
+    recipe = Recipe(
+        objective=objective,
+        parameterization=instantiate(arguments(config, size), size=size),
+        transform=Identity(),
+        learning_rate=RATE,
+        steps=STEPS,
+        optimizer="adam",
+    )
+    kept = store.Store(store.cache() / "truth")
+    key = f"oracle-{fingerprint(model)[:12]}-{_digest(size, position, parameterization)}"
+    if key not in kept:
+        kept[key] = {"oracle": np.asarray(_oracle(model, recipe))}
+    grey = content(model(jnp.full((size, size, 3), 0.5)), objective.focus)
+    natural = natural_of(model, images, count, size)
+    maps = None if natural is None else jnp.asarray(_maps(natural))
+    return Truth(grey=grey, oracle=jnp.asarray(kept[key]["oracle"]), maps=maps)
+
+
+@cache
+def _bank(orientations: int) -> Model:
+    return planted(geometry="orthogonal", dial=0.0, orientations=orientations)
+
+
+def _digest(*parts: Any) -> str:
+    return store.digest(_VERSION, STEPS, RATE, *parts)
+
+
+def _oracle(model: Model, recipe: Recipe) -> Float[Array, "images features"]:
+    features = model.layers["features"][-1]
+    jobs = [
+        leaves(
+            Job(
+                recipe=recipe,
+                direction=fvjax.Direction(vector=row, layer="features"),
+                key=jax.random.key(SEED),
+            )
+        )
+        for row in jnp.eye(features)
+    ]
+    focus: Focus = recipe.objective.focus
+
+    @jax.jit
+    def run(model: Model, jobs: Job) -> Array:
+        def one(job: Job) -> Array:
+            return content(model(visualize(model, job).image), focus)
+
+        return jax.vmap(one)(jobs)
+
+    found: Array = run(model, stack(jobs))
+    return found
+
+
+def _maps(natural: Natural) -> Float[np.ndarray, "images height width detectors"]:
+    """The detectors' values on the reference images."""
+
+    def compute() -> dict[str, np.ndarray]:
+        parts = []
+        for batch in natural.reference:
+            found = forward(natural.model, jnp.asarray(batch.images), _LAYERS)
+            parts.append(np.concatenate([np.asarray(found[layer]) for layer in _LAYERS], -1))
+        return {"maps": np.concatenate(parts)}
+
+    return natural.kept("maps of detectors", compute)["maps"]

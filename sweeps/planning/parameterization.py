@@ -1,0 +1,52 @@
+"""From the config of a parameterization to its arguments: the images that it names are read."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+import fvjax
+from fvjax.data.image_sets import GENERATED, Reference
+from fvjax.data.photos import read_photo
+from sweeps.storage.content_hash import Stamp, stamp
+
+_NO_ARGUMENTS = ("images", "count", "learning_rate")
+_KEPT = 64  # photographs and spectra, which many jobs share
+
+
+def arguments(config: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """The arguments of a parameterization for images of `size` pixels, all but the size.
+
+    They are as in its config, except that `start`, the path of a photograph, becomes that
+    photograph, and `images` and `count` (of reference images) the `magnitude` of their spectrum;
+    the learning rate is the recipe's.
+    """
+    given = {name: value for name, value in config.items() if name not in _NO_ARGUMENTS}
+    start = config.get("start")
+    if start is not None:
+        if not isinstance(start, str):
+            raise ValueError(f"parameterization.start must be the path of a photo, got {start!r}")
+        given["start"] = _photo(start, size, stamp(start))
+    if "images" in config:
+        source, count = config["images"], config["count"]
+        if source is None:
+            raise ValueError(
+                "parameterization=maco needs reference images: give images=generated or "
+                "images=FOLDER"
+            )
+        stamped = stamp(source) if source != GENERATED and isinstance(source, str) else ()
+        given["magnitude"] = _magnitude(source, size, count, config["decorrelate"], stamped)
+    return given
+
+
+@lru_cache(_KEPT)
+def _photo(path: str, size: int, stamped: Stamp) -> np.ndarray:
+    return read_photo(path, size)
+
+
+@lru_cache(_KEPT)
+def _magnitude(source: str, size: int, count: int, decorrelate: bool, stamped: Stamp) -> np.ndarray:
+    reference = Reference(source, size, count)
+    images = (image for batch in reference for image in batch.images)
+    return np.asarray(fvjax.spectrum(images, decorrelate))

@@ -1,0 +1,38 @@
+"""What models do on reference images: one for each model, set of images and size in a process."""
+
+import logging
+from functools import cache
+from pathlib import Path
+
+from fvjax import checks
+from fvjax.data.image_sets import Reference
+from fvjax.models.model import Model
+from fvjax.reference.activation_statistics import Natural
+from sweeps.planning.statistics_file import SUFFIX, read_collected
+from sweeps.storage import array_cache as store
+
+log = logging.getLogger(__name__)
+
+
+def natural_of(model: Model, images: str | None, count: int, size: int) -> Natural | None:
+    """Reference images through a model, kept in the user's cache folder; None where images is.
+
+    Raises:
+        ValueError: a folder that does not exist or holds no images; a file of other weights.
+    """
+    if images is None:
+        return None
+    checks.path("images", images)
+    return _natural(model, images, count, size, store.cache() / "natural")
+
+
+@cache
+def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> Natural:
+    if images.endswith(SUFFIX):
+        return read_collected(model, images, size)
+    reference = Reference(images, size, count)
+
+    def announce(what: str) -> None:
+        log.info(f"computing {what} over {len(reference)} reference images ({images})")
+
+    return Natural(model, reference, store.Store(folder), announce)

@@ -1,0 +1,1 @@
+"""The table of results and what is drawn from it."""

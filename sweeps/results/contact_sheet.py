@@ -1,0 +1,116 @@
+"""The contact sheet: rows are directions and seeds, columns what else differs between jobs."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image, ImageOps
+
+from sweeps.results.labels import arms, by_name, folded, rows
+from sweeps.storage.atomic import whole
+
+_SMOOTH = Image.Resampling.LANCZOS
+_GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
+_SIDES = 112, 160  # least and most pixels of a tile
+_MOST = 24, 60  # columns and rows on one sheet
+_LETTER = 7  # pixels, of the widest common ones
+_MARKS = {  # status -> what the legend says, colour
+    "failed": ("red: failed", (200, 0, 0)),
+    "diverged": ("orange: diverged, or too few steps", (235, 120, 0)),
+    "dead": ("grey: dead", (120, 120, 120)),
+}
+
+
+def write_sheet(results: pd.DataFrame, path: Path) -> int:
+    """Write the contact sheet of a table of results as a PNG; how many jobs it does not show."""
+    jobs = results.assign(row=rows(results), arm=arms(results)).drop_duplicates(["row", "arm"])
+    layer_of = dict(zip(jobs["row"], jobs["layer"].astype(str), strict=True))
+    names = sorted(layer_of, key=lambda row: (layer_of[row], by_name(row)))[: _MOST[1]]
+    columns = list(dict.fromkeys(jobs["arm"]))[: _MOST[0]]
+    jobs = jobs[jobs["row"].isin(names) & jobs["arm"].isin(columns)]
+    side = max(_SIDES[0], min(_SIDES[1], int(results["size"].max())))
+    step = side + _GAP
+    canvas = np.full((len(names) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)
+    places = zip(jobs["row"], jobs["arm"], jobs["image"], jobs["status"], strict=True)
+    for row, arm, image, status in places:
+        top, left = (_GAP + i * step for i in (names.index(row), columns.index(arm)))
+        if image is not None and status in _MARKS:
+            frame = canvas[top - _FRAME :, left - _FRAME :]
+            frame[: side + 2 * _FRAME, : side + 2 * _FRAME] = _MARKS[status][1]
+        canvas[top : top + side, left : left + side] = tile(image, status, side)
+    hidden = len(results) - len(jobs)
+    notes = [text for status, (text, _) in _MARKS.items() if (jobs["status"] == status).any()]
+    draw(canvas, names, columns, [not_shown(hidden), *notes] if hidden else notes, path)
+    return hidden
+
+
+def not_shown(hidden: int) -> str:
+    """What to say of the jobs that are not on the sheet."""
+    return f"{hidden} jobs not shown; all are in results.parquet"
+
+
+def tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
+    """The picture at the sheet's size; a cross in the status's colour where there is none."""
+    if image is None:
+        tile = np.full((side, side, 3), 255, np.uint8)
+        eye = np.eye(side, dtype=bool)
+        tile[eye | eye[::-1]] = _MARKS[status][1]
+        return tile
+    data = image["bytes"]
+    assert isinstance(data, bytes)
+    with Image.open(io.BytesIO(data)) as picture:
+        whole = ImageOps.pad(picture.convert("RGB"), (side, side), _SMOOTH, "white")
+    return np.asarray(whole)
+
+
+def write_tiles(tiles: Sequence[Sequence[np.ndarray]], names: Sequence[str], path: Path) -> int:
+    """Write rows of images (height, width, 3) in [0, 1] as a PNG; how many rows it leaves out."""
+    shown, width = tiles[: _MOST[1]], max(len(row) for row in tiles)
+    step = _SIDES[0] + _GAP
+    canvas = np.full((len(shown) * step + _GAP, width * step + _GAP, 3), 255, np.uint8)
+    for i, row in enumerate(shown):
+        for j, image in enumerate(row):
+            picture = Image.fromarray(np.round(np.asarray(image) * 255).astype(np.uint8))
+            tile = ImageOps.pad(picture, (_SIDES[0], _SIDES[0]), _SMOOTH, "white")
+            top, left = _GAP + i * step, _GAP + j * step
+            canvas[top : top + _SIDES[0], left : left + _SIDES[0]] = np.asarray(tile)
+    draw(canvas, names[: len(shown)], [str(j + 1) for j in range(width)], [], path)
+    return len(tiles) - len(shown)
+
+
+def draw(
+    canvas: np.ndarray,
+    names: Sequence[str],
+    columns: Sequence[str],
+    notes: Sequence[str],
+    path: Path,
+) -> None:
+    """Write a canvas of tiles with a name for each row and column."""
+    dpi, line = 100, 0.14  # inches of a line of text
+    step = (canvas.shape[0] - _GAP) // len(names)
+    heads = [folded(arm, step // _LETTER) for arm in columns]
+    names = [folded(name, 230 // _LETTER) for name in names]
+    corner = "\n".join(fill(note, 50) for note in notes)
+    lines = max(text.count("\n") + 1 for text in (*heads, corner))
+    left, top = 2.4, max(0.7, line * lines + 0.1)  # inches of labels
+    height, width = canvas.shape[0] / dpi, canvas.shape[1] / dpi
+    figure = Figure(figsize=(width + left, height + top), dpi=dpi)
+    axes = figure.add_axes(
+        (left / (width + left), 0, width / (width + left), height / (height + top))
+    )
+    axes.imshow(canvas, interpolation="nearest", aspect="auto")
+    middle = (step + _GAP) / 2
+    axes.set_yticks([i * step + middle for i in range(len(names))], names, parse_math=False)
+    axes.xaxis.tick_top()
+    axes.set_xticks([j * step + middle for j in range(len(heads))], heads, parse_math=False)
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+    figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
+    with whole(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # it draws a box instead
+        figure.savefig(partial, format="png", facecolor="white")

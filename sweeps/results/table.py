@@ -1,0 +1,209 @@
+"""The table of results: one row per job, written part by part, read back for pandas."""
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeps.storage.atomic import whole
+
+RESULTS, HISTORY, PARTS = "results", "history", "parts"
+
+# Every column that is not the config's. The config follows one rule: a group's column holds the
+# chosen option, its keys are <group>_<key>, and top-level keys keep their names.
+COLUMNS = {
+    "job": "Hydra's job number, by which the job's directory is named unless hydra.sweep.subdir "
+    "says otherwise; 0 for a single run",
+    "job_id": "hash of the resolved config without hydra.*, and of the files and folders that it "
+    "names: equal jobs have equal ids",
+    "status": "ok; failed: an error while running; diverged: a step that was not finite, or a "
+    "final score below the first image's, which too few steps can also cause; dead: the direction "
+    "never woke, the picture is grey",
+    "error": "what was wrong with a failed or diverged job",
+    "label": "the direction, for people",
+    "kind": "point, vector or covector: how the direction travels through a linear transform",
+    "first_score": "the objective of the first image, untransformed",
+    "score": "the objective of the final image, untransformed",
+    "dot": "mean over positions of a·v/|v|",
+    "cosine": "mean over positions of cos(a, v)",
+    "norm": "mean over positions of |a|",
+    "orthogonal": "mean over positions of |a⊥|/|a|",
+    "rank": "place of the channel among all channels by mean activation, 1 = first; null unless "
+    "the direction is one channel",
+    "inversion_error": "mean|a - v|²/mean|v|²; null for a covector, which has no length",
+    "parsimony": "smallest share of the image's 8 x 8 patches that carries 90 % of the dot "
+    "product; null where the dot product is not positive",
+    "previous_l1": "mean |a| of the main-path layer before; null for the first layer",
+    "previous_l2": "mean a² of the main-path layer before; null for the first layer",
+    "robust_dot": "mean of dot over 16 fixed random views by the job's transform",
+    "robust_cosine": "mean of cosine over the same views",
+    "natural_z": "dot, standardised by the reference images' own dots",
+    "natural_percentile": "share of the reference images that dot exceeds, in percent",
+    "natural_ratio": "dot over the reference images' largest",
+    "excitation": "mean over channels of their activation, standardised by the reference images: "
+    "how much the picture excites everything",
+    "differential": "natural_z - excitation",
+    "whitened_cosine": "mean over positions of the cosine in the whitened space",
+    "mahalanobis": "root mean square, over positions and channels, of the whitened activation: 1 "
+    "for reference images",
+    "class_distance": "distance of the mean activation to the nearest class centroid, in the "
+    "classes' shared whitened coordinates; the largest over the labels",
+    "centroid_margin": "distance to the second nearest class centroid less that to the nearest; "
+    "the smallest over the labels",
+    "transfer": "probability of the direction's class by the judge, another network: softmax over "
+    "the classes that exclude each other; null where the direction is no class of it",
+    "ambiguity": "how many labels the judge reads, 1 = it is sure: exp of the entropy of its "
+    "probabilities, over the classes that exclude each other; null where transfer is",
+    "purity": "planted model: the feature's share of all features' content, over the same of the "
+    "oracle's image; null where there is hardly any content",
+    "margin": "planted model: the feature's content less the largest other's",
+    "recovered": "planted model: 1 where the margin is above .1, else 0",
+    "strength": "planted model: the feature's content, 1 = the most that any oracle image has",
+    "decoys": "planted model: mean content of the decoys, contrast that no feature stands for",
+    "paper_purity": "planted model: the feature's share in the optimum on paper, the content that "
+    "the objective wants if an image could have any",
+    "paper_strength": "planted model: the feature's content in the optimum on paper",
+    "dataset_purity": "planted model: purity of the reference image that the objective ranks first",
+    "dataset_recovered": "planted model: recovered, of that image",
+    "dataset_strength": "planted model: strength, of that image",
+    "total_variation": "mean absolute difference of neighbouring pixels",
+    "high_frequency": "share of the spectral power above half the Nyquist frequency",
+    "saturated": "share of pixel values below .01 or above .99",
+    "content": "planted model: every feature's content, a list; 1 = the most that any oracle "
+    "image has",
+    "seconds": "the chunk's wall time, compilation apart, divided by its jobs",
+    "compile_seconds": "that the job's chunk waited for its programs; others run while they are "
+    "compiled",
+    "device": "what it ran on",
+    "program": "equal for jobs of equal structure, which share a compiled program",
+    "chunk": "jobs in one run of the program, padding included",
+    "image": "the final image, untransformed: a struct of PNG bytes and path within the directory",
+}
+
+
+_MEANINGS = list(COLUMNS)
+METRICS = tuple(_MEANINGS[_MEANINGS.index("first_score") : _MEANINGS.index("saturated") + 1])
+_NUMBERS = {*METRICS, "seconds", "compile_seconds"}
+
+
+def write_part(
+    directory: Path, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Any]]
+) -> None:
+    """Write rows and history columns as one more part, each file whole or not at all."""
+    name = uuid.uuid4().hex[:12]
+    # History first: a job whose row is there is not run again.
+    _write(pa.table(dict(history)), directory / PARTS / f"{HISTORY}-{name}.parquet")
+    _write(_table(rows), directory / PARTS / f"{RESULTS}-{name}.parquet")
+
+
+def consolidate(directory: Path) -> pd.DataFrame:
+    """Merge all parts into results.parquet and history.parquet, a job's newest rows alone."""
+    parts = sorted((directory / PARTS).glob("*.parquet"))
+    rows, history = _read(directory, RESULTS), _read(directory, HISTORY)
+    _write(rows, directory / f"{RESULTS}.parquet")
+    _write(history, directory / f"{HISTORY}.parquet")
+    for part in parts:
+        part.unlink()
+    for partial in (directory / PARTS).glob("*.partial"):  # of a process that was killed
+        partial.unlink()
+    if parts:
+        (directory / PARTS).rmdir()
+    return _frame(rows)
+
+
+def load(path: str | Path) -> pd.DataFrame:
+    """The results of a sweep, of a run, or of a folder of them (then with a column `sweep`).
+
+    A sweep that was killed is read as far as it came.
+
+    Raises:
+        ValueError: a folder without results.
+    """
+    return _load(Path(path), RESULTS)
+
+
+def load_history(path: str | Path) -> pd.DataFrame:
+    """The history of every job and step (`job step score dot ...`), read as `load` reads."""
+    return _load(Path(path), HISTORY)
+
+
+def holds_results(directory: Path) -> bool:
+    """Whether the directory is a sweep's or a run's."""
+    whole = directory / f"{RESULTS}.parquet"
+    return whole.exists() or any((directory / PARTS).glob(f"{RESULTS}-*.parquet"))
+
+
+def _load(path: Path, kind: str) -> pd.DataFrame:
+    if holds_results(path):
+        return _frame(_read(path, kind))
+    marks = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
+    found = {
+        p.parent.parent if p.parent.name == PARTS else p.parent
+        for m in marks
+        for p in path.rglob(m)
+    }
+    if not found:
+        raise ValueError(f"{path} holds no results: no {RESULTS}.parquet in it or below")
+    tables = []
+    for directory in sorted(found):
+        one = _read(directory, kind)
+        name = pa.array([str(directory.relative_to(path))] * len(one))
+        tables.append(one.add_column(0, "sweep", name))
+    return _frame(_concatenate(tables))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _read(directory: Path, kind: str) -> pa.Table:
+    whole = directory / f"{kind}.parquet"
+    parts = sorted((directory / PARTS).glob(f"{kind}-*.parquet"), key=os.path.getmtime)
+    tables = [pq.read_table(p) for p in (*([whole] if whole.exists() else []), *parts)]
+    if not tables:  # no job came as far as its history
+        return pa.table({"job": pa.array([], pa.int64()), "step": pa.array([], pa.int64())})
+    newest: dict[int, int] = {}  # job -> the table that says most recently what became of it
+    for place, table in enumerate(tables):
+        newest |= dict.fromkeys(table["job"].to_pylist(), place)
+    kept = [
+        table.filter(pa.array([newest[j] == place for j in table["job"].to_pylist()], pa.bool_()))
+        for place, table in enumerate(tables)
+    ]
+    merged = _concatenate(kept)
+    order = [("job", "ascending")] + ([("step", "ascending")] if kind == HISTORY else [])
+    return merged.sort_by(order)
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    rows = list(rows)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: _array(name, [row.get(name) for row in rows]) for name in names})
+
+
+def _array(name: str, values: list[Any]) -> pa.Array:
+    if name in _NUMBERS:  # numbers also where this part has nulls alone
+        return pa.array(values, pa.float64())
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers and text in one column: text
+        return pa.array([None if v is None else str(v) for v in values])
+
+
+def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of all; a column of numbers here and text there becomes text."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return _table(row for table in tables for row in table.to_pylist())
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
+        pq.write_table(table, partial)

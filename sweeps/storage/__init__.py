@@ -1,0 +1,1 @@
+"""Files: atomic writes, locks, caches and hashes of content."""

@@ -1,0 +1,68 @@
+"""Arrays kept by key in files: the user's cache folder, and what comes with the package."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fvjax.models.texturenet import SHIPPED
+from sweeps.storage.atomic import whole
+
+Arrays = dict[str, np.ndarray]
+
+
+def cache() -> Path:
+    """The user's cache folder of this project."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fvjax"
+
+
+def digest(*parts: Any) -> str:
+    """A short hash of plain values."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+class Store(MutableMapping[str, Arrays]):
+    """A mapping whose values are .npz files in a folder; falls back on a folder that is read only.
+
+    A file that cannot be read counts as absent: it is made anew.
+    """
+
+    def __init__(self, folder: Path, shipped: Path = SHIPPED / "statistics") -> None:
+        """Use these folders; the first is made when something is put there."""
+        self.folder, self.shipped = folder, shipped
+
+    def __getitem__(self, key: str) -> Arrays:
+        """The arrays of a key; KeyError where there are none."""
+        for folder in (self.folder, self.shipped):
+            path = folder / f"{key}.npz"
+            try:
+                with np.load(path, allow_pickle=False) as arrays:
+                    return dict(arrays)
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+                continue
+        raise KeyError(key)
+
+    def __setitem__(self, key: str, arrays: Arrays) -> None:
+        """Write the arrays, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole(self.folder / f"{key}.npz") as partial, partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def __delitem__(self, key: str) -> None:
+        """Take the file away."""
+        try:
+            (self.folder / f"{key}.npz").unlink()
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    def __iter__(self) -> Iterator[str]:
+        """Keys of the user's folder."""
+        return (path.stem for path in sorted(self.folder.glob("*.npz")))
+
+    def __len__(self) -> int:
+        """How many there are in the user's folder."""
+        return sum(1 for _ in self)

@@ -1,0 +1,79 @@
+"""The pictures of all positions of a photograph's layer, tiled in place over the photograph."""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hydra.experimental.callback import Callback
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
+from PIL import Image
+
+from fvjax.data.photos import read_photo
+from sweeps.config.errors import refusing
+from sweeps.results.labels import arms
+from sweeps.results.table import load
+from sweeps.storage.atomic import whole
+
+NAME = "activation_grid.png"
+_INCHES = 5.0  # of one grid
+
+
+class Tiles(Callback):
+    """After a sweep over `direction.at` of photographs: writes activation_grid.png."""
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Called by Hydra."""
+        directory = Path(str(config.hydra.sweep.dir))
+        with refusing():
+            write_grids(load(directory), directory / NAME)
+        print(directory / NAME)
+
+
+def write_grids(results: pd.DataFrame, path: Path) -> None:
+    """A row for each photograph: the photograph, and a grid for each arm.
+
+    Raises:
+        ValueError: jobs that are no positions of a photograph, counted row by row.
+    """
+    if "direction_at" not in results or not pd.api.types.is_integer_dtype(results["direction_at"]):
+        raise ValueError("an activation grid needs direction.at=range(0,n), positions row by row")
+    named = arms(results)
+    columns = list(dict.fromkeys(named))
+    photos = list(dict.fromkeys(results["direction_path"]))
+    figure = Figure(
+        figsize=(_INCHES * (len(columns) + 1), _INCHES * len(photos) + 0.3), layout="constrained"
+    )
+    axes = figure.subplots(len(photos), len(columns) + 1, squeeze=False)
+    for row, photo in zip(axes, photos, strict=True):
+        mine = results["direction_path"] == photo
+        side = math.isqrt(int(results.loc[mine, "direction_at"].max())) + 1
+        row[0].imshow(_square(photo))
+        for axis, arm in zip(row[1:], columns, strict=True):
+            axis.imshow(grid(results[mine & (named == arm)], side))
+            axis.set_title(arm)
+        for axis in row:
+            axis.set_axis_off()
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
+
+
+def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
+    """side x side pictures, each at its position; grey where there is none."""
+    size = int(jobs["size"].iloc[0])
+    canvas = np.full((side * size, side * size, 3), 128, np.uint8)
+    for position, picture in zip(jobs["direction_at"], jobs["image"], strict=True):
+        if picture is not None:
+            top, left = (size * i for i in divmod(int(position), side))
+            with Image.open(io.BytesIO(picture["bytes"])) as opened:
+                canvas[top : top + size, left : left + size] = np.asarray(opened.convert("RGB"))
+    return canvas
+
+
+def _square(path: str) -> np.ndarray:
+    """The part of a photograph that the network sees (`fvjax.data.photos.read_photo`)."""
+    square: np.ndarray = read_photo(path, 448)
+    return square

@@ -1,0 +1,1 @@
+"""`experiment=difficulty`: how the difficulty of a task changes units and pictures."""

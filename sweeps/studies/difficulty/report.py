@@ -1,0 +1,154 @@
+"""Does a harder task make units less poly-semantic? After a sweep of `model=trained`, the answer.
+
+Reads the sweep's table, and each of its networks on the reference images: all units of the layers
+that it visualized, not only those with a picture. Writes difficulty.csv (`trends.levels`),
+difficulty_trends.csv (`trends`), difficulty_units.csv (every value) and difficulty.png.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from fvjax.metrics.selectivity import precision, selectivity
+from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.training import curriculum
+from fvjax.training.trainer import correct
+from sweeps.planning.reference import natural_of
+from sweeps.planning.trained_model import trained
+from sweeps.results.labels import arms
+from sweeps.results.table import load
+from sweeps.studies.difficulty.plot import draw
+from sweeps.studies.difficulty.trends import KEYS, LEVEL, levels, trends
+
+NAME = "difficulty"
+_SETTINGS = ("labels", "first", "seed", "steps", "batch", "widths")
+_IMAGES = ("images", "image_count", "size")
+_READ = ("transfer", "ambiguity")
+_BEST = 16  # images, for the precision
+
+
+class Difficulty(Callback):
+    """After a sweep over `model.labels` of `model=trained`: writes difficulty.csv and .png."""
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Called by Hydra."""
+        directory = Path(str(config.hydra.sweep.dir))
+        report(values_of(load(directory)), directory)
+
+
+def report(values: pd.DataFrame, directory: Path) -> None:
+    """Write the files, and print means and trends."""
+    table, slopes = levels(values), trends(values)
+    for frame, name in ((values, "_units"), (table, ""), (slopes, "_trends")):
+        frame.to_csv(directory / f"{NAME}{name}.csv", index=False)
+    draw(values, table, directory / f"{NAME}.png")
+    console = Console()
+    console.print(shown(table, slopes))
+    console.print(str(directory / f"{NAME}.png"), soft_wrap=True, highlight=False, markup=False)
+
+
+def values_of(results: pd.DataFrame) -> pd.DataFrame:
+    """Every value: columns `measure layer objective labels line unit value`.
+
+    A line is a `first` and a seed; `objective` is "" for what is measured on reference images.
+
+    Raises:
+        ValueError: a sweep of other networks.
+    """
+    columns = [f"model_{name}" for name in _SETTINGS]
+    missing = [column for column in columns if column not in results]
+    if missing:
+        raise ValueError(f"difficulty needs a sweep of model=trained: there is no {missing[0]}")
+    parts = []
+    for cells, mine in results.groupby([*columns, *_IMAGES], sort=False):
+        settings = dict(zip((*_SETTINGS, *_IMAGES), cells, strict=True))
+        parts.append(_network(settings, list(dict.fromkeys(mine["layer"]))))
+    parts.append(_pictures(results))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _network(settings: dict[str, Any], layers: list[str]) -> pd.DataFrame:
+    """A network's units and its accuracy on the reference images."""
+    images, count, size = (settings[name] for name in _IMAGES)
+    chosen = {name: settings[name] for name in _SETTINGS}
+    model = trained(**chosen | {"widths": json.loads(settings["widths"]), "beside": ()})
+    natural = needed(NAME, natural_of(model, images, count, size))
+    natural.collect([*layers, "logits"])
+    rows = [row for layer in layers for row in _units(natural, layer)]
+    told = curriculum(settings["labels"], settings["first"])
+    if max(told) > 1:
+        there = natural.statistics("logits")
+        logits, labels = jnp.asarray(there.means), jnp.asarray(there.labels)
+        right = np.asarray(correct(logits, labels, told)).mean(0)
+        rows.append(("accuracy", "logits", -1, right[np.array(told) > 1].mean()))
+    found = pd.DataFrame(rows, columns=["measure", "layer", "unit", "value"])
+    line = f"{settings['first']} {settings['seed']}"
+    return found.assign(objective="", labels=settings["labels"], line=line)
+
+
+def _units(natural: Natural, layer: str) -> Iterator[tuple[str, str, int, float]]:
+    """Measure, layer, unit and value of all units of a layer."""
+    statistics, heads = natural.statistics(layer), natural.reference.heads
+    counts = [len(names) for names in heads.values()]
+    found = selectivity(statistics.means, statistics.labels, counts)
+    measures = {
+        "selectivity": found.index,
+        "effective labels": found.labels,
+        "effective heads": found.heads,
+        "explained": found.explained.sum(-1),
+        "precision": precision(statistics.means, statistics.labels, found, _BEST),
+        "fires": (statistics.means > 0).any(0).astype(float),
+    }
+    for name, values in measures.items():
+        yield from ((name, layer, unit, float(value)) for unit, value in enumerate(values))
+
+
+def _pictures(results: pd.DataFrame) -> pd.DataFrame:
+    """What the judge reads off each picture, by objective."""
+    alike = results.drop(columns=[c for c in results if str(c).startswith("model")])
+    parts = [
+        pd.DataFrame(
+            {
+                "measure": measure,
+                "layer": results["layer"],
+                "unit": results["label"],
+                "value": results[measure],
+                "objective": arms(alike),
+                LEVEL: results["model_labels"],
+                "line": results["model_first"] + " " + results["model_seed"].astype(str),
+            }
+        )
+        for measure in _READ
+        if measure in results
+    ]
+    return pd.concat(parts) if parts else pd.DataFrame()
+
+
+def shown(table: pd.DataFrame, slopes: pd.DataFrame) -> Table:
+    """Means by the number of labels, and the change with each doubling, for people."""
+    places = sorted(table[LEVEL].unique())
+    heads = [*KEYS, *map(str, places), "per doubling [95 %]", "rising"]
+    title = "means over networks, by the labels that they tell apart"
+    printed = Table(*heads, title=title, box=SIMPLE, pad_edge=False)
+    slope_of = {tuple(row[k] for k in KEYS): row for row in slopes.to_dict("records")}
+    for keys, mine in table.groupby(KEYS, sort=False):
+        mean = dict(zip(mine[LEVEL], mine["mean"], strict=True))
+        cells = [f"{mean[place]:.3g}" if place in mean else "" for place in places]
+        trend = slope_of.get(tuple(keys))
+        told = ["", ""]
+        if trend is not None and trend["lines"]:
+            between = f" [{trend['low']:.2g}, {trend['high']:.2g}]"
+            told[0] = f"{trend['slope']:+.2g}" + (between if pd.notna(trend["low"]) else "")
+            told[1] = f"{trend['rising']}/{trend['lines']}"
+        printed.add_row(*map(str, keys), *cells, *told)
+    return printed

@@ -1,0 +1,154 @@
+"""How well objectives recover planted features, each at the settings that suit it.
+
+A *world* is a geometry at a dial. A *family* is an objective with its penalty and space; its
+*settings* are all other columns in which its jobs differ (exponent, weight, learning rate). Seeds
+are averaged inside a feature. Settings are chosen on one half of the features, by mean purity, and
+the family is judged on the other half; then the other way round (two-fold cross-fitting).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fvjax import checks
+from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.results.table import COLUMNS
+
+WORLD, FEATURE = ["model_geometry", "model_dial"], "direction_index"
+FAMILY = ["objective", "penalty", "space"]
+JUDGED = ["purity", "recovered", "strength", "decoys", "paper_purity"]
+JUDGED += ["dataset_purity", "dataset_recovered", "chance"]
+_NOT_SETTINGS = {*WORLD, FEATURE, *FAMILY, "seed", "sweep"}
+
+
+def judged(results: pd.DataFrame) -> pd.DataFrame:
+    """Each world, family and feature at the setting that the other half of the features chose.
+
+    Columns: `model_geometry model_dial family direction_index setting`, and the means over seeds of
+    `JUDGED`. An image without content has no purity: it counts as 0.
+
+    Raises:
+        ValueError: a table without planted scores; a world of fewer than two features.
+    """
+    missing = [c for c in (*WORLD, FEATURE, "purity") if c not in results]
+    if missing or not results["purity"].notna().any():
+        raise ValueError("a leaderboard needs a sweep of model=planted with direction=feature")
+    rows = results[results["status"].isin(["ok", "dead", "diverged"])].copy()
+    rows["purity"] = rows["purity"].fillna(0.0)
+    rows["chance"] = chance(rows)
+    rows["family"] = families(rows)
+    rows["model_dial"] = rows["model_dial"].where(rows["model_geometry"] != "orthogonal", 0.0)
+    rows["setting"] = _settings(rows)
+    keys = [*WORLD, "family", "setting", FEATURE]
+    means = rows.groupby(keys, sort=False)[JUDGED].mean().reset_index()
+    parts = [_cross_fitted(part) for _, part in means.groupby([*WORLD, "family"], sort=False)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _cross_fitted(rows: pd.DataFrame) -> pd.DataFrame:
+    """One world and family: each half of the features at the setting best on the other half."""
+    features = sorted(rows[FEATURE].unique())
+    if len(features) < 2:
+        raise ValueError(f"choosing on half of the features needs two of them, got {features}")
+    halves = [set(features[::2]), set(features[1::2])]
+    parts = []
+    for mine, other in (halves, halves[::-1]):
+        scores = rows[rows[FEATURE].isin(other)].groupby("setting", sort=False)["purity"].mean()
+        chosen = scores.idxmax()
+        parts.append(rows[rows[FEATURE].isin(mine) & (rows["setting"] == chosen)])
+    return pd.concat(parts)
+
+
+def board(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """A row for each world and family: means over features, how sure, and against the baseline.
+
+    Columns: the world, `family`, `features`; means of `JUDGED`; `low high` of purity (95 %
+    bootstrap-t over features); `gap_objective`, 1 less the purity of the optimum on paper, and
+    `gap_optimizer`, what the pictures fall short of that; `difference difference_low
+    difference_high` of purity to the baseline, `p p_holm` of sign flips over features, corrected
+    for all rows; `effect`, the rank-biserial correlation; `settings`, the ones chosen.
+    """
+    checks.choice("baseline", baseline, list(dict.fromkeys(rows["family"])))
+    found = []
+    for world, part in rows.groupby(WORLD, sort=False):
+        base = part[part["family"] == baseline].set_index(FEATURE)["purity"]
+        for family, mine in part.groupby("family", sort=False):
+            purity = mine.set_index(FEATURE)["purity"]
+            mean, low, high = interval(purity.to_numpy())
+            row = {**dict(zip(WORLD, world, strict=True)), "family": family, "features": len(mine)}
+            row |= {name: mine[name].mean() for name in JUDGED} | {
+                "purity": mean,
+                "low": low,
+                "high": high,
+            }
+            row |= _against(purity, base if family != baseline else None)
+            row["settings"] = "; ".join(dict.fromkeys(mine["setting"]))
+            found.append(row)
+    table = pd.DataFrame(found)
+    table["p_holm"] = holm(table["p"].tolist())
+    table["gap_objective"] = 1 - table["paper_purity"]
+    table["gap_optimizer"] = table["paper_purity"] - table["purity"]
+    return table
+
+
+def _against(purity: pd.Series, base: pd.Series | None) -> dict[str, float]:
+    names = ("difference", "difference_low", "difference_high", "p", "effect")
+    if base is None:
+        return dict.fromkeys(names, np.nan)
+    apart = (purity - base).dropna().to_numpy()
+    return dict(
+        zip(names, (*interval(apart), sign_flips(apart), rank_biserial(apart)), strict=True)
+    )
+
+
+def families(rows: pd.DataFrame) -> pd.Series:
+    """`dot`, `dot - orthogonal`, `dot_cosine whitened`: an objective, its penalty and space.
+
+    The whitened dot product is a point of the same program: exponent 0 is among the settings.
+    """
+    penalty = rows["penalty"].astype(str)
+    space = rows["space"].astype(str)
+    name = rows["objective"].astype(str)
+    name = name + (" - " + penalty).where(penalty != "none", "")
+    named: pd.Series = name + (" " + space).where(space != "plain", "")
+    return named
+
+
+def chance(rows: pd.DataFrame) -> pd.Series:
+    """The raw share of the feature in pictures made for *other* features, alike in all else.
+
+    What a picture would score that has nothing to do with its feature.
+    """
+    alike = [c for c in rows if c not in COLUMNS and c != FEATURE]
+    found = pd.Series(np.nan, rows.index)
+    for _, part in rows.groupby(alike, dropna=False, sort=False):
+        content = np.array(part["content"].tolist())
+        shares = content / np.maximum(content.sum(1, keepdims=True), 1e-9)
+        wanted = part[FEATURE].to_numpy(int)
+        for place, (index, feature) in enumerate(zip(part.index, wanted, strict=True)):
+            others = np.delete(shares[:, feature], place)
+            found[index] = others.mean() if len(others) else np.nan
+    return found
+
+
+def _settings(rows: pd.DataFrame) -> pd.Series:
+    """Text of the columns in which a family's jobs differ."""
+    columns = [str(c) for c in rows if c not in COLUMNS and c not in _NOT_SETTINGS]
+    columns = [c for c in columns if c not in ("family", "chance", "setting")]
+    text = pd.Series("", rows.index)
+    for column in columns:
+        values = rows[column]
+        differs = values.groupby(rows["family"]).transform(lambda v: v.nunique(dropna=False)) > 1
+        shown = values.map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
+        name = column.removeprefix("objective_").removeprefix("penalty_")
+        text = text + (f" {name}=" + shown).where(differs & values.notna(), "")
+    return text.str.strip()
+
+
+def matrix(table: pd.DataFrame, value: str, worlds: Sequence[str] | None = None) -> pd.DataFrame:
+    """Families by worlds (`skewed .5`), for people."""
+    named = table["model_geometry"] + table["model_dial"].map(lambda d: f" {d:g}" if d else "")
+    wide = table.assign(world=named).pivot_table(index="family", columns="world", values=value)
+    order = list(dict.fromkeys(named)) if worlds is None else list(worlds)
+    return wide.reindex(index=list(dict.fromkeys(table["family"])), columns=order)

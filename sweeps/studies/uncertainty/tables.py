@@ -1,0 +1,81 @@
+"""What detectors are worth, and what visualizations measure beside familiar images, for people."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Column, Table
+
+from fvjax.metrics.ood_detectors import DETECTORS
+from sweeps.results.labels import arms
+from sweeps.studies.uncertainty.evaluation import FAMILIAR, Looked
+from sweeps.studies.uncertainty.rows import MISTAKES
+
+_MEASURED = ("mahalanobis", "class_distance", "centroid_margin")  # of visualizations too
+
+
+def areas(question: str, told: pd.DataFrame) -> Table:
+    """The areas of one question in percent; under a set's name, how many it is about."""
+    there = [name for name in DETECTORS if (told["detector"] == name).any()]
+    title = f"{question} images: area under the ROC curve, percent ± half the 95 % interval"
+    table = _table(title, "images", "layer", *there)
+    for name, own in told.groupby("images", sort=False):
+        positives, negatives = own["positives"].iloc[0], own["negatives"].iloc[0]
+        whole = positives + negatives if question == MISTAKES else negatives
+        _add(table, [str(name), f"{positives}/{whole}"], own, there)
+    means = told.groupby(["layer", "detector"], sort=False)["auroc"].mean()
+    _add(table, ["mean"], means.reset_index(), there)
+    return table
+
+
+def _add(table: Table, names: Sequence[str], own: pd.DataFrame, there: Sequence[str]) -> None:
+    """A row for each layer, with the names in the first ones."""
+    layers = list(dict.fromkeys(own["layer"]))
+    names = names if len(layers) >= len(names) else [" ".join(names)]
+    for layer, name in zip_longest(layers, names, fillvalue=""):
+        told = own[own["layer"] == layer].to_dict("records")
+        cells = {area["detector"]: _cell(area) for area in told}
+        table.add_row(name, layer, *(cells.get(detector, "") for detector in there))
+
+
+def _cell(area: Mapping[Any, Any]) -> str:
+    if pd.isna(area["auroc"]):
+        return ""
+    spread = f" ±{50 * (area['high'] - area['low']):.0f}" if "high" in area else ""
+    return f"{100 * area['auroc']:.0f}{spread}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table that fits 80 letters: heads break at spaces, words do not."""
+    heads = [name.replace("_", " ") for name in columns]
+    widths = [max(map(len, head.split()), default=0) for head in heads]
+    shown = [Column(head, min_width=width) for head, width in zip(heads, widths, strict=True)]
+    return Table(*shown, title=title, box=SIMPLE, pad_edge=False, padding=0)
+
+
+def visualizations(results: pd.DataFrame, looked: Sequence[Mapping[str, Looked]]) -> Table:
+    """Means over the jobs that are ok, by layer, direction and arm, beside familiar images."""
+    there = [name for name in _MEASURED if name in results]
+    title = "visualizations, and the median of familiar images"
+    table = _table(title, "", "layer", "jobs", *there)
+    good = results[results["status"] == "ok"] if there else results[:0]
+    for layer, jobs in good.groupby("layer", sort=False):
+        for (direction, arm), own in jobs.groupby(["direction", arms(jobs)], sort=False):
+            means = [_short(own[name].mean()) for name in there]
+            table.add_row(f"{direction} {arm}", str(layer), str(len(own)), *means)
+        medians = [_short(_median(looked, (str(layer), name))) for name in there]
+        table.add_row(FAMILIAR, str(layer), "", *medians)
+    return table
+
+
+def _median(looked: Sequence[Mapping[str, Looked]], key: tuple[str, str]) -> float:
+    scores = [fold[FAMILIAR].scores.get(key, np.array([])) for fold in looked]
+    median = float(np.median(np.concatenate(scores))) if scores[0].size else np.nan
+    return -median if key[1] == "centroid_margin" else median  # detectors are higher when worse
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if pd.notna(value) else ""

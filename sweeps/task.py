@@ -1,0 +1,38 @@
+"""One job of a sweep, ready to run."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fvjax.metrics.context import Marks, Yardsticks
+from fvjax.models.model import Model
+from fvjax.optimization.recipe import Job
+from fvjax.sources.direction_info import Sourced
+
+_NO_YARDSTICKS, _NO_MARKS = Yardsticks(), Marks()
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job, the model that it runs on, and how its image is measured and recorded.
+
+    Attributes:
+        model: the network, with the layers of the job's space.
+        job: what is optimized.
+        sourced: the original direction, in the plain space.
+        measured: whether all metrics are computed, or only the score.
+        yardsticks: inputs of the metrics that all jobs of a layer share.
+        marks: the job's own inputs of the metrics.
+        headline: the metric that Hydra's sweepers see.
+        job_id: a hash of the config and of the files that it names.
+        columns: the config as columns of the table.
+    """
+
+    model: Model
+    job: Job
+    sourced: Sourced
+    measured: bool = True
+    yardsticks: Yardsticks = _NO_YARDSTICKS
+    marks: Marks = _NO_MARKS
+    headline: str = "score"
+    job_id: str = ""
+    columns: dict[str, Any] = field(default_factory=dict)

@@ -1,3 +1,0 @@
-"""`experiment=uncertainty`: which detectors find mistakes, and which find unfamiliar images."""
-
-from sweeps.uncertainty.report import Report as Report

@@ -1,0 +1,188 @@
+"""The benchmarks run, at sizes that prove nothing."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, shared
+from jax import lax
+from PIL import Image
+
+from fvjax.data.photos import read_photo
+
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def test_the_comparison_runs(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "speed/against_torch.py"),
+        "--quick",
+        "--out",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    for setting in report["settings"].values():
+        assert all(seconds > 0 for seconds in setting["seconds_per_image_step"]["fvjax"])
+        assert setting["forward_flops"]["fvjax"] > 0
+    (ours,) = report["sweep"]["seconds"]["fvjax"]
+    assert 0 < ours["start"] < ours["whole"] and ours["jobs"] > 0
+    if report["sweep"]["seconds"]["lucent"]:  # the peers are installed
+        assert len(report["ratios"]) == 6 and (tmp_path / "bench.png").stat().st_size > 1000
+
+
+def test_the_table_for_accelerators_is_made(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    command = [sys.executable, str(BENCHMARKS / "speed/gpu.py"), "--quick", "--out", str(out)]
+    done = subprocess.run([*command, "--chunks", "2"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    assert [row["precision"] for row in report["rows"]] == ["bfloat16", "float32"]
+    for row in report["rows"]:
+        assert row["rate"] > 0 and row["compile_s"] > 0 and row["program_mib"] > 0
+        assert 0 < row["mfu"] < 1.5  # of a peak measured in a moment: roughly a share
+        assert row["gb_per_s"] > 0 and row["bound"] in ("bandwidth", "matmul")
+    assert not report["left_out"] and "Best: " in done.stdout
+
+
+def test_a_row_names_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "speed"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "science"))
+    import gpu
+
+    alike = {"layer": "mixed4d", "size": 128, "precision": "tf32"}
+
+    def row(chunk: int, step_ms: float, gb_per_s: float) -> dict[str, object]:
+        return {**alike, "chunk": chunk, "rate": 1.0, "step_ms": step_ms, "gb_per_s": gb_per_s}
+
+    rows = [row(1, 5.0, 1.0), row(4, 5.5, 4.0), row(16, 10.0, 7.0), row(64, 40.0, 5.0)]
+    rows += [{**alike, "chunk": 256}, {**row(1, 5.0, 1.0), "size": 224}]
+    bounds = [gpu.bound(row, rows, bandwidth=10e9) for row in rows]
+    assert bounds == ["launch", "launch", "bandwidth", "matmul", "out of memory", "matmul"]
+
+
+def test_traffic_is_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "speed"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "science"))
+    import gpu
+
+    def moved(steps: int) -> int:
+        x = jnp.ones((256, 256))
+        program = jax.jit(lambda x, w: lax.fori_loop(0, steps, lambda _, x: jnp.tanh(x @ w), x))
+        return gpu.traffic(program.lower(x, x).compile())
+
+    assert moved(10) == moved(100)
+    least = 3 * 256 * 256 * 4  # read two matrices, write one
+    assert least <= moved(10) < 3 * least
+
+
+def report_of(script: str, out: Path) -> dict[str, Any]:
+    """What a quick run of a script writes."""
+    command = [sys.executable, str(BENCHMARKS / script), "--quick", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def test_the_plain_network_is_the_same_one(tmp_path: Path) -> None:
+    report = report_of("speed/plain_flax.py", tmp_path / "plain.json")
+    assert max(report["gradients_differ_float64"]) < 1e-6
+    rows = report["chunks"]["2"]
+    assert "01oi" in rows["plain"]["layouts"] and "01oi" not in rows["layers"]["layouts"]
+
+
+def test_one_program_for_several_objectives_makes_the_same_pictures(tmp_path: Path) -> None:
+    report = report_of("speed/switch.py", tmp_path / "switch.json")
+    assert report["difference"] < 1e-4
+    assert all(min(times) > 0 for row in report["seconds"].values() for times in row.values())
+
+
+def test_sharding_over_one_device_changes_nothing(tmp_path: Path) -> None:
+    report = report_of("speed/sharding.py", tmp_path / "sharding.json")
+    assert report["difference"] == 0 and all(ratio > 0 for ratio in report["ratios"])
+
+
+def test_two_starts_are_measured(tmp_path: Path) -> None:
+    (one,) = report_of("speed/second_start.py", tmp_path / "starts.json")["rounds"]
+    assert one["first"]["compile"] > 0 and one["second"]["compile"] > 0
+
+
+def test_scaling_is_drawn(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "speed/scaling.py"),
+        "--quick",
+        "--out",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "scaling.json").read_text())
+    assert [row["programs"] for row in report["jobs"]] == [1, 1]
+    assert (tmp_path / "scaling.png").stat().st_size > 1000
+
+
+def printed(script: str, *options: str) -> list[list[str]]:
+    """The words of the lines that a script prints."""
+    command = [sys.executable, str(BENCHMARKS / script), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_whitened_activations_are_white() -> None:
+    rows = printed("whitened.py", "--model", "texturenet", "--count", "32")
+    white = [row for row in rows if row and row[0].endswith("/whitened")]
+    assert len(white) >= 5
+    assert all(float(value) < 1e-3 for row in white for value in row[1:]), rows
+
+
+def test_the_bound_of_lucid_s_cosine_holds() -> None:
+    rows = printed("lucid_atlas.py", "--model", "texturenet", "--count", "32")[1:]
+    found = [[float(value) for value in row[2:]] for row in rows if len(row) == 6]
+    assert len(found) >= 4 and all(reached <= bound for bound, reached, *_ in found), rows
+
+
+def test_a_picture_is_recognized_as_its_own_photograph_and_neuron(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "speed"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "science"))
+    import caricature
+
+    folder, weights = shared("photos"), shared("weights/squeezenet_v1.1.safetensors")
+    names = ["kodim03.jpg", "kodim15.jpg", "kodim20.jpg", "kodim23.jpg"]
+    rows = []
+    for i, name in enumerate(names):
+        png = io.BytesIO()
+        pixels = np.round(255 * read_photo(folder / name, 64)).astype(np.uint8)
+        Image.fromarray(pixels).save(png, "PNG")
+        row = {"status": "ok", "size": 64, "image": {"bytes": png.getvalue()}, "natural_ratio": 1.0}
+        row |= {"objective": "dot_cosine", "objective_exponent": 0, "space": "plain", "cosine": 1.0}
+        path = str(folder / name)
+        photo = {"direction": "photo", "direction_path": path, "label": name}
+        of = json.dumps({"path": path})
+        single = {"direction": "strongest", "direction_of": of, "direction_count": 1}
+        single["label"] = f"{name}, strongest :{i // 2}"  # two photographs share each neuron
+        channel = {"direction": "channel", "label": f"mixed4d:{i}"}
+        kinds = (photo, single, channel)
+        rows += [row | kind | {"seed": seed} for kind in kinds for seed in (0, 1)]
+    found = caricature.recognized(pd.DataFrame(rows), weights, str(folder))
+    from_photos = found[found["direction"] != "channel"]
+    assert list(from_photos["photograph"]) == [1] * len(from_photos)
+    assert list(from_photos["neuron"]) == [1] * len(from_photos)
+    assert found[found["direction"] == "channel"][["photograph", "neuron"]].isna().all(axis=None)
+    means = caricature.over_directions(found).set_index("origin")
+    assert list(means.index) == ["the vector", "1 channel", "random channel"]
+    assert list(means["directions"]) == [4, 4, 4] and set(means["arm"]) == {"dot"}

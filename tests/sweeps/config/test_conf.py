@@ -1,0 +1,121 @@
+"""Every config is sound and documented: each option builds a job, each experiment expands."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import composed, shared
+from omegaconf import OmegaConf
+from PIL import Image
+
+import fvjax
+from sweeps.config.grids import expand
+from sweeps.config.paths import CONF
+from sweeps.planning.build import build
+from sweeps.planning.plan import build_all
+
+_NEEDED = {
+    "direction=vector": ["direction.path=five.npy"],
+    "direction=photo": ["direction.path=photo.png"],
+    "direction=feature": ["model=planted"],
+    "direction=dual": ["model=planted"],
+    "direction=content": ["model=planted"],
+    "objective=inversion": ["direction=generated"],
+    "objective=differential": ["images=generated", "image_count=8"],
+    "space=whitened": ["images=generated", "image_count=8"],
+    "space=linear": ["space.components=3", "images=generated", "image_count=8"],
+    "space=lucid_atlas": ["images=generated", "image_count=8"],
+    "parameterization=maco": ["images=generated", "image_count=8"],
+    "penalty=mahalanobis": ["images=generated", "image_count=8"],
+    "direction=centroid": ["images=generated", "image_count=32"],
+    "direction=factor": ["images=generated", "image_count=8", "direction.count=4"],
+    "direction=similar": ["direction.to.path=photo.png", "images=generated", "image_count=8"],
+    "direction=strongest": ["direction.of.path=photo.png"],
+    "direction=path": ["images_per_job=3"],
+    "direction=preferring": ["images=generated", "image_count=96"],
+    "model=trained": ["model.labels=0", "model.widths=[4,4,4,4,4]", "images=null"],
+    "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
+}
+_WEIGHTS = {
+    "model=googlenet": "weights/bvlc_googlenet.safetensors",
+    "model=squeezenet": "weights/squeezenet_v1.1.safetensors",
+}
+OPTIONS = [
+    f"{folder.name}={file.stem}"
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir() and folder.name != "experiment"
+    for file in sorted(folder.glob("*.yaml"))
+]
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_builds_a_job_that_passes_the_dry_run(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    np.save("five.npy", np.ones(16))
+    Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save("photo.png")
+    needed = list(_NEEDED.get(option, []))
+    if option in _WEIGHTS:
+        needed.append(f"model.weights={shared(_WEIGHTS[option])}")
+    chosen = any(one.startswith("model=") for one in (option, *needed))
+    base = [] if chosen else ["model=tiny"]
+    size = ["model.size=32"] if option == "model=custom" else []
+    (task,) = build_all([composed(*base, option, "steps=2", *needed, *size)], [[]])
+    assert task.columns[option.split("=")[0]] == option.split("=")[1]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_says_its_question_and_expands(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n# ") and "?" in text.split("\n\n")[0]
+    monkeypatch.setenv("FVJAX_WEIGHTS", os.environ.get("FVJAX_WEIGHTS", "weights"))
+    config = composed(f"experiment={name}")
+    sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
+    assert len(jobs) >= 4
+    for job in jobs[:: max(1, len(jobs) // 12)]:
+        composed(f"experiment={name}", *job)
+
+
+def test_the_demo_is_at_least_48_jobs_that_build() -> None:
+    config = composed("experiment=demo")
+    sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
+    assert len(jobs) >= 48
+    assert {build(composed("experiment=demo", *job)).sourced.kind for job in jobs[::9]} == {
+        "covector",
+        "point",
+    }
+
+
+@pytest.mark.parametrize("name", ["texturenet", "judge", "planted", "tiny"])
+def test_a_models_defaults_are_those_of_its_config(name: str) -> None:
+    config = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text())
+    model = fvjax.load(name)
+    assert model.default_layer == config["default_layer"]
+    assert model.size == (config["size"], config["size"])
+
+
+def test_the_documentation_lists_every_option() -> None:
+    page = (CONF.parent / "docs" / "sweeps.md").read_text()
+    for group in (path for path in CONF.iterdir() if path.is_dir()):
+        rows = [line for line in page.splitlines() if line.startswith(f"| `{group.name}` |")]
+        row = page if group.name == "experiment" else " ".join(rows)
+        words = set(re.findall(r"\w+", row))
+        assert {path.stem for path in group.glob("*.yaml")} <= words, group.name
+
+
+def test_the_documentation_lists_every_module() -> None:
+    words = set(re.findall(r"\w+", (CONF.parent / "docs" / "design.md").read_text()))
+    for folder in (CONF.parent / "fvjax", CONF.parent / "sweeps"):
+        here = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        here |= {path.parent.name for path in folder.glob("*/__init__.py")}
+        assert here <= words, here - words

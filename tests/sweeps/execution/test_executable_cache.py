@@ -1,0 +1,225 @@
+"""Programs kept for the next process: what decides the key, and what becomes of bad files."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import CHANNELS, DIRECTION, LUCID, OBJECTIVES, PARAMETERIZATIONS, SIZE, TRANSFORMS
+from conftest import ROOT
+from jax.sharding import Mesh
+
+import fvjax
+from fvjax import Model
+from fvjax.models.model import Record
+from fvjax.models.tiny import tiny
+from fvjax.pytree import dataclass
+from fvjax.types import Activations
+from sweeps.execution import compile as program
+from sweeps.execution import executable_cache as kept
+from sweeps.execution.batched import leaves, measure_jobs, run_jobs, stack
+from sweeps.execution.compile import compiled, compiler_options
+from sweeps.execution.executable_cache import Kept
+
+MODEL = tiny()
+MESH = Mesh(np.array(jax.devices()[:1]), ("jobs",))
+RECIPE = fvjax.Recipe(
+    objective=fvjax.Cosine(),
+    parameterization=PARAMETERIZATIONS["pixels"],
+    transform=LUCID,
+    learning_rate=0.05,
+    steps=2,
+    optimizer="adam",
+)
+
+
+def jobs(seed: int = 0, many: int = 1, **recipe: Any) -> fvjax.Job:
+    changed = RECIPE.replace(**recipe)  # type: ignore[attr-defined]
+    job = leaves(fvjax.Job(recipe=changed, direction=DIRECTION, key=jax.random.key(seed)))
+    return stack([job] * many)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    before = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+@pytest.fixture
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the functions whose programs were made anew."""
+    names: list[str] = []
+    spread = program.spread
+
+    def counted(function: Any, *rest: Any) -> Any:
+        names.append(function.__name__)
+        return spread(function, *rest)
+
+    monkeypatch.setattr(program, "spread", counted)
+    return names
+
+
+def picture(model: Model = MODEL, seed: int = 0, **recipe: Any) -> np.ndarray:
+    given = model, jobs(seed, **recipe)
+    return np.asarray(compiled(run_jobs, MESH, *given)(*given).image)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.program"))
+
+
+def key(model: Any = MODEL, *given: Any, function: Any = run_jobs, options: Any = ()) -> str | None:
+    return Kept(Path()).key(function, MESH, options, (model, *(given or (jobs(),))))
+
+
+def test_a_kept_program_is_neither_traced_nor_different(folder: Path, made: list[str]) -> None:
+    first, other = picture(), picture(seed=1)
+    assert made == ["run_jobs"] and len(files(folder)) == 1
+    np.testing.assert_array_equal(picture(), first)
+    np.testing.assert_array_equal(picture(seed=1), other)
+    assert made == ["run_jobs"] and np.any(first != other)
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+import jax
+jax.config.update("jax_compilation_cache_dir", {folder!r})
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+import test_executable_cache as t
+spread, count = t.program.spread, []
+t.program.spread = lambda *given: count.append(1) or spread(*given)
+print(len(count), float(t.picture().sum()), len(count))
+"""
+
+
+def test_another_process_reads_what_was_kept_even_where_the_file_was_lost(tmp_path: Path) -> None:
+    def process() -> list[str]:
+        script = SCRIPT.format(
+            tests=str(Path(__file__).parent), root=str(ROOT / "tests"), folder=str(tmp_path)
+        )
+        environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+        run = [sys.executable, "-c", script]
+        done = subprocess.run(run, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    first = process()
+    assert first[::2] == ["0", "1"]
+    (lost,) = files(tmp_path)
+    lost.unlink()
+    # XLA's own cache must not serve this one: what comes out of it cannot be written again.
+    assert process() == first
+    assert files(tmp_path) == [lost]
+    assert process() == [*first[:2], "0"]
+    assert not [path for path in tmp_path.iterdir() if "run_jobs_" in path.name]
+
+
+def test_numbers_do_not_change_the_key() -> None:
+    assert key() == key(tiny(1), jobs(3, learning_rate=0.1))
+    one, two = fvjax.DotCosine(exponent=1.0, floor=0.1), fvjax.DotCosine(exponent=2.0, floor=0.3)
+    assert key(MODEL, jobs(objective=one)) == key(MODEL, jobs(objective=two))
+
+
+def test_structure_shapes_types_function_and_options_do() -> None:
+    others = [jobs(steps=3), jobs(optimizer="sgd"), jobs(many=2)]
+    others += [jobs(parameterization=p) for n, p in PARAMETERIZATIONS.items() if n != "pixels"]
+    others += [jobs(transform=t) for n, t in TRANSFORMS.items() if n != "standard"]
+    alike = ("cosine", "dot_cosine")  # as the first job and "dot" are
+    others += [jobs(objective=o) for n, o in OBJECTIVES.items() if n not in alike]
+    keys = [key(), *[key(MODEL, other) for other in others]]
+    keys += [key(fvjax.load("texturenet")), key(MODEL.in_precision("bfloat16"))]
+    keys += [key(function=measure_jobs), key(options=("fast",))]
+    assert None not in keys and len(set(keys)) == len(keys)
+
+
+def test_so_do_settings_and_what_the_program_is_traced_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = key()
+    with jax.default_matmul_precision("bfloat16"):
+        assert key() != before
+    monkeypatch.setattr(kept, "surroundings", lambda: "another version")
+    assert key() != before
+
+
+@dataclass
+class Mine(fvjax.Objective):
+    """A user's own objective."""
+
+    def __call__(self, activations: Activations, direction: fvjax.Direction) -> jax.Array:
+        """Any activation at all."""
+        return jnp.mean(activations[direction.layer])
+
+
+def my_network(weights: Any, image: jax.Array, record: Record) -> None:
+    record(DIRECTION.layer, jnp.tile(image, (1, 1, CHANNELS))[..., :CHANNELS] * weights)
+
+
+@pytest.mark.parametrize("what", ["network", "objective"])
+def test_what_is_not_ours_is_not_kept_and_runs(what: str, folder: Path, made: list[str]) -> None:
+    network = Model.from_function(my_network, jnp.ones(()), size=(SIZE, SIZE))
+    model = network if what == "network" else MODEL
+    objective = Mine() if what == "objective" else fvjax.Cosine()
+    assert key(model, jobs(objective=objective)) is None
+    assert np.isfinite(picture(model, objective=objective)).all()
+    assert made == ["run_jobs"] and not files(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"no program", None])
+def test_a_file_that_cannot_be_read_is_made_anew(
+    content: bytes | None, folder: Path, made: list[str]
+) -> None:
+    before = picture()
+    (path,) = files(folder)
+    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    np.testing.assert_array_equal(picture(), before)
+    np.testing.assert_array_equal(picture(), before)
+    assert made == ["run_jobs"] * 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("jax_compilation_cache_dir", None),
+        ("jax_compilation_cache_dir", "gs://bucket"),
+        ("jax_enable_compilation_cache", False),
+    ],
+)
+def test_where_jax_keeps_no_files_none_is_kept(setting: str, value: Any, folder: Path) -> None:
+    before = getattr(jax.config, setting)
+    jax.config.update(setting, value)
+    try:
+        assert Kept.at(jax.config) is None
+    finally:
+        jax.config.update(setting, before)
+    found = Kept.at(jax.config)
+    assert found is not None and found.folder == folder
+
+
+def test_a_folder_that_cannot_be_written_is_no_harm(folder: Path, made: list[str]) -> None:
+    place = folder / "file"
+    place.write_text("not a folder")
+    jax.config.update("jax_compilation_cache_dir", str(place / "programs"))
+    assert np.isfinite(picture()).all()
+    assert made == ["run_jobs"]
+
+
+def test_xla_is_told_only_what_it_knows_and_the_user_does_not_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = compiler_options.__wrapped__
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(program, "_CPU_OPTIONS", {"xla_cpu_enable_fast_math": False, "no_such": 1})
+    assert options("cpu") == {"xla_cpu_enable_fast_math": False}
+    assert options("gpu") == {}
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    assert options("cpu") == {}

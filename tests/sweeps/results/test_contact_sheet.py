@@ -1,0 +1,244 @@
+"""The contact sheet and the summary, from tables made by hand: no job is merged or lost unsaid."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from sweeps import figure
+from sweeps.results import contact_sheet as sheet
+from sweeps.results.contact_sheet import write_sheet
+from sweeps.results.labels import arms, rows
+from sweeps.results.summary import summary
+
+NUMBERS = {"score": 1.0, "dot": 2.0, "cosine": 0.5, "orthogonal": 0.1}
+
+
+def png(grey: int = 50) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (grey, grey, grey)).save(buffer, format="png")
+    return {"bytes": buffer.getvalue(), "path": "images/0.png"}
+
+
+def table(**columns: list[Any]) -> pd.DataFrame:
+    """As many jobs as the lists are long, equal but for these columns."""
+    same = {"status": "ok", "model": "tiny", "direction": "channel", "objective": "dot"}
+    same |= {"penalty": "none", "layer": "conv2", "label": "conv2:0", "seed": 0, "size": 16}
+    jobs = len(next(iter(columns.values())))
+    whole = {name: [value] * jobs for name, value in (same | NUMBERS).items()}
+    return pd.DataFrame({"image": [png() for _ in range(jobs)]} | whole | columns)
+
+
+def printed(results: pd.DataFrame, width: int = 200) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(summary(results))
+    return console.export_text()
+
+
+ROWS: dict[str, dict[str, list[Any]]] = {
+    "files of one name": {"direction_path": ["a/cat.jpg", "b/cat.jpg"]},
+    "generated seeds": {"direction_seed": [0, 4294967295.0]},
+    "null in some": {"direction_name": [None, "decoder"]},
+    "options": {"direction": ["channel", "photo"]},
+    "layers": {"layer": ["conv1", "conv2"]},
+    "labels": {"label": ["conv2:0", "conv2:1"]},
+    "seeds": {"seed": [0, 1]},
+}
+ARMS: dict[str, dict[str, list[Any]]] = {
+    "options": {"objective": ["dot", "cosine"]},
+    "no penalty": {"penalty": ["none", "orthogonal"]},
+    "keys of an option": {"objective_exponent": [1.0, 2.0]},
+    "null in some": {"objective_exponent": [None, 2.0]},
+    "near numbers": {"learning_rate": [0.12345678, 0.12345679]},
+    "models": {"model": ["tiny", "texturenet"]},
+    "sizes": {"size": [16, 32]},
+    "keys of the user": {"note": ["a", "b"]},
+    "null keys of the user": {"note": [None, "$a$_$"]},  # no mathematics of Matplotlib's
+    "groups of the user": {"mine": [None, None], "mine_x": [None, 1]},
+    "engines": {"engine_name": ["inline", "other"]},
+}
+
+
+@pytest.mark.parametrize("columns", ROWS.values(), ids=ROWS)
+def test_what_belongs_to_the_direction_makes_rows(columns: dict[str, list[Any]]) -> None:
+    results = table(**columns)
+    assert rows(results).nunique() == 2 and arms(results).nunique() == 1
+
+
+@pytest.mark.parametrize("columns", ARMS.values(), ids=ARMS)
+def test_every_other_key_that_differs_makes_columns(
+    columns: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    results = table(**columns)
+    assert rows(results).nunique() == 1 and arms(results).nunique() == 2
+    assert write_sheet(results, tmp_path / "sheet.png") == 0
+
+
+def test_names_say_no_more_than_what_differs() -> None:
+    assert set(rows(table(seed=[0, 0]))) == {"conv2:0"} and set(arms(table(seed=[0, 0]))) == {"dot"}
+    results = table(
+        label=["a", "b", "b"],
+        direction_path=["1/a", "1/b", "2/b"],
+        objective=["dot", "dot_cosine", "dot_cosine"],
+        objective_exponent=[None, 1.0, 2.0],
+        objective_floor=[None, 0.1, 0.1],
+    )
+    assert list(rows(results)) == ["a", "b direction.path=1/b", "b direction.path=2/b"]
+    assert list(arms(results)) == ["dot", "dot_cosine exponent=1", "dot_cosine exponent=2"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "hidden"),
+    [
+        ({"label": [f"conv2:{i}" for i in range(5)]}, 2),
+        ({"note": list("abcd")}, 2),
+        ({"job_id": list("abcd")}, 3),  # what differs is in no column of the config
+        ({"label": ["a", "b", "c"]}, 0),
+    ],
+)
+def test_jobs_that_are_not_shown_are_counted(
+    columns: dict[str, list[Any]], hidden: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(sheet, "_MOST", (2, 3))
+    monkeypatch.setattr(sheet, "draw", lambda c, names, heads, said, path: notes.extend(said))
+    assert write_sheet(table(**columns), tmp_path / "sheet.png") == hidden
+    said = [f"{hidden} jobs not shown; all are in results.parquet"] if hidden else []
+    assert notes == said
+
+
+@pytest.mark.parametrize("status", ["ok", "failed", "diverged", "dead"])
+@pytest.mark.parametrize("picture", [True, False])
+def test_marks_are_where_a_job_was_not_ok(status: str, picture: bool, tmp_path: Path) -> None:
+    if status == "ok" and not picture:
+        return
+    image = png() if picture else None
+    results = table(seed=[0, 1], status=["ok", status], image=[png(), image])
+    path = tmp_path / "sheet.png"
+    write_sheet(results, path)
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    seen = {s: int((pixels == colour).all(-1).sum()) for s, (_, colour) in sheet._MARKS.items()}
+    assert [s for s, count in seen.items() if count > 100] == [s for s in seen if s == status]
+    greys = int((pixels == 50).all(-1).sum())
+    assert greys > (1.9 if picture else 0.9) * 112**2  # a frame leaves the picture whole
+
+
+def test_the_summary_says_what_its_means_leave_out() -> None:
+    status = ["ok", "diverged", "failed", "diverged", "ok"]
+    results = table(
+        status=status, score=[1.0, 5.0, None, 5.0, 3.0], objective=["dot"] * 4 + ["cosine"]
+    )
+    lines = [" ".join(line.replace("│", " ").split()) for line in printed(results).splitlines()]
+    assert "dot 4 2 diverged, 1 failed 1 2 0.5 0.1" in lines
+    assert "cosine 1 3 2 0.5 0.1" in lines
+
+
+@pytest.mark.parametrize("headline", [None, "rank", "robust_dot", "score"])
+def test_a_sweep_without_metrics_ends_in_a_summary(headline: str | None, tmp_path: Path) -> None:
+    results = table(status=["failed"] * 2, image=[None] * 2, note=["[a]", "[bold]"])
+    results = results.drop(columns=[*NUMBERS]).assign(metrics_headline=headline, rank=None)
+    text = printed(results)
+    assert "2 failed" not in text and text.count("1 failed") == 2 and "[bold]" in text
+    assert write_sheet(results, tmp_path / "sheet.png") == 0
+
+
+def test_the_summary_shows_the_headline() -> None:
+    results = table(metrics_headline=["robust_dot"] * 2, robust_dot=[0.25, 0.75])
+    assert "robust_dot" in printed(results) and "0.5" in printed(results)
+
+
+def test_eighty_letters_hold_every_value_of_four_axes() -> None:
+    results = table(
+        objective=["dot_cosine"] * 4,
+        objective_exponent=[1.0, 1.0, 2.0, 2.0],
+        learning_rate=[0.05, 0.0125, 0.05, 0.0125],
+        penalty=["orthogonal", "total_variation", "orthogonal", "total_variation"],
+        transform=["standard", "jitter", "jitter", "standard"],
+        status=["ok", "diverged", "ok", "ok"],
+        score=[-1.23e-05] * 4,
+        metrics_headline=["centroid_margin"] * 4,
+        centroid_margin=[-1.23e-05] * 4,
+    )
+    text = printed(results, width=80)
+    words = text.replace("│", " ").split()
+    for word in (
+        "total_variation",
+        "learning_rate=0.0125",
+        "exponent=2",
+        "standard",
+        "diverged",
+        "centroid_margin",
+    ):
+        assert word in words
+    assert words.count("-1.23e-05") == 6 and "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_summary_says_where_its_means_are_over_different_directions() -> None:
+    labels, arm = ["a", "b", "a", "b"], ["dot", "dot", "cosine", "cosine"]
+    notice = "not over the same directions and seeds"
+    assert notice not in printed(table(label=labels, objective=arm))
+    assert notice in printed(table(label=["a", "b", "a", "c"], objective=arm))
+    missing = table(label=labels, objective=arm, status=["ok", "ok", "ok", "diverged"])
+    assert notice in printed(missing)
+
+
+def test_a_summary_is_short_and_says_what_it_leaves_out() -> None:
+    rates = [round(0.01 * (i + 1), 2) for i in range(100)]
+    text = printed(table(learning_rate=rates, objective=["dot"] * 100))
+    assert len(text.splitlines()) < 60 and "and 60 more" in text
+    assert "0.01" in text and "0.99" not in text
+
+
+def test_a_label_keeps_to_its_place() -> None:
+    path = "/".join(["a folder with a long name"] * 20) + "/the_cat.jpg"
+    lines = sheet.folded(f"conv4 {path}", 30).splitlines()
+    assert len(lines) <= 8 and max(map(len, lines)) <= 30
+    assert lines[0].startswith("conv4") and lines[-1].endswith("cat.jpg") and "..." in lines
+    assert sheet.folded("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
+
+
+def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:  # for pytest an error
+    assert write_sheet(table(label=["猫", "犬"]), tmp_path / "sheet.png") == 0
+
+
+def figure_of(results: pd.DataFrame, tmp_path: Path, *arguments: str) -> Path:
+    consolidated = results.assign(job=range(len(results)), job_id=range(len(results)))
+    consolidated.to_parquet(tmp_path / "results.parquet")
+    out = tmp_path / "figure.png"
+    figure.main([str(tmp_path), str(out), *arguments])
+    return out
+
+
+def test_a_figure_shows_the_chosen_jobs_with_their_numbers(tmp_path: Path) -> None:
+    results = table(
+        objective=["dot", "cosine", "dot"], label=["a", "a", "b"], cosine=[0.1, 0.2, 0.3]
+    )
+    drawn = figure.draw(figure.kept(results, "label == 'a'"), ["cosine"], 96)
+    axes = [axis for axis in drawn.axes if axis.images]
+    assert [axis.get_xlabel() for axis in axes] == ["cosine 0.1", "cosine 0.2"]
+    assert [axis.get_title() for axis in axes] == ["dot", "cosine"]
+    with Image.open(figure_of(results, tmp_path, "--captions", "cosine")) as picture:
+        assert (np.asarray(picture.convert("RGB")) == 50).all(-1).sum() > 2 * 100**2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    {
+        ("--where", "label == 'c'"): "keeps 0 of 2 jobs",
+        ("--where", "lable == 'a'"): "cannot read --where",
+        ("--where", "label =="): "cannot read --where",
+        ("--captions", "cosin"): "did you mean cosine",
+        ("--pixels", "0"): "pixels must be an integer of at least 1, got 0",
+    }.items(),
+)
+def test_a_figure_that_cannot_be_is_refused(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        figure_of(table(label=["a", "b"]), tmp_path, *arguments)

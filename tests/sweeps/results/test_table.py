@@ -1,0 +1,35 @@
+"""The table on disk: parts, failed chunks, leftovers of a killed process."""
+
+from pathlib import Path
+
+import numpy as np
+from conftest import ROOT
+
+from sweeps.results.table import COLUMNS, consolidate, load, load_history, write_part
+
+
+def test_a_failed_chunk_and_a_leftover_do_not_keep_the_table_from_being_made(
+    tmp_path: Path,
+) -> None:
+    steps = {"job": np.array([0, 0]), "step": np.array([0, 1]), "score": np.array([0.5, 1.0])}
+    write_part(tmp_path, [{"job": 0, "status": "ok"}], steps)
+    nothing = {"job": np.array([], np.int64), "step": np.array([], np.int64)}
+    write_part(tmp_path, [{"job": 1, "status": "failed", "error": "gone"}], nothing)
+    (tmp_path / "parts" / "results-abc.partial").touch()
+    consolidate(tmp_path)
+    assert list(load(tmp_path)["status"]) == ["ok", "failed"]
+    assert len(load_history(tmp_path)) == 2 and not (tmp_path / "parts").exists()
+
+
+def test_results_without_history_are_a_table(tmp_path: Path) -> None:
+    write_part(tmp_path, [{"job": 0, "status": "failed"}], {})
+    for part in tmp_path.glob("parts/history-*"):
+        part.unlink()
+    consolidate(tmp_path)
+    assert len(load(tmp_path)) == 1 and list(load_history(tmp_path)) == ["job", "step"]
+
+
+def test_the_documentation_has_every_column() -> None:
+    page = (ROOT / "docs" / "table.md").read_text()
+    for name, meaning in COLUMNS.items():
+        assert f"| `{name}` | {meaning.replace('|', chr(92) + '|')} |" in page
