@@ -17,7 +17,7 @@ Kind = Literal["point", "vector", "covector"]
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class AffineMap:
     """The coordinates (a - mean) @ matrix, on the host."""
 
     mean: Float[np.ndarray, "channels"]
@@ -28,10 +28,10 @@ class Frame:
         """The matrix's inverse, or pseudo-inverse."""
         return np.linalg.pinv(self.matrix)
 
-    def coordinates(
+    def __call__(
         self, vector: Float[np.ndarray, "*space channels"], kind: Kind
     ) -> Float[np.ndarray, "*space features"]:
-        """A direction in this frame, by its kind.
+        """A direction in this affine_map, by its kind.
 
         A point p becomes (p - mean) A, a vector v A, and a covector w pinv(A)^T, so that it reads
         the same as before: (a - mean) A · w' = (a - mean) · w, wherever A has an inverse.
@@ -44,18 +44,21 @@ class Frame:
         return found
 
     @overload
-    def moved(self, direction: Direction, kind: Kind, name: str) -> Direction: ...
+    def map_direction(self, direction: Direction, kind: Kind, name: str) -> Direction: ...
 
     @overload
-    def moved(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection: ...
+    def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection: ...
 
-    def moved(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection:
+    def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection:
         """The direction at layer "<layer>/<name>"; it remembers where it came from."""
         layer = f"{direction.layer}/{name}"
         if isinstance(direction, Interpolation):
-            ends = self.moved(direction.first, kind, name), self.moved(direction.second, kind, name)
+            ends = (
+                self.map_direction(direction.first, kind, name),
+                self.map_direction(direction.second, kind, name),
+            )
             return Interpolation(first=ends[0], second=ends[1])
         if isinstance(direction, FromImage):  # reads its target in that space
             return FromImage(image=direction.image, layer=layer)
-        vector = jnp.asarray(self.coordinates(np.asarray(direction.vector), kind), jnp.float32)
+        vector = jnp.asarray(self(np.asarray(direction.vector), kind), jnp.float32)
         return Direction(vector=vector, layer=layer, origin=direction)

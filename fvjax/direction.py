@@ -35,7 +35,7 @@ class Direction:
     origin: "Direction | None" = None  # where it came from, if it travelled to another space
 
     @property
-    def plain(self) -> "Direction":
+    def original(self) -> "Direction":
         """The same direction in the space of the network's own layer."""
         return self if self.origin is None else self.origin
 
@@ -58,7 +58,7 @@ class FromImage:
     layer: str = static()
 
     @property
-    def plain(self) -> "FromImage":
+    def original(self) -> "FromImage":
         """The same image's activations in the space of the network's own layer."""
         return FromImage(image=self.image, layer=base(self.layer))
 
@@ -107,9 +107,9 @@ class Interpolation:
         return self.first.layer
 
     @property
-    def plain(self) -> "Interpolation":
+    def original(self) -> "Interpolation":
         """The same in the plain space."""
-        return Interpolation(first=self.first.plain, second=self.second.plain)
+        return Interpolation(first=self.first.original, second=self.second.original)
 
     def at(self, share: Share) -> Direction:
         """The direction of the image at this share of the way."""
@@ -121,7 +121,7 @@ class Interpolation:
         mixed = mix(self.first, self.second)
         if self.first.origin is None:
             return mixed
-        origin = mix(self.first.plain, self.second.plain)
+        origin = mix(self.first.original, self.second.original)
         return mixed.replace(origin=origin)  # type: ignore[attr-defined, no-any-return]
 
 

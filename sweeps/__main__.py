@@ -2,13 +2,13 @@
 
 import sys
 
-from sweeps.config.errors import INTERRUPTED, run
+from sweeps.config.errors import INTERRUPTED, run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.interrupt import leave
 from sweeps.launcher.app import main
 
 if __name__ == "__main__":
-    status = run(main, CONF)
+    status = run_cli(main, CONF)
     if status == INTERRUPTED:
         leave()  # a second chunk may be in flight
     sys.exit(status)

@@ -18,10 +18,10 @@ from rich.text import Text
 
 from fvjax import checks
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
-from sweeps.analysis.pairing import Pairs, codes, compared, named, pair
-from sweeps.config.errors import run
+from sweeps.analysis.pairing import Pairs, arm_names, compared_columns, factorize, pair
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
-from sweeps.results.labels import config
+from sweeps.results.labels import config_columns
 from sweeps.results.table import METRICS, load
 
 _LEVEL = 0.05
@@ -58,20 +58,20 @@ def compare(
         ValueError: an unknown column, metric or arm; a single arm; not one pair.
     """
     by, metrics = ([x] if isinstance(x, str) else list(dict.fromkeys(x)) for x in (by, metrics))
-    own = compared(results, by)
+    own = compared_columns(results, by)
     results = results.reset_index(drop=True)
     results = results.assign(**{metric: _numbers(results, metric) for metric in metrics})
-    name = named(results, by)
+    name = arm_names(results, by)
     arms = list(dict.fromkeys(name.dropna()))
     if len(arms) < 2:
         raise ValueError(f"nothing to compare by {', '.join(by)}: {' '.join(arms) or 'no arm'}")
     first = arms[0] if baseline is None else baseline
     checks.choice("baseline", first, arms)
-    others = [c for c in config(results) if c not in own and c not in metrics]
-    code, base = codes(results, others), (name == first).to_numpy()
+    others = [c for c in config_columns(results) if c not in own and c not in metrics]
+    code, base = factorize(results, others), (name == first).to_numpy()
     table = pd.DataFrame(
         {"metric": metric, "arm": arm, "baseline": first}
-        | _told(pair(results, metric, (name == arm).to_numpy(), base, code))
+        | _summary_row(pair(results, metric, (name == arm).to_numpy(), base, code))
         for metric in metrics
         for arm in arms
         if arm != first
@@ -92,7 +92,7 @@ def _numbers(results: pd.DataFrame, metric: str) -> pd.Series:
         raise ValueError(f"metric must be a column of numbers, got {metric!r}") from error
 
 
-def _told(pairs: Pairs) -> dict[str, Any]:
+def _summary_row(pairs: Pairs) -> dict[str, Any]:
     """What pairs say: a row of the table but for its names."""
     means = pairs.values.groupby("direction")[["mine", "base"]].mean()
     differences = (means["mine"] - means["base"]).to_numpy()
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str]) -> None:
         console.print(shown(str(metric), rows))
     for line in notes(table):
         console.print(line, highlight=False, markup=False)
-    absent = int(named(results, chosen.by).isna().sum())
+    absent = int(arm_names(results, chosen.by).isna().sum())
     if absent:
         console.print(f"{absent} rows have no {' or '.join(chosen.by)}", highlight=False)
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
@@ -186,4 +186,4 @@ def notes(table: pd.DataFrame) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
+    sys.exit(run_cli(lambda: main(sys.argv[1:]), CONF))

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fvjax import checks
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.contact_sheet import tile
-from sweeps.results.labels import arms, by_name, folded, rows
+from sweeps.results.labels import arm_labels, natural_sort_key, row_labels, wrap_label
 from sweeps.results.table import METRICS, load
 
 SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
@@ -62,9 +62,12 @@ def kept(results: pd.DataFrame, where: str) -> pd.DataFrame:
 
 def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
     """The jobs' pictures in rows of directions and seeds and columns of whatever else differs."""
-    jobs = results.assign(row=rows(results), arm=arms(results))
+    jobs = results.assign(row=row_labels(results), arm=arm_labels(results))
     jobs = jobs.drop_duplicates(["row", "arm"])
-    names, columns = sorted(set(jobs["row"]), key=by_name), list(dict.fromkeys(jobs["arm"]))
+    names, columns = (
+        sorted(set(jobs["row"]), key=natural_sort_key),
+        list(dict.fromkeys(jobs["arm"])),
+    )
     width, height = pixels / 100, pixels / 100 + _LINE * len(captions)
     figure = Figure(
         figsize=(1.05 * width * (len(columns) + 1), (height + 0.1) * len(names) + 0.6),
@@ -79,10 +82,10 @@ def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
         lines = [f"{name} {job[name]:.3g}" for name in captions if pd.notna(job[name])]
         _frame(axis, "\n".join(lines))
     for axis, name in zip(axes[0], columns, strict=True):
-        axis.set_title(folded(name, pixels // _LETTER), fontsize=8, parse_math=False)
+        axis.set_title(wrap_label(name, pixels // _LETTER), fontsize=8, parse_math=False)
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.text(
-            *(-0.08, 0.5, folded(name, pixels // _LETTER)),
+            *(-0.08, 0.5, wrap_label(name, pixels // _LETTER)),
             transform=axis.transAxes,
             fontsize=8,
             horizontalalignment="right",
@@ -101,4 +104,4 @@ def _frame(axis: Axes, caption: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
+    sys.exit(run_cli(lambda: main(sys.argv[1:]), CONF))

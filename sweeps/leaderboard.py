@@ -16,11 +16,11 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.table import load
-from sweeps.storage.atomic import whole
-from sweeps.studies.planted import board, judged, matrix
+from sweeps.storage.atomic import atomic_write
+from sweeps.studies.planted import board, cross_fitted_scores, matrix
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
 _COLUMNS = 3  # of panels
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--baseline", default="dot", help="the family to compare with")
     chosen = parser.parse_args(arguments)
-    table = board(judged(load(chosen.directory)), chosen.baseline)
+    table = board(cross_fitted_scores(load(chosen.directory)), chosen.baseline)
     out = chosen.directory / "leaderboard.csv"
     table.to_csv(out, index=False)
     picture = out.with_suffix(".png")
@@ -81,9 +81,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     axes[0].set_ylim(0, 1.1)
     names = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
     figure.legend(names.values(), names.keys(), loc="outside lower center", ncols=4, fontsize=8)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
 
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
+    sys.exit(run_cli(lambda: main(sys.argv[1:]), CONF))

@@ -21,13 +21,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from fvjax.models.model import Model, in_its_precision
+from fvjax.models.model import Model, with_model_precision
 from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
-from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from sweeps.config.enumerate_jobs import jobs_of
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.batched import stack
 from sweeps.execution.grouping import group_tasks
@@ -35,7 +35,7 @@ from sweeps.execution.jax_setup import begin
 from sweeps.planning.build import environment
 from sweeps.planning.plan import build_all
 from sweeps.results.contact_sheet import write_tiles
-from sweeps.results.labels import arms, rows
+from sweeps.results.labels import arm_labels, row_labels
 from sweeps.task import Task
 
 TOP = 12  # images shown of each job
@@ -48,13 +48,15 @@ def main(arguments: Sequence[str]) -> None:
     jobs = jobs_of([one for one in arguments if one not in ("-m", "--multirun")])
     tasks = build_all(jobs.configs, jobs.overrides)
     directory = Path(str(jobs.master.hydra.sweep.dir))
-    naturals = [needed("python -m sweeps.retrieve", environment(c)[2]) for c in jobs.configs]
-    table = pd.DataFrame(ranked(tasks, naturals))
+    references = [
+        require_reference("python -m sweeps.retrieve", environment(c)[2]) for c in jobs.configs
+    ]
+    table = pd.DataFrame(ranked(tasks, references))
     directory.mkdir(parents=True, exist_ok=True)
     table.to_parquet(directory / "retrieval.parquet")
-    tiles = [[naturals[i].reference.image(n) for n in top] for i, top in enumerate(table["top"])]
+    tiles = [[references[i].images.image(n) for n in top] for i, top in enumerate(table["top"])]
     config = table.drop(columns=list(_OWN))
-    names = (rows(config) + " | " + arms(config)).tolist()
+    names = (row_labels(config) + " | " + arm_labels(config)).tolist()
     hidden = write_tiles(tiles, names, directory / "retrieval.png")
     console = Console()
     console.print(summary(table))
@@ -64,7 +66,9 @@ def main(arguments: Sequence[str]) -> None:
         console.print(f"{hidden} jobs not shown; all are in retrieval.parquet", highlight=False)
 
 
-def ranked(tasks: Sequence[Task], naturals: Sequence[Natural]) -> list[dict[str, Any]]:
+def ranked(
+    tasks: Sequence[Task], references: Sequence[ReferenceStatistics]
+) -> list[dict[str, Any]]:
     """A row for each task: how its score ranks the reference images."""
     if any(task.job.recipe.images > 1 for task in tasks):
         raise ValueError("images_per_job must be 1 to rank single images")
@@ -73,20 +77,22 @@ def ranked(tasks: Sequence[Task], naturals: Sequence[Natural]) -> list[dict[str,
         for first in range(0, len(group.members), _JOBS):
             members = group.members[first : first + _JOBS]
             chosen = [tasks[m].job for m in members]
-            found = scored(group.model, chosen, naturals[members[0]])
+            found = scored(group.model, chosen, references[members[0]])
             scores |= dict(zip(members, found, strict=True))
-    return [_row(task, scores[place], naturals[place]) for place, task in enumerate(tasks)]
+    return [_row(task, scores[place], references[place]) for place, task in enumerate(tasks)]
 
 
-def scored(model: Model, jobs: Sequence[Job], natural: Natural) -> Float[np.ndarray, "jobs images"]:
+def scored(
+    model: Model, jobs: Sequence[Job], reference: ReferenceStatistics
+) -> Float[np.ndarray, "jobs images"]:
     """The score of every reference image, untransformed, by each of several jobs."""
     ready = jax.jit(jax.vmap(balanced, (None, 0)))(model, stack(jobs))
-    parts = [_scores(model, ready, batch.images) for batch in natural.reference]
+    parts = [_scores(model, ready, batch.images) for batch in reference.images]
     return np.concatenate(parts, 1)
 
 
 @jax.jit
-@in_its_precision
+@with_model_precision
 def _scores(model: Model, jobs: Job, images: Array) -> Float[Array, "jobs images"]:
     def one(job: Job, image: Array) -> Array:
         return score_of(model, job, image)[0]
@@ -98,10 +104,10 @@ def _scores(model: Model, jobs: Job, images: Array) -> Float[Array, "jobs images
     return scores.T
 
 
-def _row(task: Task, scores: np.ndarray, natural: Natural) -> dict[str, Any]:
-    relevant = natural.having(task.sourced.concept)
-    row = {**task.columns, "layer": task.sourced.direction.layer, "label": task.sourced.label}
-    row |= {"kind": task.sourced.kind, "concept": task.sourced.concept}
+def _row(task: Task, scores: np.ndarray, reference: ReferenceStatistics) -> dict[str, Any]:
+    relevant = reference.label_mask(task.info.concept)
+    row = {**task.columns, "layer": task.info.direction.layer, "label": task.info.label}
+    row |= {"kind": task.info.kind, "concept": task.info.concept}
     row |= {"average_precision": None, "chance": None}
     if relevant is not None and relevant.any():
         row["average_precision"] = average_precision(scores, relevant)
@@ -120,7 +126,7 @@ def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
 def summary(table: pd.DataFrame) -> Table:
     """Mean average precision by what differs between jobs."""
     shown = Table("", "jobs", "average precision", "chance", box=SIMPLE, pad_edge=False)
-    named = arms(table.drop(columns=list(_OWN)))
+    named = arm_labels(table.drop(columns=list(_OWN)))
     for arm, jobs in table.groupby(named, sort=False):
         means = jobs[["average_precision", "chance"]].astype(float).mean()
         cells = [f"{value:.3f}" if pd.notna(value) else "" for value in means]
@@ -130,4 +136,4 @@ def summary(table: pd.DataFrame) -> Table:
 
 if __name__ == "__main__":
     begin()
-    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
+    sys.exit(run_cli(lambda: main(sys.argv[1:]), CONF))

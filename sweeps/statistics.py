@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fvjax import checks
-from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from fvjax.reference.covariance import condition, rank, shrunk
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
 from sweeps.planning.build import environment
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", others, return_hydra_config=True)
     plain, model, found = environment(config)
-    natural = needed("python -m sweeps.statistics", found)
+    reference = require_reference("python -m sweeps.statistics", found)
     names = ",".join(layers or [plain["layer"]]).split(",")
     if names == ["main"]:
         names = [name for name in model.main_layers if name != "image"]
@@ -45,17 +45,17 @@ def main(arguments: Sequence[str]) -> None:
         checks.choice("layer", name, model.layers)
     if outs and not outs[-1].endswith(SUFFIX):
         raise ValueError(f"out must be a {SUFFIX} file, got {outs[-1]}")
-    natural.collect(names)
+    reference.collect(names)
     console = Console()
-    console.print(table([row_of(natural, name) for name in names]))
+    console.print(table([row_of(reference, name) for name in names]))
     if outs:
-        write_collected(natural, names, Path(outs[-1]))
+        write_collected(reference, names, Path(outs[-1]))
         console.print(outs[-1], soft_wrap=True, highlight=False, markup=False)
 
 
-def row_of(natural: Natural, layer: str) -> dict[str, Any]:
+def row_of(reference: ReferenceStatistics, layer: str) -> dict[str, Any]:
     """Size, rank and condition number of a layer's covariance, as it is and shrunk."""
-    statistics = natural.statistics(layer)
+    statistics = reference.statistics(layer)
     covariance = statistics.covariance
     row = {
         "layer": layer,
@@ -67,7 +67,7 @@ def row_of(natural: Natural, layer: str) -> dict[str, Any]:
     }
     for how in _SHRUNK:
         try:
-            amount = natural.shrinkage(layer, how)  # type: ignore[arg-type]
+            amount = reference.shrinkage(layer, how)  # type: ignore[arg-type]
         except ValueError:  # a file of statistics holds no vectors
             row[how.replace("_", " ")] = ""
             continue
@@ -86,4 +86,4 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 if __name__ == "__main__":
     begin()
-    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
+    sys.exit(run_cli(lambda: main(sys.argv[1:]), CONF))

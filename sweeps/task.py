@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fvjax.metrics.context import Marks, Yardsticks
+from fvjax.metrics.context import JobMetricInputs, SharedMetricInputs
 from fvjax.models.model import Model
 from fvjax.optimization.recipe import Job
-from fvjax.sources.direction_info import Sourced
+from fvjax.sources.direction_info import DirectionInfo
 
-_NO_YARDSTICKS, _NO_MARKS = Yardsticks(), Marks()
+_NO_SHARED_INPUTS, _NO_JOB_INPUTS = SharedMetricInputs(), JobMetricInputs()
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Task:
     Attributes:
         model: the network, with the layers of the job's space.
         job: what is optimized.
-        sourced: the original direction, in the plain space.
+        info: the original direction, in the plain space.
         measured: whether all metrics are computed, or only the score.
-        yardsticks: inputs of the metrics that all jobs of a layer share.
-        marks: the job's own inputs of the metrics.
+        shared_inputs: inputs of the metrics that all jobs of a layer share.
+        job_inputs: the job's own inputs of the metrics.
         headline: the metric that Hydra's sweepers see.
         job_id: a hash of the config and of the files that it names.
         columns: the config as columns of the table.
@@ -29,10 +29,10 @@ class Task:
 
     model: Model
     job: Job
-    sourced: Sourced
+    info: DirectionInfo
     measured: bool = True
-    yardsticks: Yardsticks = _NO_YARDSTICKS
-    marks: Marks = _NO_MARKS
+    shared_inputs: SharedMetricInputs = _NO_SHARED_INPUTS
+    job_inputs: JobMetricInputs = _NO_JOB_INPUTS
     headline: str = "score"
     job_id: str = ""
     columns: dict[str, Any] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 import fvjax
-from fvjax.sources import Sourced
+from fvjax.sources import DirectionInfo
 from fvjax.transforms import Chain, Identity, Jitter, Standard
 from sweeps.task import Task
 
@@ -65,4 +65,4 @@ STILL = {
 
 def task_of(model: fvjax.Model, job: fvjax.Job, measured: bool = True) -> Task:
     """A task of a job that no config describes."""
-    return Task(model, job, Sourced(job.direction, "", "vector"), measured)
+    return Task(model, job, DirectionInfo(job.direction, "", "vector"), measured)

@@ -21,7 +21,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.run import executor
 from sweeps.launcher.app import main
@@ -57,7 +57,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
         try:
-            return run(main, CONF)
+            return run_cli(main, CONF)
         except SystemExit as end:
             return int(end.code or 0)
         finally:

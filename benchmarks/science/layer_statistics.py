@@ -7,13 +7,13 @@ from pathlib import Path
 
 import fvjax
 from fvjax.data.image_sets import Reference
-from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import refuse_singular
 from fvjax.reference.moments import Statistics
-from sweeps.storage.array_cache import Store, cache
+from sweeps.storage.array_cache import ArrayCache, cache_folder
 
 
-def measured(description: str) -> Natural:
+def measured(description: str) -> ReferenceStatistics:
     """Of the model and images that the command line asks for."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     folder = os.environ.get("FVJAX_WEIGHTS", "../shared/weights")
@@ -26,15 +26,17 @@ def measured(description: str) -> Natural:
     own = arguments.model == "texturenet"
     model = fvjax.load(arguments.model, weights=None if own else Path(arguments.weights))
     source, size = ("generated", 64) if own else (arguments.images, arguments.size)
-    return Natural(model, Reference(source, size, arguments.count), Store(cache() / "natural"))
+    return ReferenceStatistics(
+        model, Reference(source, size, arguments.count), ArrayCache(cache_folder() / "natural")
+    )
 
 
-def invertible(natural: Natural) -> Iterator[tuple[str, Statistics]]:
+def invertible(reference: ReferenceStatistics) -> Iterator[tuple[str, Statistics]]:
     """The main layers whose covariance has an inverse; of the others, says why not."""
-    layers = [name for name in natural.model.main_layers if name != "image"]
-    natural.collect(layers)
+    layers = [name for name in reference.model.main_layers if name != "image"]
+    reference.collect(layers)
     for layer in layers:
-        statistics = natural.statistics(layer)
+        statistics = reference.statistics(layer)
         try:
             refuse_singular(statistics, layer)
         except ValueError as error:

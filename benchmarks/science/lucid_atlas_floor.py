@@ -17,10 +17,10 @@ DIRECTIONS = 512
 
 def main() -> None:
     """Print a line for each layer."""
-    natural = measured(__doc__)
+    reference = measured(__doc__)
     print("layer      channels  bound > floor  reached  largest  median bound")
-    for layer, statistics in invertible(natural):
-        rows = natural.vectors(layer).astype(np.float64)
+    for layer, statistics in invertible(reference):
+        rows = reference.vectors(layer).astype(np.float64)
         moment = statistics.covariance + np.outer(statistics.mean, statistics.mean)
         v = rows[np.random.default_rng(0).permutation(len(rows))[:DIRECTIONS]]
         w = np.linalg.solve(moment, v.T)

@@ -49,13 +49,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=64)
     arguments = parser.parse_args()
     model = fvjax.load("googlenet", weights=arguments.weights)
-    steps, asleep = loop.REDIRECTED_STEPS, look.asleep
+    steps, is_dead = loop.MAX_REVIVE_STEPS, look.is_dead
     modes = {
-        "never": (0, asleep),
+        "never": (0, is_dead),
         "always": (steps, lambda activations, direction: jnp.array(True)),
-        "while asleep (ours)": (steps, asleep),
+        "while is_dead (ours)": (steps, is_dead),
     }
-    for mode, (loop.REDIRECTED_STEPS, look.asleep) in modes.items():
+    for mode, (loop.MAX_REVIVE_STEPS, look.is_dead) in modes.items():
         for layer, channels, center in CASES:
             jobs = stack([job(model, layer, i, center, arguments.steps) for i in channels])
             result = jax.jit(lambda model, jobs: run_jobs(model, jobs))(model, jobs)

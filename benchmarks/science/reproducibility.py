@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from fvjax.sources import Sourced
+from fvjax.sources import DirectionInfo
+from sweeps.execution.batched import leaves
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task
@@ -36,7 +37,7 @@ def job(index: int, steps: int) -> fvjax.Job:
 def run(devices: int, chunk: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and scores of sixteen jobs."""
     model, jobs = fvjax.load("texturenet"), [job(i, steps) for i in range(16)]
-    tasks = [Task(model, j, Sourced(j.direction, "", "vector")) for j in jobs]
+    tasks = [Task(model, j, DirectionInfo(j.direction, "", "vector")) for j in jobs]
     (group,) = group_tasks(tasks)
     executor = Executor(jax.devices()[:devices])
     results = [

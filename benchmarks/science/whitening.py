@@ -14,13 +14,13 @@ from fvjax.reference.moments import collect
 
 def main() -> None:
     """Print a line for each layer."""
-    natural = measured(__doc__)
-    model, white = natural.model, []
-    for layer, statistics in invertible(natural):
+    reference = measured(__doc__)
+    model, white = reference.model, []
+    for layer, statistics in invertible(reference):
         model = fvjax.Whitened(model, statistics=statistics, layer=layer, shrinkage=0.0)
         white.append(f"{layer}/whitened")
     print("layer             covariance off the identity  mean off 0")
-    for name, found in collect(model, natural.reference, white).items():
+    for name, found in collect(model, reference.images, white).items():
         off = np.abs(found.covariance - np.eye(found.channels)).max()
         print(f"{name:18}  {off:25.1e}  {np.abs(found.mean).max():10.1e}")
 

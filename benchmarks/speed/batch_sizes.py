@@ -21,7 +21,7 @@ from jax.sharding import Mesh
 
 import fvjax
 from sweeps.execution.batched import leaves, run_jobs, stack
-from sweeps.execution.compile import spread
+from sweeps.execution.compile import shard_jobs
 
 OUT = Path(__file__).parents[1] / "out"
 
@@ -48,7 +48,7 @@ def measure(model: fvjax.Model, chunk: int, arguments: argparse.Namespace) -> di
     jobs = stack([job(i, arguments.size, steps, arguments.layer, channels) for i in range(chunk)])
     begin = time.perf_counter()
     mesh = Mesh(np.array(jax.devices()[: min(arguments.devices, chunk)]), ("jobs",))
-    program = spread(run_jobs, mesh, 1).lower(model, jobs).compile()
+    program = shard_jobs(run_jobs, mesh, 1).lower(model, jobs).compile()
     compiling = time.perf_counter() - begin
     rates = []
     for _ in range(arguments.rounds):

@@ -26,9 +26,9 @@ from side_fvjax import load, write_weights
 from work import Setting
 
 import fvjax
-from fvjax.sources import Sourced
+from fvjax.sources import DirectionInfo
 from sweeps.execution.batched import leaves, run_jobs, stack
-from sweeps.execution.compile import spread
+from sweeps.execution.compile import shard_jobs
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task
@@ -54,7 +54,7 @@ def many(count: int, steps: int) -> Row:
         objective = fvjax.DotCosine(exponent=float(i % 4), floor=0.1)
         recipe = one.recipe.replace(objective=objective)
         jobs.append(leaves(one.replace(recipe=recipe, key=jax.random.key(i))))
-    tasks = [Task(model, job, Sourced(job.direction, "", "vector")) for job in jobs]
+    tasks = [Task(model, job, DirectionInfo(job.direction, "", "vector")) for job in jobs]
     (group,) = group_tasks(tasks)
     executor = Executor()
     ended = [outcome for part in executor.execute(group, tasks) for _, outcome in part]
@@ -75,7 +75,7 @@ def steps_of(setting: Setting, weights: str, rounds: int) -> Row:
     channels = model.layers[setting.layer][-1]
     jobs = stack([side_fvjax.job(i, setting, channels) for i in range(setting.batch)])
     mesh = Mesh(np.array(jax.devices()), ("jobs",))
-    program = spread(run_jobs, mesh, 1).lower(model, jobs).compile()
+    program = shard_jobs(run_jobs, mesh, 1).lower(model, jobs).compile()
     times = []
     for _ in range(rounds + 1):
         begin = time.perf_counter()

@@ -19,7 +19,7 @@ from side_fvjax import load, write_weights
 from work import Setting
 
 from sweeps.execution.batched import run_jobs, stack
-from sweeps.execution.compile import compiler_options, spread
+from sweeps.execution.compile import compiler_options, shard_jobs
 
 OUT = Path(__file__).parents[1] / "out" / "sharding.json"
 
@@ -46,7 +46,7 @@ def main() -> None:
     options = compiler_options(jax.default_backend())
     programs = {
         "plain": jax.jit(run_jobs, compiler_options=options).lower(model, jobs).compile(),
-        "sharded": spread(run_jobs, mesh, 1).lower(model, jobs).compile(),
+        "sharded": shard_jobs(run_jobs, mesh, 1).lower(model, jobs).compile(),
     }
     times: dict[str, list[float]] = {name: [] for name in programs}
     images = {}

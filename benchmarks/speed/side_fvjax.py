@@ -17,8 +17,8 @@ import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
 from sweeps.execution.batched import leaves, run_jobs, stack
-from sweeps.execution.compile import spread
-from sweeps.execution.executor import CPU_LANES
+from sweeps.execution.compile import shard_jobs
+from sweeps.execution.executor import MAX_JOBS_PER_CPU_DEVICE
 
 # As the application does; before JAX starts.
 jax.config.update("jax_num_cpu_devices", THREADS)
@@ -85,10 +85,10 @@ def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
     channels = model.layers[setting.layer][-1]
     jobs = [job(i, setting, channels) for i in range(setting.batch)]
     devices = np.array(jax.devices()[: setting.batch])
-    size = min(CPU_LANES * len(devices), setting.batch)
+    size = min(MAX_JOBS_PER_CPU_DEVICE * len(devices), setting.batch)
     chunks = [stack(jobs[i : i + size]) for i in range(0, setting.batch, size)]
     begin = time.perf_counter()
-    program = spread(loop, Mesh(devices, ("jobs",)), 1).lower(model, chunks[0]).compile()
+    program = shard_jobs(loop, Mesh(devices, ("jobs",)), 1).lower(model, chunks[0]).compile()
     seconds = time.perf_counter() - begin
     return lambda: [program(model, chunk) for chunk in chunks], seconds
 

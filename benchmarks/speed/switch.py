@@ -26,7 +26,7 @@ from work import Setting
 import fvjax
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass
-from fvjax.sources import Sourced
+from fvjax.sources import DirectionInfo
 from sweeps.execution.batched import leaves
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
@@ -73,7 +73,7 @@ def jobs(arguments: argparse.Namespace, steps: int, switched: bool) -> list[fvja
 def sweep(executor: Executor, model: fvjax.Model, work: list[fvjax.Job]) -> tuple[float, Any]:
     """Wall seconds of a sweep, and its images."""
     begin, images = time.perf_counter(), {}
-    tasks = [Task(model, job, Sourced(job.direction, "", "vector")) for job in work]
+    tasks = [Task(model, job, DirectionInfo(job.direction, "", "vector")) for job in work]
     groups = group_tasks(tasks)
     for place, group in enumerate(groups):
         for near in groups[place : place + 2]:

@@ -1,7 +1,7 @@
 """Images made worse, and images of noise: what a network should not be sure about.
 
 Each is `distortion(key, image, strength) -> image`, image (height, width, 3) in [0, 1]. At strength
-0 each of `DISTORTIONS` leaves the image as it is, and each of `NOISES` is grey.
+0 each of `CORRUPTIONS` leaves the image as it is, and each of `NOISES` is grey.
 """
 
 import jax
@@ -40,7 +40,7 @@ def white(key: Key, image: Image, strength: Scalar) -> Image:
 def pink(key: Key, image: Image, strength: Scalar) -> Image:
     """In place of the image: Gaussian noise of amplitude 1/f and standard deviation `strength`.
 
-    Natural images have about this spectrum (Field 1987).
+    ReferenceStatistics images have about this spectrum (Field 1987).
     """
     height, width, _ = image.shape
     frequency = jnp.hypot(jnp.fft.fftfreq(height)[:, None], jnp.fft.fftfreq(width)[None])
@@ -50,7 +50,7 @@ def pink(key: Key, image: Image, strength: Scalar) -> Image:
     return jnp.clip(_MIDDLE + strength * drawn / jnp.std(drawn), 0, 1)
 
 
-DISTORTIONS = {"noise": noise, "blur": blur, "contrast": contrast}  # what an image shows stays
+CORRUPTIONS = {"noise": noise, "blur": blur, "contrast": contrast}  # what an image shows stays
 NOISES = {"white": white, "pink": pink}  # nothing of it stays
 
 

@@ -32,7 +32,7 @@ class Batch:
     labels: Int[np.ndarray, "images heads"]
 
 
-class Images(Protocol):
+class ImageSet(Protocol):
     """A fixed set of images, numbered."""
 
     @property

@@ -5,19 +5,19 @@ import jax.numpy as jnp
 from jax.scipy.special import entr
 from jaxtyping import Array, Bool, Float, Int
 
-from fvjax.metrics.ground_truth import Truth
+from fvjax.metrics.ground_truth import GroundTruth
 from fvjax.models.model import Model
 from fvjax.pytree import dataclass
-from fvjax.reference.distances import Gauge
+from fvjax.reference.distances import ReferenceDistribution
 from fvjax.types import Image, Scalar
 
 
 @dataclass
-class Yardsticks:
+class SharedMetricInputs:
     """Shared by all jobs of a layer."""
 
-    natural: Gauge | None = None  # of reference images
-    truth: Truth | None = None  # of a planted model
+    reference: ReferenceDistribution | None = None  # of reference images
+    truth: GroundTruth | None = None  # of a planted model
     judge: Model | None = None  # another network, to read the pictures
 
 
@@ -31,21 +31,21 @@ class Concept:
 
 def transfer(judge: Model, image: Image, concept: Concept) -> Scalar:
     """The judge's probability of the class: softmax over the classes that exclude each other."""
-    return _chances(judge, image, concept)[concept.index]
+    return _probabilities(judge, image, concept)[concept.index]
 
 
 def ambiguity(judge: Model, image: Image, concept: Concept) -> Scalar:
     """How many of these classes the judge reads: exp of the entropy of their probabilities."""
-    return jnp.exp(jnp.sum(entr(_chances(judge, image, concept))))
+    return jnp.exp(jnp.sum(entr(_probabilities(judge, image, concept))))
 
 
-def _chances(judge: Model, image: Image, concept: Concept) -> Float[Array, "logits"]:
+def _probabilities(judge: Model, image: Image, concept: Concept) -> Float[Array, "logits"]:
     logits = judge(image)["logits"]
     return jax.nn.softmax(jnp.where(concept.rivals, logits, -jnp.inf))
 
 
 @dataclass
-class Marks:
+class JobMetricInputs:
     """Of one job."""
 
     whitened: Float[Array, "channels"] | None = None  # the direction in `natural`'s whitened space

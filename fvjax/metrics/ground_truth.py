@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int
 
 from fvjax.activations import layer_of
 from fvjax.direction import Direction
-from fvjax.metrics.ideal_optimum import optimum, recorded
+from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.model import Model
 from fvjax.objectives.batch_penalties import Alignment, Diversity
 from fvjax.objectives.objective import Focus, Objective, parts
@@ -29,7 +29,7 @@ _NOT_ON_PAPER = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Align
 
 
 @dataclass
-class Truth:
+class GroundTruth:
     """What the scores of a planted model's images are relative to; shared by all jobs."""
 
     grey: Content  # of an even grey image
@@ -50,7 +50,7 @@ def content(activations: Activations, focus: Focus, layer: str = "features") -> 
     return jnp.mean(here[layer], (0, 1))
 
 
-def scores(
+def content_metrics(
     found: Content,
     index: int | Int[Array, ""],
     grey: Content,
@@ -97,12 +97,12 @@ def _share(f: Content, index: int | Int[Array, ""]) -> Scalar:
     return jnp.where(total < _LEAST, jnp.nan, f[index] / jnp.where(total < _LEAST, 1.0, total))
 
 
-def judge(
+def ground_truth_metrics(
     model: Model,
     objective: Objective,
     direction: Direction,
     image: Image,
-    truth: Truth,
+    truth: GroundTruth,
     feature: int | Int[Array, ""],
 ) -> dict[str, Array]:
     """An image made for a feature, and beside it what its objective wants and finds elsewhere.
@@ -116,7 +116,7 @@ def judge(
     activations, focus = model(image), objective.focus
     mine = content(activations, focus)
     found = {
-        **scores(mine, feature, truth.grey, truth.oracle),
+        **content_metrics(mine, feature, truth.grey, truth.oracle),
         "content": relative(mine, truth.grey, truth.oracle),
         "decoys": jnp.mean(content(activations, focus, "decoys")),
     }
@@ -124,18 +124,18 @@ def judge(
     if any(isinstance(part, _NOT_ON_PAPER) for part in parts(objective)):
         return found
     best = optimum(model, objective, direction).features
-    ideal = scores(best, feature, jnp.zeros_like(best), jnp.eye(best.size))
+    ideal = content_metrics(best, feature, jnp.zeros_like(best), jnp.eye(best.size))
     found |= {f"paper_{name}": ideal[name] for name in ("purity", "strength")}
     if truth.maps is not None:
         top = _first(model, objective, direction, truth.maps)
-        shown = content(recorded(model, top), focus)
-        there = scores(shown, feature, truth.grey, truth.oracle)
+        shown = content(planted_activations(model, top), focus)
+        there = content_metrics(shown, feature, truth.grey, truth.oracle)
         found |= {f"dataset_{n}": there[n] for n in ("purity", "recovered", "strength")}
     return found
 
 
 def _first(model: Model, objective: Objective, direction: Direction, maps: Array) -> Array:
     """The reference image, as its detectors' values, that the objective ranks first."""
-    ranked = lax.map(lambda one: objective(recorded(model, one), direction), maps)
+    ranked = lax.map(lambda one: objective(planted_activations(model, one), direction), maps)
     best: Array = maps[jnp.argmax(ranked)]
     return best

@@ -33,13 +33,15 @@ class Optimum:
     score: Scalar
 
 
-def recorded(model: Model, content: Float[Array, "height width detectors"]) -> Activations:
+def planted_activations(
+    model: Model, content: Float[Array, "height width detectors"]
+) -> Activations:
     """What a planted model, in any space, would record where the detectors have these values."""
     if isinstance(model.network, WithTransform):
         inner = model.replace(  # type: ignore[attr-defined]
             weights=model.weights["network"], network=model.network.network
         )
-        plain = recorded(inner, content)
+        plain = planted_activations(inner, content)
         there = model.network.apply(model.weights, plain[model.network.layer])
         return {**plain, f"{model.network.layer}/{model.network.name}": there}
     f, g = jnp.split(content, [model.weights["mixing"].shape[1]], -1)
@@ -52,9 +54,9 @@ def recorded(model: Model, content: Float[Array, "height width detectors"]) -> A
     }
 
 
-def on_paper(model: Model, content: Float[Array, "detectors"]) -> Activations:
+def activations_at_position(model: Model, content: Float[Array, "detectors"]) -> Activations:
     """The same of one position."""
-    return recorded(model, content[None, None])
+    return planted_activations(model, content[None, None])
 
 
 def mixing_of(model: Model) -> Float[Array, "detectors features"]:
@@ -75,7 +77,7 @@ def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum
     """
 
     def score(content: Array) -> Scalar:
-        return objective(on_paper(model, content), direction)
+        return objective(activations_at_position(model, content), direction)
 
     def ascend(start: Array) -> tuple[Array, Scalar]:
         def step(carry: tuple[Array, Any], _: None) -> tuple[tuple[Array, Any], None]:
@@ -103,7 +105,7 @@ def _starts(model: Model, direction: Direction) -> Float[Array, "starts detector
     detectors, features = mixing_of(model).shape
 
     def asked(one: Array) -> Scalar:
-        activation = layer_of(on_paper(model, one), direction.layer)[0, 0]
+        activation = layer_of(activations_at_position(model, one), direction.layer)[0, 0]
         return jnp.sum(activation * unit(direction.vector))
 
     wanted = jnp.maximum(jax.vmap(asked)(jnp.eye(detectors)), 0)

@@ -1,4 +1,4 @@
-"""Yardsticks: what a finished image does, measured the same way whatever objective made it.
+"""SharedMetricInputs: what a finished image does, measured the same way whatever objective made it.
 
 Everything is measured in the plain space with the original direction, over the positions that the
 objective looks at.
@@ -12,10 +12,10 @@ from jaxtyping import Array, Bool, Float
 from fvjax.activations import layer_of, norm
 from fvjax.direction import Direction, Target
 from fvjax.image_quality import high_frequency, saturated, total_variation
-from fvjax.models.model import Model, in_its_precision
+from fvjax.models.model import Model, with_model_precision
 from fvjax.objectives.objective import Focus
 from fvjax.objectives.similarity import cosines, dots, inversion_error, matched, orthogonal
-from fvjax.reference.distances import Gauge, unusual
+from fvjax.reference.distances import ReferenceDistribution, reference_metrics
 from fvjax.transforms import Transform
 from fvjax.types import Activations, Image, Scalar
 
@@ -37,11 +37,11 @@ def alignment(activations: Activations, direction: Direction) -> dict[str, Scala
     }
 
 
-def asleep(activations: Activations, direction: Direction) -> Bool[Array, ""]:
+def is_dead(activations: Activations, direction: Direction) -> Bool[Array, ""]:
     """Whether at least half of what the direction wants is silent: exactly 0 at all positions.
 
     Of the channels that it wants (v > 0), weighted by v². An activation vector wants hundreds, some
-    of which are always silent; it is asleep only where most of it is.
+    of which are always silent; it is is_dead only where most of it is.
     """
     a, v = matched(activations, direction)
     wanted = jnp.sum(jnp.maximum(v, 0) ** 2, 0)
@@ -49,14 +49,14 @@ def asleep(activations: Activations, direction: Direction) -> Bool[Array, ""]:
     return (jnp.sum(wanted) > 0) & (jnp.sum(wanted * silent) >= 0.5 * jnp.sum(wanted))
 
 
-@in_its_precision
+@with_model_precision
 def measure(
     model: Model,
     direction: Target,
     image: Image,
     transform: Transform,
     focus: Focus,
-    gauge: Gauge | None = None,
+    distribution: ReferenceDistribution | None = None,
     whitened: Float[Array, "channels"] | None = None,
 ) -> dict[str, Scalar]:
     """All metrics of one image, by name.
@@ -71,11 +71,11 @@ def measure(
         image: untransformed.
         transform: draws the fixed views behind `robust_dot` and `robust_cosine`.
         focus: the objective's `focus`.
-        gauge: the reference images' at this layer, if there are any; adds `excitation
+        distribution: the reference images' at this layer, if there are any; adds `excitation
             whitened_cosine mahalanobis`, and with labels `class_distance centroid_margin`.
-        whitened: the direction in the gauge's whitened space.
+        whitened: the direction in the distribution's whitened space.
     """
-    target = direction.plain.resolve(model, lambda seen: seen)
+    target = direction.original.resolve(model, lambda seen: seen)
     before = model.previous(target.layer)
     keys = jax.random.split(jax.random.key(0), VIEWS)
     hidden = 1 + BLOCKS * BLOCKS  # the first image hides patch -1, nothing
@@ -98,8 +98,10 @@ def measure(
                 "previous_l1": jnp.mean(jnp.abs(earlier)),
                 "previous_l2": jnp.mean(earlier**2),
             }
-        if gauge is not None:
-            found |= unusual(*here, layer_of(activations, target.layer), whitened, gauge)
+        if distribution is not None:
+            found |= reference_metrics(
+                *here, layer_of(activations, target.layer), whitened, distribution
+            )
         return found
 
     # One pass for all: the network is compiled once, and no drop is a rounding error.

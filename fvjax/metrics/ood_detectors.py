@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from fvjax import checks
 from fvjax.activations import layer_of
 from fvjax.models.model import Model
-from fvjax.reference.distances import Gauge, mahalanobis, near_classes
+from fvjax.reference.distances import ReferenceDistribution, class_distances, mahalanobis
 from fvjax.types import Activations, Scalar
 
 OF_LOGITS = ("max_softmax", "energy")
@@ -41,22 +41,27 @@ def heads(model: Model, logits: str) -> tuple[tuple[int, ...], ...]:
 
 
 def detectors(
-    activations: Activations, gauges: Mapping[str, Gauge], logits: str, heads: Heads
+    activations: Activations,
+    distributions: Mapping[str, ReferenceDistribution],
+    logits: str,
+    heads: Heads,
 ) -> dict[str, dict[str, Scalar]]:
     """All detectors, by layer and name.
 
     Args:
         activations: of one image.
-        gauges: of the layers to look at; those without labels tell nothing of classes.
+        distributions: of the layers to look at; those without labels tell nothing of classes.
         logits: the layer of logits.
         heads: see `heads`.
     """
-    found = {layer: strangeness(layer_of(activations, layer), g) for layer, g in gauges.items()}
-    found[logits] = doubt(layer_of(activations, logits), heads) | found.get(logits, {})
+    found = {
+        layer: feature_scores(layer_of(activations, layer), g) for layer, g in distributions.items()
+    }
+    found[logits] = logit_scores(layer_of(activations, logits), heads) | found.get(logits, {})
     return found
 
 
-def doubt(logits: Float[Array, "classes"], heads: Heads) -> dict[str, Scalar]:
+def logit_scores(logits: Float[Array, "classes"], heads: Heads) -> dict[str, Scalar]:
     """What the logits say.
 
     Returns:
@@ -70,20 +75,22 @@ def doubt(logits: Float[Array, "classes"], heads: Heads) -> dict[str, Scalar]:
     return {"max_softmax": jnp.max(jnp.stack(unsure)), "energy": jnp.sum(jnp.stack(energies))}
 
 
-def strangeness(layer: Float[Array, "*space channels"], gauge: Gauge) -> dict[str, Scalar]:
+def feature_scores(
+    layer: Float[Array, "*space channels"], distribution: ReferenceDistribution
+) -> dict[str, Scalar]:
     """What the layer says: mahalanobis, and with classes class_distance and minus centroid_margin.
 
     All positions are looked at; the distances to classes are those of their mean (Lee et al. 2018).
     """
-    found = {"mahalanobis": mahalanobis(layer.reshape(-1, layer.shape[-1]), gauge)}
-    near = near_classes(layer, gauge)
+    found = {"mahalanobis": mahalanobis(layer.reshape(-1, layer.shape[-1]), distribution)}
+    near = class_distances(layer, distribution)
     if near:
         found["class_distance"] = near["class_distance"]
         found["centroid_margin"] = -near["centroid_margin"]
     return found
 
 
-def right(
+def is_correct(
     logits: Float[Array, "classes"], labels: Int[Array, "heads"], heads: Heads
 ) -> Bool[Array, ""]:
     """Whether every head's answer is the label."""

@@ -1,4 +1,4 @@
-"""What Caffe's ImageNet networks have in common: input, joined branches, and loading by name."""
+"""What Caffe's ImageNet networks share: preprocessing, joined branches and loading by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ def preprocess(image: Image) -> Array:
     return image[..., ::-1] * 255 - jnp.array(_MEAN_BGR).reshape(shape)
 
 
-def joined(record: Record, name: str, branches: Mapping[str, Array]) -> Array:
+def concat_branches(record: Record, name: str, branches: Mapping[str, Array]) -> Array:
     """The ReLU of branches side by side, recorded as "<name>_pre_relu", each branch, and `name`.
 
     Each of these is computed from the one before, so that offsets work at all of them.

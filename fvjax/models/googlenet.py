@@ -6,7 +6,7 @@ from typing import NamedTuple
 import flax.linen as nn
 from jaxtyping import Array
 
-from fvjax.models.caffe import joined, load_caffe, preprocess
+from fvjax.models.caffe import concat_branches, load_caffe, preprocess
 from fvjax.models.conv import Conv
 from fvjax.models.model import Model, Record
 from fvjax.ops import layers
@@ -74,7 +74,7 @@ class GoogLeNet(nn.Module):
                 f"{name}_5x5": linear(f"{name}_5x5", five, w.five, 5),
                 f"{name}_pool_proj": linear(f"{name}_pool_proj", pooled, w.pool),
             }
-            return joined(record, name, branches)
+            return concat_branches(record, name, branches)
 
         x = conv("conv2d0", preprocess(image), 64, 7, 2)
         x = layers.local_response_norm(_pool(x))

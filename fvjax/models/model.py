@@ -161,7 +161,7 @@ class Model:
         return _structure(self.network, tree, kinds, tuple(size), self.dtype)
 
 
-def in_its_precision(
+def with_model_precision(
     function: Callable[Concatenate[Model, P], R],
 ) -> Callable[Concatenate[Model, P], R]:
     """Trace a function of a model, gradients included, in the model's precision."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import flax.linen as nn
 from jaxtyping import Array
 
-from fvjax.models.caffe import joined, load_caffe, preprocess
+from fvjax.models.caffe import concat_branches, load_caffe, preprocess
 from fvjax.models.conv import Conv
 from fvjax.models.model import Model, Record
 from fvjax.ops import layers
@@ -48,7 +48,7 @@ class SqueezeNet(nn.Module):
                 f"{name}_expand1x1": linear(f"{name}_expand1x1", x, expand),
                 f"{name}_expand3x3": linear(f"{name}_expand3x3", x, expand, 3, pad=1),
             }
-            return joined(record, name, branches)
+            return concat_branches(record, name, branches)
 
         x = conv("conv1", preprocess(image), 64, 3, 2)
         for number, (squeeze, expand) in FIRES.items():

@@ -27,7 +27,7 @@ class Diversity(Objective):
         del activations, direction
         return jnp.zeros(())
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of several images, positive."""
         del direction
         a = layer_of(activations, self.layer)
@@ -59,7 +59,7 @@ class Alignment(Objective):
         del activations, direction
         return jnp.zeros(())
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of several images, positive."""
         del direction
         a = layer_of(activations, self.layer)

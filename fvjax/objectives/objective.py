@@ -26,7 +26,7 @@ class Objective:
         """The score of one image."""
         raise NotImplementedError
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of several images, leaves with a leading axis: the mean of theirs."""
         return jnp.mean(jax.vmap(self)(dict(activations), direction))
 
@@ -82,9 +82,9 @@ class Sum(Objective):
         """Add the terms."""
         return sum((t(activations, direction) for t in self.terms), jnp.zeros(()))
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """Add the terms' scores of the whole set."""
-        return sum((t.of_set(activations, direction) for t in self.terms), jnp.zeros(()))
+        return sum((t.score_batch(activations, direction) for t in self.terms), jnp.zeros(()))
 
 
 @dataclass
@@ -97,9 +97,11 @@ class Product(Objective):
         """Multiply the terms."""
         return math.prod((t(activations, direction) for t in self.terms), start=jnp.ones(()))
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """Multiply the terms' scores of the whole set."""
-        return math.prod((t.of_set(activations, direction) for t in self.terms), start=jnp.ones(()))
+        return math.prod(
+            (t.score_batch(activations, direction) for t in self.terms), start=jnp.ones(())
+        )
 
 
 @dataclass
@@ -117,9 +119,9 @@ class Scaled(Objective):
         """Scale the score."""
         return self.weight * self.objective(activations, direction)
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """Scale the score of the whole set."""
-        return self.weight * self.objective.of_set(activations, direction)
+        return self.weight * self.objective.score_batch(activations, direction)
 
 
 @dataclass
@@ -146,6 +148,6 @@ class AtCenter(Objective):
         """The score of the centre position."""
         return self.objective(*self.focus(activations, direction))
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of the centre positions of the whole set."""
-        return self.objective.of_set(*jax.vmap(self.focus)(dict(activations), direction))
+        return self.objective.score_batch(*jax.vmap(self.focus)(dict(activations), direction))

@@ -95,9 +95,9 @@ class Balanced(Objective):
         """The penalty of one image, positive."""
         return self.weight * self.ratio * self.penalty(activations, direction)
 
-    def of_set(self, activations: Activations, direction: Direction) -> Scalar:
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of the whole set."""
-        return self.weight * self.ratio * self.penalty.of_set(activations, direction)
+        return self.weight * self.ratio * self.penalty.score_batch(activations, direction)
 
 
 @dataclass

@@ -68,7 +68,7 @@ def _blocks(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Arr
     return x, kernel, ((0, 0), (0, 0))
 
 
-def plain(x: Array, kernel: Array, padding: Padding) -> Array:
+def xla_conv(x: Array, kernel: Array, padding: Padding) -> Array:
     """XLA's own correlation of stride 1."""
     return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
@@ -100,7 +100,7 @@ def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
     """
     rows, columns, channels, features = kernel.shape
     wide = kernel.transpose(1, 2, 0, 3).reshape(1, columns, channels, rows * features)
-    parts = plain(x, wide, ((0, 0), padding[1]))
+    parts = xla_conv(x, wide, ((0, 0), padding[1]))
     parts = parts.reshape(*parts.shape[:3], rows, features)
     (top, bottom), zero = padding[0], jnp.zeros((), x.dtype)
     y = jnp.zeros((), x.dtype)
@@ -112,7 +112,7 @@ def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
 
 def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
     quick = _on_cpu(x.shape, kernel.shape, padding) if jnp.finfo(x.dtype).bits >= 32 else None
-    return plain(x, kernel, padding) if quick is None else quick(x, kernel)
+    return xla_conv(x, kernel, padding) if quick is None else quick(x, kernel)
 
 
 def _shape(x: Any, kernel: Any, padding: Padding) -> list[Any]:
@@ -126,7 +126,7 @@ def _batched(
 ) -> Sequence[Array]:
     x, kernel = arrays
     if axes[0] is None or axes[1] is not None:
-        return [jax.vmap(partial(plain, padding=padding), tuple(axes))(x, kernel)]
+        return [jax.vmap(partial(xla_conv, padding=padding), tuple(axes))(x, kernel)]
     x = jnp.moveaxis(x, axes[0], 0)
     (y,) = _correlation(x.reshape(-1, *x.shape[2:]), kernel, padding=padding)
     return [y.reshape(len(x), -1, *y.shape[1:])]
@@ -135,7 +135,7 @@ def _batched(
 _correlation = primitive(
     "correlation",
     _shape,
-    lambda x, kernel, padding: [plain(x, kernel, padding)],
+    lambda x, kernel, padding: [xla_conv(x, kernel, padding)],
     _batched,
     cpu=lambda x, kernel, padding: [_fastest_on_cpu(x, kernel, padding)],
 )

@@ -32,7 +32,7 @@ def balanced(model: Model, job: Job) -> Job:
     if not count:
         return job
 
-    def slope(seed: Array, ratios: Float[Array, "penalties"]) -> Any:
+    def gradient(seed: Array, ratios: Float[Array, "penalties"]) -> Any:
         probe = _with(job, _rated(objective, iter(ratios), weight=1.0))
         params = job.recipe.init(jax.random.key(seed))
 
@@ -44,8 +44,8 @@ def balanced(model: Model, job: Job) -> Job:
     def lengths(seed: Array) -> Float[Array, "1 + penalties"]:
         """Of the gradient of the score, and of each penalty: what it adds."""
         probes = jnp.concatenate([jnp.zeros((1, count)), jnp.eye(count)])
-        slopes = lax.map(lambda ratios: slope(seed, ratios), probes)
-        added = jax.tree.map(lambda g: g.at[1:].add(-g[:1]), slopes)
+        gradients = lax.map(lambda ratios: gradient(seed, ratios), probes)
+        added = jax.tree.map(lambda g: g.at[1:].add(-g[:1]), gradients)
         found: Array = jax.vmap(optax.tree.norm)(added)
         return found
 

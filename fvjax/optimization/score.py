@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array
 
 from fvjax.direction import Direction, Share, View
-from fvjax.metrics.measure import alignment, asleep
+from fvjax.metrics.measure import alignment, is_dead
 from fvjax.models.model import Model
 from fvjax.objectives.objective import parts
 from fvjax.objectives.penalties import IrrelevantNorm, irrelevance
@@ -31,9 +31,9 @@ def score_of(
     """Score of an image of which the network sees a view; of several where the job makes several.
 
     Penalties on "image" see the image itself, before the transform. Also returns dot, cosine,
-    orthogonal and norm at the objective's positions, and whether part of the direction is asleep:
+    orthogonal and norm at the objective's positions, and whether part of the direction is is_dead:
     these in the plain space, whatever the objective's; of several images, the mean, and whether any
-    is asleep.
+    is is_dead.
     """
     recipe = job.recipe
 
@@ -41,8 +41,8 @@ def score_of(
         return _seen(model, job, image, lambda shown: views(shown, number), redirect, share)
 
     def told(activations: Activations, direction: Direction) -> dict[str, Array]:
-        here = recipe.objective.focus(activations, direction.plain)
-        return alignment(*here) | {"asleep": asleep(*here)}
+        here = recipe.objective.focus(activations, direction.original)
+        return alignment(*here) | {"is_dead": is_dead(*here)}
 
     if recipe.images == 1:
         seen = one(image, 0, 0.0)
@@ -50,9 +50,9 @@ def score_of(
     shares = jnp.linspace(0, 1, recipe.images)
     each = jax.vmap(one)(image, jnp.arange(recipe.images), shares)
     all_told = jax.vmap(told)(*each)
-    any_asleep = jnp.any(all_told.pop("asleep"))
+    any_asleep = jnp.any(all_told.pop("is_dead"))
     means = {name: jnp.mean(values) for name, values in all_told.items()}
-    return recipe.objective.of_set(*each), means | {"asleep": any_asleep}
+    return recipe.objective.score_batch(*each), means | {"is_dead": any_asleep}
 
 
 def _seen(
@@ -83,8 +83,8 @@ def _irrelevances(
     def score(offsets: Activations) -> Scalar:
         return objective({**model(shown, offsets), "image": image, **none}, direction)
 
-    slopes = jax.grad(score)({layer: jnp.zeros_like(value) for layer, value in values.items()})
-    relevant = {layer: jnp.abs(values[layer] * slopes[layer]) for layer in layers}
+    gradients = jax.grad(score)({layer: jnp.zeros_like(value) for layer, value in values.items()})
+    relevant = {layer: jnp.abs(values[layer] * gradients[layer]) for layer in layers}
     most = {layer: jnp.max(relevance) for layer, relevance in relevant.items()}
     return {
         irrelevance(layer): 1 - relevance / jnp.where(most[layer] > 0, most[layer], 1.0)

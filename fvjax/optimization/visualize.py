@@ -9,7 +9,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from fvjax.models.model import Model, in_its_precision
+from fvjax.models.model import Model, with_model_precision
 from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.optimization.recipe import Job
@@ -17,8 +17,8 @@ from fvjax.optimization.score import score_of
 from fvjax.pytree import dataclass
 from fvjax.types import Image, Scalar
 
-Carry = tuple[Any, Any, Array, Array]  # parameters, optimizer's state, asleep, redirected before
-REDIRECTED_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
+Carry = tuple[Any, Any, Array, Array]  # parameters, optimizer's state, dead, revived before
+MAX_REVIVE_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Result:
     dead: Bool[Array, ""]  # never woke: no gradient once unaided, or a dot product of 0 throughout
 
 
-@in_its_precision
+@with_model_precision
 def visualize(model: Model, job: Job) -> Result:
     """Make one image: a pure function of model and job, to be jitted and vmapped over jobs.
 
@@ -48,13 +48,13 @@ def visualize(model: Model, job: Job) -> Result:
     params = recipe.init(start)
 
     def ascend(carry: Carry, step: Array) -> tuple[Carry, dict[str, Array]]:
-        params, state, sleeps, redirected = carry
+        params, state, dead, redirected = carry
         # Before the first step and after the last one the image is only looked at, as it is: in the
         # same loop, because compiling the network once more takes longer than two gradients.
         looking = (step < 0) | (step == recipe.steps)
         # Only a sleeping direction is redirected: through the sleeping channels on the way, the
         # gradient of one that is wide awake would point elsewhere.
-        redirect = sleeps & (step < REDIRECTED_STEPS)
+        redirect = dead & (step < MAX_REVIVE_STEPS)
         # Redirected gradients are a hundred times as long: an optimizer that remembered them would
         # hardly move for hundreds of steps.
         anew = redirected & ~redirect
@@ -72,8 +72,8 @@ def visualize(model: Model, job: Job) -> Result:
             return score_of(model, job, recipe.decode(params), views, redirect)
 
         (value, seen), gradient = jax.value_and_grad(score, has_aux=True)(params)
-        steepness = optax.tree.norm(gradient)
-        sleeps = seen.pop("asleep") | ((steepness == 0) & ~looking)
+        gradient_norm = optax.tree.norm(gradient)
+        dead = seen.pop("is_dead") | ((gradient_norm == 0) & ~looking)
         downhill = jax.tree.map(jnp.negative, gradient)
         updates, moved = optimizer.update(
             downhill,
@@ -88,8 +88,8 @@ def visualize(model: Model, job: Job) -> Result:
             (params, state),
             (optax.apply_updates(params, updates), moved),
         )
-        told = {"score": value, **seen, "gradient_norm": steepness}
-        return (params, state, sleeps, redirect), told
+        told = {"score": value, **seen, "gradient_norm": gradient_norm}
+        return (params, state, dead, redirect), told
 
     # Under vmap a scan is traced anew until it knows which of its values differ between jobs. All
     # do; tying the constants to the key (x & 0 is 0) says so at once.
@@ -100,7 +100,7 @@ def visualize(model: Model, job: Job) -> Result:
     image = recipe.decode(end[0])
     history = {name: values[1:-1] for name, values in looks.items()}
     score = looks["score"][-1]
-    unaided = min(REDIRECTED_STEPS, recipe.steps - 1)  # the first step that nothing wakes
+    unaided = min(MAX_REVIVE_STEPS, recipe.steps - 1)  # the first step that nothing wakes
     stuck = jnp.all(history["gradient_norm"][unaided:] == 0)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(

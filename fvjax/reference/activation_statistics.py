@@ -14,17 +14,19 @@ import numpy as np
 from jaxtyping import Float
 
 from fvjax import checks
-from fvjax.affine_map import Frame
-from fvjax.data.image_sets import Images
+from fvjax.affine_map import AffineMap
+from fvjax.data.image_sets import ImageSet
 from fvjax.models.model import Model
 from fvjax.objectives.similarity import dots
 from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
-from fvjax.reference.distances import Gauge, gauge
+from fvjax.reference.distances import ReferenceDistribution, fit_distribution
 from fvjax.reference.moments import Statistics, collect, forward
 
 VECTORS = 2**14  # positions sampled from all images together, at most
 _VERSION = 1  # of what is kept
-_GAUGED: Shrinkage = "cross_validated"  # a yardstick is the same whatever a space's shrinkage
+_METRIC_SHRINKAGE: Shrinkage = (
+    "cross_validated"  # a yardstick is the same whatever a space's shrinkage
+)
 _WAYS = ("cross_validated", "ledoit_wolf")
 
 Arrays = dict[str, np.ndarray]
@@ -33,7 +35,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(eq=False)
-class Natural:
+class ReferenceStatistics:
     """Reference images through a model: `statistics(layer)`, `vectors(layer)`, and fits to them.
 
     Args:
@@ -45,7 +47,7 @@ class Natural:
     """
 
     model: Model
-    reference: Images
+    images: ImageSet
     store: MutableMapping[str, Arrays] = field(default_factory=dict)
     announce: Callable[[str], None] = lambda what: None
     _found: dict[Any, Any] = field(default_factory=dict, init=False)
@@ -55,11 +57,11 @@ class Natural:
         checks.choice("layer", layer, self.model.layers)
 
         def compute() -> Arrays:
-            return collect(self.model, self.reference, [layer])[layer].arrays()
+            return collect(self.model, self.images, [layer])[layer].arrays()
 
-        return self._once(
+        return self._memoize(
             ("statistics", layer),
-            lambda: Statistics(**self.kept(f"statistics of {layer}", compute)),
+            lambda: Statistics(**self.get_or_compute(f"statistics of {layer}", compute)),
         )
 
     def collect(self, layers: Sequence[str]) -> None:
@@ -70,10 +72,10 @@ class Natural:
         if not missing:
             return
         self.announce(f"statistics of {', '.join(missing)}")
-        for layer, found in collect(self.model, self.reference, missing).items():
-            self.keep(layer, found.arrays())
+        for layer, found in collect(self.model, self.images, missing).items():
+            self.store_layer(layer, found.arrays())
 
-    def keep(self, layer: str, arrays: Arrays) -> None:
+    def store_layer(self, layer: str, arrays: Arrays) -> None:
         """Put the statistics of a layer into the store."""
         self.store[self._key(f"statistics of {layer}")] = arrays
 
@@ -82,11 +84,11 @@ class Natural:
         checks.choice("layer", layer, self.model.layers)
 
         def compute() -> Arrays:
-            each = max(1, VECTORS // len(self.reference))
-            return {"vectors": _sampled(self.model, self.reference, layer, each)}
+            each = max(1, VECTORS // len(self.images))
+            return {"vectors": _sampled(self.model, self.images, layer, each)}
 
         name = f"vectors of {layer}"
-        return self._once(name, lambda: self.kept(name, compute)["vectors"])
+        return self._memoize(name, lambda: self.get_or_compute(name, compute)["vectors"])
 
     def shrinkage(self, layer: str, how: Shrinkage) -> float:
         """A number as it is; or by name: cross_validated over images, or ledoit_wolf."""
@@ -95,21 +97,21 @@ class Natural:
             return float(how)
         checks.choice("shrinkage", how, _WAYS)
         if how == "ledoit_wolf":
-            return self._once((how, layer), lambda: ledoit_wolf(self.vectors(layer)))
-        return self._once((how, layer), lambda: cross_validated(self.statistics(layer)))
+            return self._memoize((how, layer), lambda: ledoit_wolf(self.vectors(layer)))
+        return self._memoize((how, layer), lambda: cross_validated(self.statistics(layer)))
 
-    def whitening(self, layer: str, how: Shrinkage) -> Frame:
-        """The frame in which the layer is white; the same object each time."""
+    def whitening(self, layer: str, how: Shrinkage) -> AffineMap:
+        """The affine_map in which the layer is white; the same object each time."""
         amount = self.shrinkage(layer, how)
         find = partial(whitening, self.statistics(layer), amount, layer)
-        return self._once(("whitening", layer, amount), find)
+        return self._memoize(("whitening", layer, amount), find)
 
-    def gauge(self, layer: str, centered: bool) -> Gauge:
+    def distribution(self, layer: str, centered: bool) -> ReferenceDistribution:
         """What pictures are measured against at a layer; the same object each time."""
-        frame = self.whitening(layer, _GAUGED)
-        shrinkage = self.shrinkage(layer, _GAUGED)
-        find = partial(gauge, self.statistics(layer), frame, shrinkage, centered)
-        return self._once(("gauge", layer, centered), find)
+        affine_map = self.whitening(layer, _METRIC_SHRINKAGE)
+        shrinkage = self.shrinkage(layer, _METRIC_SHRINKAGE)
+        find = partial(fit_distribution, self.statistics(layer), affine_map, shrinkage, centered)
+        return self._memoize(("distribution", layer, centered), find)
 
     def projections(
         self, layer: str, vector: Vector, centered: bool
@@ -123,24 +125,24 @@ class Natural:
             vector = vector[vector.shape[0] // 2, vector.shape[1] // 2]
         if vector.ndim == 3:
             name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
-            compute = partial(_placed, self.model, self.reference, layer, vector)
-            return self.kept(f"dot products with {name} at {layer}", compute)["dots"]
+            compute = partial(_placed, self.model, self.images, layer, vector)
+            return self.get_or_compute(f"dot products with {name} at {layer}", compute)["dots"]
         statistics = self.statistics(layer)
         rows = statistics.centers if centered else statistics.means
         found: np.ndarray = rows @ (vector / np.linalg.norm(vector))
         return found
 
-    def having(self, concept: str | None) -> np.ndarray | None:
+    def label_mask(self, concept: str | None) -> np.ndarray | None:
         """Which images have a label such as "texture=stripes"; None where none can."""
         head, _, name = (concept or "").partition("=")
-        heads = self.reference.heads
+        heads = self.images.heads
         if name not in heads.get(head, ()):
             return None
-        labels = self.reference.labels[:, list(heads).index(head)]
+        labels = self.images.labels[:, list(heads).index(head)]
         wanted: np.ndarray = labels == heads[head].index(name)
         return wanted
 
-    def kept(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
+    def get_or_compute(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
         """Arrays from the store, or computed and put there."""
         key = self._key(what)
         with suppress(KeyError):
@@ -150,7 +152,7 @@ class Natural:
         return found
 
     def _key(self, what: str) -> str:
-        parts = (_VERSION, self.fingerprint, self.reference.identity, what)
+        parts = (_VERSION, self.fingerprint, self.images.identity, what)
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
         return f"{re.sub('[^a-z0-9]+', '_', what.lower())}-{digest}"
 
@@ -159,18 +161,18 @@ class Natural:
         """A hash of the network and its weights."""
         return fingerprint(self.model)
 
-    def _once(self, key: Any, find: Callable[[], Found]) -> Found:
+    def _memoize(self, key: Any, find: Callable[[], Found]) -> Found:
         if key not in self._found:
             self._found[key] = find()
         found: Found = self._found[key]
         return found
 
 
-def needed(what: str, natural: Natural | None) -> Natural:
+def require_reference(what: str, reference: ReferenceStatistics | None) -> ReferenceStatistics:
     """What is known of reference images; refused where there are none."""
-    if natural is None:
+    if reference is None:
         raise ValueError(f"{what} needs reference images: give images=generated or images=FOLDER")
-    return natural
+    return reference
 
 
 def fingerprint(model: Model) -> str:
@@ -183,7 +185,7 @@ def fingerprint(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _placed(model: Model, reference: Images, layer: str, vector: Vector) -> Arrays:
+def _placed(model: Model, reference: ImageSet, layer: str, vector: Vector) -> Arrays:
     """Each image's mean over positions of a·v/|v|, with a v for each."""
     found, wanted = np.empty(len(reference)), jnp.asarray(vector, jnp.float32)[None]
     for batch in reference:
@@ -192,7 +194,7 @@ def _placed(model: Model, reference: Images, layer: str, vector: Vector) -> Arra
     return {"dots": found}
 
 
-def _sampled(model: Model, reference: Images, layer: str, each: int) -> np.ndarray:
+def _sampled(model: Model, reference: ImageSet, layer: str, each: int) -> np.ndarray:
     rows = []
     for batch in reference:
         activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from fvjax import checks
-from fvjax.affine_map import Frame
+from fvjax.affine_map import AffineMap
 from fvjax.reference.moments import FOLDS, Matrix, Statistics, moments
 
 Shrinkage = Literal["cross_validated", "ledoit_wolf"] | float
@@ -38,8 +38,8 @@ def components(covariance: Matrix) -> Matrix:
     return np.linalg.eigh(covariance)[1][:, ::-1]
 
 
-def whitening(statistics: Statistics, shrinkage: float, layer: str) -> Frame:
-    """The frame in which the layer's activations are white: A = (shrunk covariance)^(-1/2).
+def whitening(statistics: Statistics, shrinkage: float, layer: str) -> AffineMap:
+    """The affine_map in which the layer's activations are white: A = (shrunk covariance)^(-1/2).
 
     The symmetric root (ZCA): of all whitening matrices it leaves the axes closest to where they
     were.
@@ -51,7 +51,7 @@ def whitening(statistics: Statistics, shrinkage: float, layer: str) -> Frame:
         raise ValueError(f"layer {layer!r} never varies on the reference images")
     if shrinkage == 0:
         refuse_singular(statistics, layer)
-    return Frame(statistics.mean, power(shrunk(statistics.covariance, shrinkage), -0.5))
+    return AffineMap(statistics.mean, power(shrunk(statistics.covariance, shrinkage), -0.5))
 
 
 def condition(covariance: Matrix) -> float:

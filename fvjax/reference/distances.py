@@ -1,4 +1,4 @@
-"""Pictures against reference images: how unusual an activation is, and near which class."""
+"""Distances of activations to those of reference images and to their classes."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax.activations import norm, unit
-from fvjax.affine_map import Frame
+from fvjax.affine_map import AffineMap
 from fvjax.direction import Direction
 from fvjax.objectives.similarity import matched
 from fvjax.pytree import dataclass
@@ -19,7 +19,7 @@ Vectors = Float[Array, "positions channels"]
 
 
 @dataclass
-class Classes:
+class ClassGaussians:
     """The classes of one label, in coordinates in which their shared covariance is 1."""
 
     matrix: Float[Array, "channels channels"]  # (covariance within classes)^(-1/2)
@@ -27,22 +27,24 @@ class Classes:
 
 
 @dataclass
-class Gauge:
+class ReferenceDistribution:
     """What reference images do at one layer and the objective's positions; shared by all jobs."""
 
     mean: Float[Array, "channels"]  # of images' activations
     deviation: Float[Array, "channels"]  # their standard deviation
     center: Float[Array, "channels"]  # mean over all positions
     matrix: Float[Array, "channels channels"]  # whitens them
-    heads: tuple[Classes, ...]  # none where the reference images have no labels
+    heads: tuple[ClassGaussians, ...]  # none where the reference images have no labels
 
 
-def gauge(statistics: Statistics, frame: Frame, shrinkage: float, centered: bool) -> Gauge:
-    """The gauge of a layer.
+def fit_distribution(
+    statistics: Statistics, affine_map: AffineMap, shrinkage: float, centered: bool
+) -> ReferenceDistribution:
+    """The distribution of a layer.
 
     Args:
         statistics: of the layer.
-        frame: in which the layer is white.
+        affine_map: in which the layer is white.
         shrinkage: of the covariance within classes.
         centered: whether the objective looks at the centre position.
     """
@@ -50,15 +52,17 @@ def gauge(statistics: Statistics, frame: Frame, shrinkage: float, centered: bool
     arrays = {
         "mean": rows.mean(0),
         "deviation": rows.std(0),
-        "center": frame.mean,
-        "matrix": frame.matrix,
+        "center": affine_map.mean,
+        "matrix": affine_map.matrix,
     }
     heads = [_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T]
     known = tuple(head for head in heads if head is not None)
-    return Gauge(**{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, heads=known)
+    return ReferenceDistribution(
+        **{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, heads=known
+    )
 
 
-def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> Classes | None:
+def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> ClassGaussians | None:
     """Centroids and shared covariance of images' mean activations (Lee et al. 2018), if any."""
     rows = np.asarray(means, np.float64)
     names = np.unique(labels)
@@ -68,7 +72,7 @@ def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> Classes
         return None
     amount = max(shrinkage, _LEAST)
     matrix = power(shrunk(within.T @ within / len(rows), amount), -0.5)
-    return Classes(
+    return ClassGaussians(
         matrix=jnp.asarray(matrix, jnp.float32),
         centroids=jnp.asarray(centroids @ matrix, jnp.float32),
     )
@@ -77,18 +81,22 @@ def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> Classes
 _LEAST = 1e-3  # shrinkage: a few hundred images seldom span all channels
 
 
-def deviations(a: Float[Array, "channels"], gauge: Gauge) -> Float[Array, "channels"]:
+def standardize_channels(
+    a: Float[Array, "channels"], distribution: ReferenceDistribution
+) -> Float[Array, "channels"]:
     """Of each channel, standardised by reference images; 0 for one that is the same on all."""
-    alive = gauge.deviation > 0
-    return jnp.where(alive, (a - gauge.mean) / jnp.where(alive, gauge.deviation, 1.0), 0.0)
+    alive = distribution.deviation > 0
+    return jnp.where(
+        alive, (a - distribution.mean) / jnp.where(alive, distribution.deviation, 1.0), 0.0
+    )
 
 
-def unusual(
+def reference_metrics(
     activations: Activations,
     direction: Direction,
     whole: Float[Array, "*space channels"],
     whitened: Float[Array, "channels"] | None,
-    gauge: Gauge,
+    distribution: ReferenceDistribution,
 ) -> dict[str, Scalar]:
     """How the objective's positions, and the whole layer, stand to the reference images.
 
@@ -97,56 +105,62 @@ def unusual(
         direction: in the plain space.
         whole: the layer, all positions.
         whitened: the direction in the whitened space; None for one of full shape, a point.
-        gauge: of the layer.
+        distribution: of the layer.
     """
     a, v = matched(activations, direction)
-    alive = gauge.deviation > 0
-    excitation = jnp.sum(deviations(jnp.mean(a, 0), gauge)) / jnp.maximum(jnp.sum(alive), 1)
-    x = white(a, gauge)
-    w = white(v, gauge) if whitened is None else whitened[None]
+    alive = distribution.deviation > 0
+    excitation = jnp.sum(standardize_channels(jnp.mean(a, 0), distribution)) / jnp.maximum(
+        jnp.sum(alive), 1
+    )
+    x = white(a, distribution)
+    w = white(v, distribution) if whitened is None else whitened[None]
     return {
         "excitation": excitation,
         "whitened_cosine": jnp.mean(jnp.sum(unit(x) * unit(w), -1)),
-        "mahalanobis": mahalanobis(a, gauge),
-        **near_classes(whole, gauge),
+        "mahalanobis": mahalanobis(a, distribution),
+        **class_distances(whole, distribution),
     }
 
 
-def white(a: Vectors, gauge: Gauge) -> Vectors:
+def white(a: Vectors, distribution: ReferenceDistribution) -> Vectors:
     """Activations in the coordinates in which reference images are white."""
-    return (a - gauge.center[None]) @ gauge.matrix
+    return (a - distribution.center[None]) @ distribution.matrix
 
 
-def mahalanobis(a: Vectors, gauge: Gauge) -> Scalar:
+def mahalanobis(a: Vectors, distribution: ReferenceDistribution) -> Scalar:
     """Root mean square, over positions and channels, of the white activation; no class is asked."""
-    return jnp.sqrt(jnp.mean(white(a, gauge) ** 2))
+    return jnp.sqrt(jnp.mean(white(a, distribution) ** 2))
 
 
-def near_classes(whole: Float[Array, "*space channels"], gauge: Gauge) -> dict[str, Scalar]:
+def class_distances(
+    whole: Float[Array, "*space channels"], distribution: ReferenceDistribution
+) -> dict[str, Scalar]:
     """Of the mean activation, over all labels; nothing where the reference images have none.
 
     Returns:
         class_distance, the largest distance to the nearest class; centroid_margin, the smallest
         difference between the distances to the second nearest and to the nearest.
     """
-    if not gauge.heads:
+    if not distribution.heads:
         return {}
     pooled = jnp.mean(whole.reshape(-1, whole.shape[-1]), 0)
-    distances = [nearest(pooled, head) for head in gauge.heads]
+    distances = [nearest(pooled, head) for head in distribution.heads]
     return {
         "class_distance": jnp.max(jnp.stack([one for one, _ in distances])),
         "centroid_margin": jnp.min(jnp.stack([two - one for one, two in distances])),
     }
 
 
-def nearest(pooled: Float[Array, "channels"], head: Classes) -> tuple[Scalar, Scalar]:
+def nearest(pooled: Float[Array, "channels"], head: ClassGaussians) -> tuple[Scalar, Scalar]:
     """Distance to the nearest and to the second nearest class."""
     apart = norm((pooled @ head.matrix)[None] - head.centroids)[:, 0]
     first, second = jnp.sort(apart)[:2]
     return first, second
 
 
-def standing(value: float, projections: Sequence[float] | np.ndarray) -> dict[str, float]:
+def standardize_projection(
+    value: float, projections: Sequence[float] | np.ndarray
+) -> dict[str, float]:
     """Where a dot product stands among the reference images' own.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Where directions come from: a source, called with a model and a layer, yields a Sourced."""
+"""Where directions come from: a source, called with a model and a layer, yields a DirectionInfo."""
 
+from fvjax.sources.direction_info import DirectionInfo as DirectionInfo
+from fvjax.sources.direction_info import DirectionSource as DirectionSource
 from fvjax.sources.direction_info import Kind as Kind
-from fvjax.sources.direction_info import Source as Source
-from fvjax.sources.direction_info import Sourced as Sourced
 from fvjax.sources.image import Generated as Generated
 from fvjax.sources.image import Photo as Photo
 from fvjax.sources.interpolate import Between as Between

@@ -9,11 +9,11 @@ from fvjax import checks
 from fvjax.affine_map import Kind as Kind
 from fvjax.direction import AnyDirection
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.activation_statistics import ReferenceStatistics
 
 
 @dataclass(frozen=True)
-class Sourced:
+class DirectionInfo:
     """A direction and what people and spaces must know of it; only the direction enters a Job."""
 
     direction: AnyDirection
@@ -22,15 +22,15 @@ class Sourced:
     channel: int | None = None  # the channel, where the direction is exactly one
     concept: str | None = None  # the label that it stands for, such as "texture=stripes"
     feature: int | None = None  # of a planted model, the one that it stands for
-    natural: np.ndarray | None = None  # (images,) the reference images' own dot products
+    reference: np.ndarray | None = None  # (images,) the reference images' own dot products
 
 
-class Source(Protocol):
+class DirectionSource(Protocol):
     """Finds a direction at a layer of a model; constructed from plain values."""
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The direction for images of `size` pixels; ValueError when there is none such."""
 
 

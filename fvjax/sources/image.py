@@ -14,8 +14,8 @@ from fvjax.data.photos import read_photo
 from fvjax.data.textures import HEADS, SIZE, sample
 from fvjax.direction import Direction, FromImage
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources.direction_info import Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources.direction_info import DirectionInfo
 from fvjax.types import Image
 
 # Of a layer: its centre, its mean, all positions (a caricature), [row, column], or counted by rows.
@@ -31,8 +31,8 @@ class Photo:
     size: int | None = None  # pixels at which the photograph is read; the job's if None
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The activation vector, its length kept; silence at that place is refused."""
         side = size if self.size is None else self.size
         checks.count("direction.size", side)
@@ -53,8 +53,8 @@ class Generated:
     at: At
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The activation vector, its length kept; the label names the image's content."""
         checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         drawn = _draw(jax.random.key(self.seed))
@@ -64,16 +64,16 @@ class Generated:
         return point(model, layer, image, self.at, name)
 
 
-def point(model: Model, layer: str, image: Image, at: At, name: str) -> Sourced:
+def point(model: Model, layer: str, image: Image, at: At, name: str) -> DirectionInfo:
     """An image's activation vector at a place of a layer; `name` says which image it is."""
     checks.choice("layer", layer, model.layers)
     if at == "all":  # the target is read anew under each step's transform
-        return Sourced(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")
+        return DirectionInfo(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")
     spot, vector = _vector(_forward(model, layer, image), layer, at)
     if not bool(jnp.any(vector != 0)):
         raise ValueError(f"{name} does not excite layer {layer!r} at {spot}: all zero")
     label = f"{layer}:{name} {spot}".strip()
-    return Sourced(Direction(vector=vector, layer=layer), label, "point")
+    return DirectionInfo(Direction(vector=vector, layer=layer), label, "point")
 
 
 def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:

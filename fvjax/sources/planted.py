@@ -12,8 +12,8 @@ from fvjax.direction import Direction
 from fvjax.models import gabors
 from fvjax.models.model import Model
 from fvjax.models.planted import vectors_of
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources.direction_info import Kind, Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources.direction_info import DirectionInfo, Kind
 from fvjax.sources.image import At, point
 
 _SINGULAR = 1e-5  # of the largest singular value: what is smaller is rounding of the mixing
@@ -27,8 +27,8 @@ class Feature:
     index: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The unit vector."""
         rows = vectors_of(model, layer)
         return _row(rows, self.index, layer, "feature", "vector")
@@ -45,8 +45,8 @@ class Dual:
     index: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The covector."""
         rows = np.asarray(vectors_of(model, layer), np.float64)
         dual = jnp.asarray(np.linalg.pinv(rows, rcond=_SINGULAR).T, jnp.float32)
@@ -61,8 +61,8 @@ class Content:
     at: At
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The activation vector, its length kept, of the sum of the features' gratings."""
         features = len(vectors_of(model, layer))
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
@@ -95,7 +95,7 @@ def picture(
 
 def _row(
     rows: Float[Array, "features channels"], index: int, layer: str, name: str, kind: Kind
-) -> Sourced:
+) -> DirectionInfo:
     checks.index("direction.index", index, len(rows))
     direction = Direction(vector=rows[index], layer=layer)
-    return Sourced(direction, f"{layer}:{name} {index}", kind, feature=index)
+    return DirectionInfo(direction, f"{layer}:{name} {index}", kind, feature=index)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from fvjax.metrics.selectivity import selectivity
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural, needed
-from fvjax.sources.direction_info import Source, Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
+from fvjax.sources.direction_info import DirectionInfo, DirectionSource
 from fvjax.sources.reference import one_vector
 
 
@@ -17,25 +17,25 @@ class Preferring:
     reference image excites has no concept.
     """
 
-    of: Source
+    of: DirectionSource
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The direction itself; its label for people names what it prefers."""
-        known = needed("direction=preferring", natural)
-        sourced = self.of(model, layer, size, natural)
-        heads = known.reference.heads
+        known = require_reference("direction=preferring", reference)
+        info = self.of(model, layer, size, reference)
+        heads = known.images.heads
         if not heads:
             raise ValueError(
-                f"direction=preferring needs labels, and {known.reference.source} has none: "
+                f"direction=preferring needs labels, and {known.images.source} has none: "
                 "a folder needs a folder in it for each class"
             )
-        dots = known.projections(sourced.direction.layer, one_vector(sourced), centered=False)
+        dots = known.projections(info.direction.layer, one_vector(info), centered=False)
         counts = [len(names) for names in heads.values()]
-        found = selectivity(dots[:, None], known.reference.labels, counts)
+        found = selectivity(dots[:, None], known.images.labels, counts)
         if found.head[0] < 0:
-            return sourced
+            return info
         head = list(heads)[found.head[0]]
         name = f"{head}={heads[head][found.label[0]]}"
-        return replace(sourced, concept=name, label=f"{sourced.label} ({name})")
+        return replace(info, concept=name, label=f"{info.label} ({name})")

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural, needed
-from fvjax.sources.direction_info import Kind, Source, Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
+from fvjax.sources.direction_info import DirectionInfo, DirectionSource, Kind
 
 Vectors = Float[np.ndarray, "vectors channels"]
 Rows = Float[np.ndarray, "count channels"]
@@ -26,14 +26,14 @@ class Centroid:
     index: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The centroid, its length kept."""
-        known = needed("direction=centroid", natural)
-        heads = known.reference.heads
+        known = require_reference("direction=centroid", reference)
+        heads = known.images.heads
         if not heads:
             raise ValueError(
-                f"direction=centroid needs labels, and {known.reference.source} has none: "
+                f"direction=centroid needs labels, and {known.images.source} has none: "
                 "a folder needs a folder in it for each class"
             )
         checks.choice("direction.head", self.head, heads)
@@ -44,21 +44,26 @@ class Centroid:
         if not mine.any():
             raise ValueError(f"no reference image has {name}: raise image_count")
         vector = statistics.means[mine].mean(0)
-        return replace(_sourced(vector, layer, f"{layer}:{name} centroid", "point"), concept=name)
+        return replace(
+            _direction_info(vector, layer, f"{layer}:{name} centroid", "point"), concept=name
+        )
 
 
 @dataclass(frozen=True)
 class Similar:
     """The mean of the reference vectors that are most similar, by cosine, to another direction."""
 
-    to: Source
+    to: DirectionSource
     count: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The mean, its length kept."""
-        known, first = needed("direction=similar", natural), self.to(model, layer, size, natural)
+        known, first = (
+            require_reference("direction=similar", reference),
+            self.to(model, layer, size, reference),
+        )
         vector = one_vector(first)
         rows = known.vectors(layer)
         checks.count("direction.count", self.count, most=len(rows))
@@ -66,7 +71,7 @@ class Similar:
         cosines = rows @ vector / np.where(lengths > 0, lengths, 1)
         nearest = np.argsort(-cosines, kind="stable")[: self.count]
         name = f"{first.label}, mean of {self.count} similar"
-        return _sourced(rows[nearest].mean(0), layer, name, "point")
+        return _direction_info(rows[nearest].mean(0), layer, name, "point")
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,10 @@ class Factor:
     seed: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The factor; the label tells its share of the variance (kmeans: of the vectors)."""
-        known = needed("direction=factor", natural)
+        known = require_reference("direction=factor", reference)
         checks.choice("direction.method", self.method, METHODS)
         rows = known.vectors(layer)
         most = min(rows.shape) if self.method == "pca" else len(rows)
@@ -108,23 +113,23 @@ class Factor:
             order = np.argsort(-shares, kind="stable")
             return {"factors": factors[order].astype(np.float32), "shares": shares[order]}
 
-        found = known.kept(f"{self.method} {self.count} seed {self.seed} of {layer}", fit)
+        found = known.get_or_compute(f"{self.method} {self.count} seed {self.seed} of {layer}", fit)
         share = 100 * found["shares"][self.index]
         name = f"{layer}:{self.method} {self.index}/{self.count} ({share:.1f} %)"
         kind: Kind = "point" if self.method == "kmeans" else "vector"
-        return _sourced(found["factors"][self.index], layer, name, kind)
+        return _direction_info(found["factors"][self.index], layer, name, kind)
 
 
-def one_vector(sourced: Sourced) -> Float[np.ndarray, "channels"]:
+def one_vector(info: DirectionInfo) -> Float[np.ndarray, "channels"]:
     """The vector of a direction; one of several positions is refused."""
-    if not isinstance(sourced.direction, Direction) or sourced.direction.vector.ndim != 1:
-        raise ValueError(f"{sourced.label} is not one vector (channels,)")
-    return np.asarray(sourced.direction.vector, np.float64)
+    if not isinstance(info.direction, Direction) or info.direction.vector.ndim != 1:
+        raise ValueError(f"{info.label} is not one vector (channels,)")
+    return np.asarray(info.direction.vector, np.float64)
 
 
-def _sourced(vector: np.ndarray, layer: str, label: str, kind: Kind) -> Sourced:
+def _direction_info(vector: np.ndarray, layer: str, label: str, kind: Kind) -> DirectionInfo:
     direction = Direction(vector=jnp.asarray(vector, jnp.float32), layer=layer)
-    return Sourced(direction, label, kind)
+    return DirectionInfo(direction, label, kind)
 
 
 def _along(rows: Vectors, factors: Rows) -> Float[np.ndarray, "count"]:

@@ -8,8 +8,8 @@ import numpy as np
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources.direction_info import Source, Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources.direction_info import DirectionInfo, DirectionSource
 from fvjax.sources.reference import one_vector
 
 
@@ -21,14 +21,14 @@ class Strongest:
     is the neuron that it excites most. A sum of neurons is a covector, as a neuron is.
     """
 
-    of: Source
+    of: DirectionSource
     count: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The covector, its weights those of the other direction."""
-        whole = self.of(model, layer, size, natural)
+        whole = self.of(model, layer, size, reference)
         vector = one_vector(whole)
         checks.count("direction.count", self.count, most=len(vector))
         kept = np.argsort(-np.abs(vector), kind="stable")[: self.count]
@@ -37,4 +37,4 @@ class Strongest:
         direction = Direction(vector=jnp.asarray(sparse, jnp.float32), layer=whole.direction.layer)
         channel = int(kept[0]) if self.count == 1 else None
         which = f"{self.count} strongest" if channel is None else f"strongest :{channel}"
-        return Sourced(direction, f"{whole.label}, {which}", "covector", channel)
+        return DirectionInfo(direction, f"{whole.label}, {which}", "covector", channel)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources.direction_info import Sourced, channels_of
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources.direction_info import DirectionInfo, channels_of
 
 
 def _one_hot(indices: tuple[int, ...], layer: str, channels: int) -> Direction:
@@ -25,8 +25,8 @@ class Channel:
     index: int | Sequence[int]
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The one-hot (or several-hot) covector."""
         channels = channels_of(model, layer)
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
@@ -38,7 +38,9 @@ class Channel:
             checks.index(f"direction.index at layer {layer!r}", index, channels)
         name = "+".join(str(i) for i in indices)
         channel = indices[0] if len(indices) == 1 else None
-        return Sourced(_one_hot(indices, layer, channels), f"{layer}:{name}", "covector", channel)
+        return DirectionInfo(
+            _one_hot(indices, layer, channels), f"{layer}:{name}", "covector", channel
+        )
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Logit:
     layer: str = "logits"
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The one-hot covector at the readout."""
         classes = channels_of(model, self.layer)
         checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
@@ -58,7 +60,7 @@ class Logit:
         name = model.classes[self.index] if readout else f"{self.layer}:{self.index}"
         direction = _one_hot((self.index,), self.layer, classes)
         concept = name if readout else f"class={self.index}"
-        return Sourced(direction, name, "covector", self.index, concept)
+        return DirectionInfo(direction, name, "covector", self.index, concept)
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,10 @@ class Random:
     seed: int
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The vector drawn from the seed."""
         checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         vector = jax.random.normal(jax.random.key(self.seed), (channels_of(model, layer),))
         direction = Direction(vector=vector / jnp.linalg.norm(vector), layer=layer)
-        return Sourced(direction, f"{layer}:random {self.seed}", "vector")
+        return DirectionInfo(direction, f"{layer}:random {self.seed}", "vector")

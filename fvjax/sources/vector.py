@@ -9,8 +9,8 @@ from fvjax import checks
 from fvjax.data.arrays import read_array
 from fvjax.direction import Direction
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources.direction_info import Kind, Sourced, channels_of
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources.direction_info import DirectionInfo, Kind, channels_of
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Vector:
     name: str | None = None  # of the array, where the file holds several
 
     def __call__(
-        self, model: Model, layer: str, size: int, natural: Natural | None = None
-    ) -> Sourced:
+        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
+    ) -> DirectionInfo:
         """The vector, its length kept."""
         checks.choice("direction.kind", self.kind, ("point", "vector", "covector"))
         rows = np.atleast_2d(read_array(self.path, self.name)).astype(np.float32)
@@ -38,4 +38,6 @@ class Vector:
         if not np.all(np.isfinite(rows[self.index])) or not np.any(rows[self.index]):
             raise ValueError(f"row {self.index} of {self.path} is zero or not finite")
         direction = Direction(vector=jnp.asarray(rows[self.index]), layer=layer)
-        return Sourced(direction, f"{layer}:{self.path.rsplit('/', 1)[-1]} {self.index}", self.kind)
+        return DirectionInfo(
+            direction, f"{layer}:{self.path.rsplit('/', 1)[-1]} {self.index}", self.kind
+        )

@@ -7,23 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from fvjax import checks
-from fvjax.affine_map import Frame
+from fvjax.affine_map import AffineMap
 from fvjax.data.arrays import read_array
 from fvjax.direction import AnyDirection, Direction
 from fvjax.models.model import Model
 from fvjax.models.transformed import Transformed
 from fvjax.objectives.objective import Objective
 from fvjax.objectives.similarity import DotCosine, LucidAtlas
-from fvjax.reference.activation_statistics import Natural, needed
+from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from fvjax.reference.covariance import Shrinkage, components, refuse_singular
-from fvjax.sources.direction_info import Sourced
+from fvjax.sources.direction_info import DirectionInfo
 
 
 class Space:
     """Where an objective looks; constructed from plain values."""
 
     def move(
-        self, model: Model, sourced: Sourced, natural: Natural | None
+        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
         """The model with what the space needs (the same object each time), and the direction."""
         raise NotImplementedError
@@ -38,11 +38,11 @@ class Plain(Space):
     """The network's own activations."""
 
     def move(
-        self, model: Model, sourced: Sourced, natural: Natural | None
+        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
         """Everything stays."""
-        del natural
-        return model, sourced.direction
+        del reference
+        return model, info.direction
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Whiten(Space):
     shrinkage: Shrinkage
 
     def move(
-        self, model: Model, sourced: Sourced, natural: Natural | None
+        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
         """To "<layer>/whitened"."""
-        layer, known = sourced.direction.layer, needed("space=whitened", natural)
-        frame = known.whitening(layer, self.shrinkage)
-        return _with(model, layer, frame, "whitened"), frame.moved(
-            sourced.direction, sourced.kind, "whitened"
+        layer, known = info.direction.layer, require_reference("space=whitened", reference)
+        affine_map = known.whitening(layer, self.shrinkage)
+        return _with(model, layer, affine_map, "whitened"), affine_map.map_direction(
+            info.direction, info.kind, "whitened"
         )
 
 
@@ -77,13 +77,13 @@ class Linear(Space):
     name: str | None = None
 
     def move(
-        self, model: Model, sourced: Sourced, natural: Natural | None
+        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
         """To "<layer>/linear"; a file's matrix is applied about 0, components about the mean."""
-        layer = sourced.direction.layer
-        frame = _linear(model, natural, layer, self)
-        return _with(model, layer, frame, "linear"), frame.moved(
-            sourced.direction, sourced.kind, "linear"
+        layer = info.direction.layer
+        affine_map = _linear(model, reference, layer, self)
+        return _with(model, layer, affine_map, "linear"), affine_map.map_direction(
+            info.direction, info.kind, "linear"
         )
 
 
@@ -97,11 +97,11 @@ class Atlas(Space):
     """
 
     def move(
-        self, model: Model, sourced: Sourced, natural: Natural | None
+        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
         """The direction times S; the layer stays."""
-        known = needed("space=lucid_atlas", natural)
-        plain = sourced.direction
+        known = require_reference("space=lucid_atlas", reference)
+        plain = info.direction
         if not isinstance(plain, Direction):
             raise ValueError("space=lucid_atlas needs a vector (channels,), not a whole image's")
         statistics = known.statistics(plain.layer)
@@ -123,22 +123,26 @@ class Atlas(Space):
 
 
 @cache
-def _with(model: Model, layer: str, frame: Frame, name: str) -> Model:
-    return Transformed(model, layer=layer, matrix=frame.matrix, mean=frame.mean, name=name)
+def _with(model: Model, layer: str, affine_map: AffineMap, name: str) -> Model:
+    return Transformed(
+        model, layer=layer, matrix=affine_map.matrix, mean=affine_map.mean, name=name
+    )
 
 
-def whiten(model: Model, natural: Natural, layer: str, shrinkage: Shrinkage) -> Model:
+def whiten(model: Model, reference: ReferenceStatistics, layer: str, shrinkage: Shrinkage) -> Model:
     """The model with "<layer>/whitened"; the same object each time."""
-    return _with(model, layer, natural.whitening(layer, shrinkage), "whitened")
+    return _with(model, layer, reference.whitening(layer, shrinkage), "whitened")
 
 
 @cache
-def _linear(model: Model, natural: Natural | None, layer: str, space: Linear) -> Frame:
+def _linear(
+    model: Model, reference: ReferenceStatistics | None, layer: str, space: Linear
+) -> AffineMap:
     channels = model.layers[layer][-1]
     if (space.matrix is None) == (space.components is None):
         raise ValueError("space=linear needs space.matrix or space.components, one of them")
     if space.matrix is not None:
-        return Frame(np.zeros(channels), np.asarray(read_array(space.matrix, space.name)))
+        return AffineMap(np.zeros(channels), np.asarray(read_array(space.matrix, space.name)))
     checks.count("space.components", space.components, most=channels)
-    statistics = needed("space.components", natural).statistics(layer)
-    return Frame(statistics.mean, components(statistics.covariance)[:, : space.components])
+    statistics = require_reference("space.components", reference).statistics(layer)
+    return AffineMap(statistics.mean, components(statistics.covariance)[:, : space.components])

@@ -15,5 +15,7 @@ def Whitened(model: Model, *, statistics: Statistics, layer: str, shrinkage: flo
     Raises:
         ValueError: a covariance without an inverse, with how many images are needed.
     """
-    frame = whitening(statistics, shrinkage, layer)
-    return Transformed(model, layer=layer, matrix=frame.matrix, mean=frame.mean, name="whitened")
+    affine_map = whitening(statistics, shrinkage, layer)
+    return Transformed(
+        model, layer=layer, matrix=affine_map.matrix, mean=affine_map.mean, name="whitened"
+    )

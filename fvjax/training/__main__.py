@@ -50,7 +50,7 @@ def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str,
         "seed": trainer.seed,
         "widths": trainer.net.widths,
         "batch": trainer.batch,
-        "adversary": trainer.adversary,
+        "adversarial_epsilon": trainer.adversarial_epsilon,
         "steps": int(state.step),
         "planned_steps": trainer.steps,
         "images": int(state.step) * trainer.batch,
@@ -77,13 +77,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=32, help="images per step")
-    parser.add_argument("--adversary", type=float, default=0.0, help="see Trainer")
+    parser.add_argument("--adversarial-epsilon", type=float, default=0.0, help="see Trainer")
     parser.add_argument("--widths", type=int, nargs=5, default=TextureNet.widths)
     parser.add_argument("--out", type=Path, required=True, help="a .safetensors file")
     arguments = parser.parse_args()
     net = TextureNet(tuple(arguments.widths))
     a = arguments
-    train(Trainer(net, a.seed, a.steps, a.batch, a.adversary), a.out)
+    train(Trainer(net, a.seed, a.steps, a.batch, a.adversarial_epsilon), a.out)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ Statistics = Mapping[str, tuple[Array, Array]]  # layer -> mean and variance of 
 Images = Float[Array, "batch height width 3"]
 
 
-class Normalised(Record):
+class BatchNormRecorder(Record):
     """A record that normalises every pre-activation, so that training runs the network as it is.
 
     `norms[layer]` holds a gain and a shift for each channel; the mean and variance are the batch's
@@ -60,12 +60,12 @@ def forward(
     net: nn.Module, parameters: Any, images: Images, fixed: Statistics | None = None
 ) -> tuple[Float[Array, "batch logits"], Statistics]:
     """Logits with normalisation and the statistics used; `parameters` has `weights` and `norms`."""
-    record = Normalised(parameters["norms"], fixed)
+    record = BatchNormRecorder(parameters["norms"], fixed)
     net.apply({"params": parameters["weights"]}, images, record)
     return record.activations["logits"], record.statistics
 
 
-def population(net: nn.Module, parameters: Any, batches: Sequence[Images]) -> Statistics:
+def population_statistics(net: nn.Module, parameters: Any, batches: Sequence[Images]) -> Statistics:
     """Mean and variance of each layer over several batches, each normalised by its own."""
     found = [forward(net, parameters, images)[1] for images in batches]
     result = {}
@@ -75,7 +75,7 @@ def population(net: nn.Module, parameters: Any, batches: Sequence[Images]) -> St
     return result
 
 
-def fold(parameters: Any, statistics: Statistics) -> Any:
+def fold_batch_norm(parameters: Any, statistics: Statistics) -> Any:
     """Weights of the plain network, which then computes what the normalised one did."""
     weights = dict(parameters["weights"])
     for layer, norm in parameters["norms"].items():

@@ -11,11 +11,13 @@ from jaxtyping import Array, Int
 from fvjax import checks
 from fvjax.data.textures import HEADS
 
-Told = tuple[int, ...]  # groups of each head: 8, every class apart, ... 1, the head is not told
-ALL: Told = (8, 8, 8)
+ClassesPerAttribute = tuple[
+    int, ...
+]  # groups of each head: 8, every class apart, ... 1, the head is not told
+ALL: ClassesPerAttribute = (8, 8, 8)
 # Of the head that comes first and of the two after it; as many groups in all as there are labels,
 # those of heads of one group apart.
-_GROUPS: dict[int, Told] = {
+_GROUPS: dict[int, ClassesPerAttribute] = {
     0: (1, 1, 1),
     2: (2, 1, 1),
     4: (2, 2, 1),
@@ -26,7 +28,7 @@ _GROUPS: dict[int, Told] = {
 LABELS = tuple(_GROUPS)
 
 
-def curriculum(labels: int, first: str) -> Told:
+def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
     """The groups of each head, in the order of `HEADS`, of a task of so many labels.
 
     Args:
@@ -40,6 +42,8 @@ def curriculum(labels: int, first: str) -> Told:
     return tuple(_GROUPS[labels][(i - ahead) % len(HEADS)] for i in range(len(HEADS)))
 
 
-def grouped(labels: Int[Array, "batch 3"], told: Told | Int[Array, "3"]) -> Int[Array, "batch 3"]:
+def grouped(
+    labels: Int[Array, "batch 3"], granularity: ClassesPerAttribute | Int[Array, "3"]
+) -> Int[Array, "batch 3"]:
     """The group of each label, 0 ... one less than its head's groups."""
-    return labels * jnp.asarray(told)[None] // 8
+    return labels * jnp.asarray(granularity)[None] // 8

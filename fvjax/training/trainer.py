@@ -14,8 +14,8 @@ from fvjax.data import textures
 from fvjax.models.model import Record
 from fvjax.models.texturenet import TextureNet
 from fvjax.pytree import dataclass
-from fvjax.training.batch_norm import Images, fold, forward, population
-from fvjax.training.label_granularity import ALL, Told, grouped
+from fvjax.training.batch_norm import Images, fold_batch_norm, forward, population_statistics
+from fvjax.training.label_granularity import ALL, ClassesPerAttribute, grouped
 from fvjax.types import Key, Scalar
 
 SMOOTHING = 0.05  # of the labels
@@ -24,7 +24,7 @@ PURPOSES = ("weights", "images", "statistics", "evaluation")
 _NEVER = -1e9  # the logit of a group that there is not
 
 Labels = Int[Array, "batch 3"]  # shape, texture, hue
-Groups = Told | Int[Array, "3"]
+Groups = ClassesPerAttribute | Int[Array, "3"]
 Logits = Float[Array, "batch 24"]
 
 
@@ -54,19 +54,20 @@ class Trainer:
         seed: of the weights and of all images.
         steps: planned; the learning rate falls to zero over them.
         batch: images per step.
-        adversary: train on images that one step of gradient made worse, moved by a random length
-            of up to this (Euclidean, over all pixels and channels) at the end of training, less in
-            proportion before; 0 is ordinary training.
-        told: how many groups of its eight classes each head tells apart (`curriculum`); the first
-            so many of its logits stand for them. Images do not depend on it.
+        adversarial_epsilon: train on adversarial images: each image is moved along the gradient of
+            the loss by a random length, at most this (Euclidean, over all pixels and channels) at
+            the end of training and proportionally less before; 0 is ordinary training.
+        granularity: how many groups of its eight classes each head tells apart
+            (`classes_per_attribute`); the first so many of its logits stand for them. Images do not
+            depend on it.
     """
 
     net: TextureNet
     seed: int
     steps: int
     batch: int
-    adversary: float = 0.0
-    told: Told = ALL
+    adversarial_epsilon: float = 0.0
+    granularity: ClassesPerAttribute = ALL
 
     def begin(self) -> State:
         """Random weights."""
@@ -91,41 +92,43 @@ class Trainer:
 
     def learn(self, state: State, images: Images, labels: Labels) -> tuple[State, Progress]:
         """One step on these images; the state is used up. Seeds and tasks share a program."""
-        program = dataclasses.replace(self, seed=0, told=ALL)
-        seed, told = jnp.asarray(self.seed, jnp.uint32), jnp.asarray(self.told)
-        return program._learn(state, images, labels, seed, told)  # type: ignore[no-any-return]
+        program = dataclasses.replace(self, seed=0, granularity=ALL)
+        seed, granularity = jnp.asarray(self.seed, jnp.uint32), jnp.asarray(self.granularity)
+        return program._learn(state, images, labels, seed, granularity)  # type: ignore[no-any-return]
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _learn(
-        self, state: State, images: Images, labels: Labels, seed: Array, told: Array
+        self, state: State, images: Images, labels: Labels, seed: Array, granularity: Array
     ) -> tuple[State, Progress]:
-        if self.adversary > 0:
-            reach = self.adversary * state.step / self.steps
+        if self.adversarial_epsilon > 0:
+            reach = self.adversarial_epsilon * state.step / self.steps
             key = jax.random.fold_in(key_for(seed, "images"), state.step)
             lengths = reach * jax.random.uniform(jax.random.fold_in(key, 1), (self.batch, 1, 1, 1))
-            images = self._worsened(state.parameters, images, labels, lengths, told)
+            images = self._adversarial_images(
+                state.parameters, images, labels, lengths, granularity
+            )
 
         def loss(parameters: Any) -> tuple[Scalar, Logits]:
             logits, _ = forward(self.net, parameters, images)
-            return cross_entropy(logits, labels, told), logits
+            return cross_entropy(logits, labels, granularity), logits
 
-        (value, logits), slope = jax.value_and_grad(loss, has_aux=True)(state.parameters)
-        update, moments = self._optimizer().update(slope, state.moments, state.parameters)
+        (value, logits), gradient = jax.value_and_grad(loss, has_aux=True)(state.parameters)
+        update, moments = self._optimizer().update(gradient, state.moments, state.parameters)
         parameters = optax.apply_updates(state.parameters, update)
         state = State(parameters=parameters, moments=moments, step=state.step + 1)
-        return state, Progress(loss=value, accuracy=correct(logits, labels, told).mean(0))
+        return state, Progress(loss=value, accuracy=correct(logits, labels, granularity).mean(0))
 
-    def _worsened(
-        self, parameters: Any, images: Images, labels: Labels, lengths: Array, told: Groups
+    def _adversarial_images(
+        self, parameters: Any, images: Images, labels: Labels, lengths: Array, granularity: Groups
     ) -> Images:
         """Each image moved uphill in the loss by its length."""
 
         def loss(images: Images) -> Scalar:
-            return cross_entropy(forward(self.net, parameters, images)[0], labels, told)
+            return cross_entropy(forward(self.net, parameters, images)[0], labels, granularity)
 
-        slope = jax.grad(loss)(images)
-        norm = jnp.sqrt(jnp.square(slope).sum((1, 2, 3), keepdims=True))
-        return jnp.clip(images + lengths * slope / (norm + 1e-12), 0, 1)
+        gradient = jax.grad(loss)(images)
+        norm = jnp.sqrt(jnp.square(gradient).sum((1, 2, 3), keepdims=True))
+        return jnp.clip(images + lengths * gradient / (norm + 1e-12), 0, 1)
 
     def tensors(self, state: State, batches: int) -> dict[str, np.ndarray]:
         """The plain network, float16, by the names of its file.
@@ -136,7 +139,9 @@ class Trainer:
         """
         key = key_for(self.seed, "statistics")
         images = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(batches)]
-        folded = fold(state.parameters, population(self.net, state.parameters, images))
+        folded = fold_batch_norm(
+            state.parameters, population_statistics(self.net, state.parameters, images)
+        )
         return {
             f"{layer}/{name}": np.asarray(x, np.float16)
             for layer, parameters in folded.items()
@@ -166,24 +171,24 @@ def draw(key: Key, batch: int) -> tuple[Images, Labels]:
     return samples.image, jnp.stack([samples.shape, samples.texture, samples.hue], -1)
 
 
-def cross_entropy(logits: Logits, labels: Labels, told: Groups = ALL) -> Scalar:
+def cross_entropy(logits: Logits, labels: Labels, granularity: Groups = ALL) -> Scalar:
     """The three heads' cross-entropies with smoothed labels, summed; mean over the images.
 
     A head of one group adds nothing and has no gradient.
     """
-    groups = jnp.asarray(told)[None, :, None]
-    chances = jax.nn.log_softmax(_heads(logits, told))
-    wanted = jax.nn.one_hot(grouped(labels, told), 8) * (1 - SMOOTHING) + SMOOTHING / groups
+    groups = jnp.asarray(granularity)[None, :, None]
+    chances = jax.nn.log_softmax(_heads(logits, granularity))
+    wanted = jax.nn.one_hot(grouped(labels, granularity), 8) * (1 - SMOOTHING) + SMOOTHING / groups
     return -(jnp.where(jnp.arange(8)[None, None] < groups, wanted * chances, 0)).sum((1, 2)).mean()
 
 
-def correct(logits: Logits, labels: Labels, told: Groups = ALL) -> Bool[Array, "batch 3"]:
+def correct(logits: Logits, labels: Labels, granularity: Groups = ALL) -> Bool[Array, "batch 3"]:
     """Whether each head's largest logit is that of the label's group."""
-    return _heads(logits, told).argmax(-1) == grouped(labels, told)
+    return _heads(logits, granularity).argmax(-1) == grouped(labels, granularity)
 
 
-def _heads(logits: Logits, told: Groups) -> Float[Array, "batch 3 8"]:
-    there = jnp.arange(8)[None, None] < jnp.asarray(told)[None, :, None]
+def _heads(logits: Logits, granularity: Groups) -> Float[Array, "batch 3 8"]:
+    there = jnp.arange(8)[None, None] < jnp.asarray(granularity)[None, :, None]
     return jnp.where(there, logits.reshape(-1, len(textures.HEADS), 8), _NEVER)
 
 

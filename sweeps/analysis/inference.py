@@ -36,7 +36,7 @@ def interval(values: Values, seed: int = 0) -> Interval:
     x = np.asarray(values, np.float64)
     n = len(x)
     mean = float(x.mean()) if n else np.nan
-    if n < _LEAST or not _spread(x):
+    if n < _LEAST or not _varies(x):
         return Interval(mean, np.nan, np.nan)
     drawn = x[np.random.default_rng(seed).integers(0, n, (_RESAMPLES, n))]
     errors = drawn.std(1, ddof=1) / np.sqrt(n)
@@ -49,7 +49,7 @@ def interval(values: Values, seed: int = 0) -> Interval:
     return Interval(mean, mean - reach * error, mean + reach * error)
 
 
-def _spread(x: Values) -> bool:
+def _varies(x: Values) -> bool:
     """Whether values differ by more than rounding."""
     return bool(np.ptp(x) > 1e-9 * np.abs(x).max())
 

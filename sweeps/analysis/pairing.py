@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fvjax import checks
-from sweeps.results.labels import arms, config, exact, of_row
+from sweeps.results.labels import arm_labels, config_columns, format_exact, is_row_key
 
 
 class Pairs(NamedTuple):
@@ -26,9 +26,9 @@ class Pairs(NamedTuple):
     also: str  # columns that are one value in the arm and another in the baseline
 
 
-def compared(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
+def compared_columns(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
     """The compared columns: a group's with its keys; raises ValueError for an unknown one."""
-    columns = config(results)
+    columns = config_columns(results)
     own: list[str] = []
     for name in by:
         checks.choice("column to compare by", name, columns)
@@ -37,12 +37,12 @@ def compared(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
     return own
 
 
-def named(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     """The name of each row's arm, as the sheet has it; null where a compared key does not apply.
 
     A key (`objective_exponent`) does not apply to the options of its group that never have it.
     """
-    own = compared(results, by)
+    own = compared_columns(results, by)
     applies = pd.Series(True, results.index)
     for name in by:
         group = name.partition("_")[0]
@@ -50,14 +50,14 @@ def named(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
             given = results[name].notna()
             applies &= given.groupby(results[group], dropna=False).transform("any")
     rows = results.loc[applies]
-    plain = [c for c in own if not of_row(c)]
-    parts = [arms(rows[plain])] if plain and len(rows) else []
+    plain = [c for c in own if not is_row_key(c)]
+    parts = [arm_labels(rows[plain])] if plain and len(rows) else []
     parts += [c + "=" + _text(rows[c]) for c in own if c not in plain]
     text = pd.concat(parts, axis=1).agg(" ".join, axis=1) if parts else pd.Series(dtype=str)
     return text.str.strip().replace("", "none").reindex(results.index)
 
 
-def codes(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
+def factorize(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """Numbers that are equal where values are: 2 and 2.0, None and NaN."""
     return {c: pd.factorize(_text(results[c]))[0] for c in columns}
 
@@ -80,7 +80,7 @@ def pair(
         mine: whether a row is the arm's; `base`, the baseline's.
         code: `codes` of all columns that are not compared.
     """
-    also = [c for c in code if _apart(code[c][mine], code[c][base]) and not of_row(c)]
+    also = [c for c in code if _apart(code[c][mine], code[c][base]) and not is_row_key(c)]
     on = [c for c in code if c not in also]
     table = np.stack([np.zeros(len(results), int), *(code[c] for c in on)], axis=1)
     key = _numbered(table)
@@ -173,12 +173,12 @@ def _first(values: pd.Series, where: np.ndarray) -> str:
 
 
 def _of_direction(column: str) -> bool:
-    return of_row(column) and column != "seed"
+    return is_row_key(column) and column != "seed"
 
 
 def _text(values: pd.Series) -> pd.Series:
     """As text; 2 and 2.0 are equal, and so are None and NaN."""
     numbers = pd.to_numeric(values, errors="coerce")
     text = values.astype(str).where(values.notna(), "")
-    written: pd.Series = text.where(numbers.isna(), numbers.map(exact))
+    written: pd.Series = text.where(numbers.isna(), numbers.map(format_exact))
     return written

@@ -38,19 +38,19 @@ def identity(config: Any) -> str:
     return hashlib.sha256(json.dumps(canonical(config), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def choices_of(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+def choices_of(cfg: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
     """The chosen option of each config group that the config holds."""
-    return {group: choices.get(group) for group, node in plain.items() if isinstance(node, dict)}
+    return {group: choices.get(group) for group, node in cfg.items() if isinstance(node, dict)}
 
 
-def columns(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+def columns(cfg: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
     """The config as columns: a group's holds its option, its keys are <group>_<key>.
 
     Raises:
         ValueError: a key of the user's whose column is taken.
     """
     cells: list[tuple[str, str, Any]] = []  # column, key, value
-    for key, value in plain.items():
+    for key, value in cfg.items():
         if not isinstance(value, dict):
             cells.append((key, key, _cell(value)))
             continue

@@ -35,7 +35,7 @@ FULL = "HYDRA_FULL_ERROR"
 INTERRUPTED = 130  # the exit status, as shells count it
 
 
-class Refused(BaseException):
+class UserError(BaseException):
     """What was asked for cannot be: the application ends.
 
     Not an Exception: Hydra takes one of a callback for a warning and adds lines to one of a job.
@@ -43,15 +43,15 @@ class Refused(BaseException):
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def report_user_errors() -> Iterator[None]:
     """Within it an expected error is the end of the application."""
     try:
         yield
     except EXPECTED as error:
-        raise Refused(explain(error, CONF)) from error
+        raise UserError(explain(error, CONF)) from error
 
 
-def run(main: Callable[[], object], config_dir: str | Path) -> int:
+def run_cli(main: Callable[[], object], config_dir: str | Path) -> int:
     """Call a Hydra application's main and print an expected error as one sentence; the exit code.
 
     With the environment variable HYDRA_FULL_ERROR set, errors are left to Hydra: full tracebacks.
@@ -62,7 +62,7 @@ def run(main: Callable[[], object], config_dir: str | Path) -> int:
     os.environ[FULL] = "1"  # Hydra raises errors again only so; otherwise it prints them and exits
     try:
         main()
-    except (*EXPECTED, Refused) as error:
+    except (*EXPECTED, UserError) as error:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -110,7 +110,7 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
             return _joined(error)
         case ValueError() if type(error) is ValueError:
             return str(error)
-        case Refused():
+        case UserError():
             return str(error)
     return None
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Composer:
     """Stands in for Hydra's config loader, and gives the same configs about thirty times faster.
 
-    Jobs of one kind choose the same groups and override the same plain `key=value` pairs, whatever
+    Jobs of one kind choose the same groups and override the same cfg `key=value` pairs, whatever
     the values. Hydra composes the first job of a kind; for the others the values are replaced in a
     copy of it. The first quick result for every set of keys is compared with Hydra's own: a set for
     which they differ is left to Hydra, as are all other overrides (`+`, `~`, lists, `hydra.`,
@@ -54,7 +54,7 @@ class Composer:
     ) -> DictConfig:
         """The config of one job, as Hydra's own loader composes it."""
         parsed = [self._parse(line) for line in sweep_overrides]
-        if not all(map(_is_plain, parsed)):
+        if not all(map(_is_simple_override, parsed)):
             return self._compose(master_config, sweep_overrides)
         values = [override for override in parsed if not self._is_group(master_config, override)]
         keys = tuple(override.key_or_group for override in values)
@@ -139,7 +139,7 @@ def _is_lack(error: ConfigCompositionException) -> bool:
     return isinstance(error, MissingConfigException) or isinstance(error.__cause__, keys)
 
 
-def _is_plain(override: Override) -> bool:
+def _is_simple_override(override: Override) -> bool:
     return (
         override.type is OverrideType.CHANGE
         and override.package is None

@@ -16,20 +16,20 @@ _OF_JOB = (
 )
 
 
-def whole(plain: Mapping[Any, Any], keys: tuple[str, ...] = _OF_JOB) -> None:
+def require_keys(cfg: Mapping[Any, Any], keys: tuple[str, ...] = _OF_JOB) -> None:
     """Refuse a config that lacks what every job needs, or has a penalty's keys and no penalty."""
-    penalty = plain.get("penalty") or {}
+    penalty = cfg.get("penalty") or {}
     keys += ("penalty.weight", "penalty.unit") if "_target_" in penalty else ()
     for key in keys:
         group, _, name = key.partition(".")
-        if group not in plain or (name and name not in plain[group]):
+        if group not in cfg or (name and name not in cfg[group]):
             raise ValueError(f"every job needs {key}: do not remove it with ~{key}")
     if penalty and "_target_" not in penalty:
         given = ", ".join(f"penalty.{key}" for key in penalty)
         raise ValueError(f"penalty=none takes no keys, got {given}: choose a penalty")
 
 
-def as_chosen(model: Mapping[str, Any], choice: str) -> None:
+def check_model_choice(model: Mapping[str, Any], choice: str) -> None:
     """Refuse another network under an option of ours: the table would name the option."""
     ours = model["_target_"] == "fvjax.load" and (CONF / "model" / f"{choice}.yaml").is_file()
     if ours and model["name"] != choice:

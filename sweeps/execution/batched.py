@@ -11,8 +11,8 @@ from jax.sharding import PartitionSpec
 
 import fvjax
 from fvjax.direction import Direction
-from fvjax.metrics.context import Marks, Yardsticks, ambiguity, transfer
-from fvjax.metrics.ground_truth import judge
+from fvjax.metrics.context import JobMetricInputs, SharedMetricInputs, ambiguity, transfer
+from fvjax.metrics.ground_truth import ground_truth_metrics
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective
 from fvjax.optimization.gradient_balance import balanced
@@ -46,42 +46,47 @@ def run_jobs(model: Model, jobs: Job) -> Result:
     return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
 
 
-def measure_jobs(whole: tuple[Model, Yardsticks], jobs: Job, marks: Marks, images: Any) -> Any:
+def measure_jobs(
+    replicated: tuple[Model, SharedMetricInputs],
+    jobs: Job,
+    job_inputs: JobMetricInputs,
+    images: Any,
+) -> Any:
     """The metrics of stacked jobs' images."""
-    model, yardsticks = whole
+    model, shared_inputs = replicated
 
-    def one(job: Job, marks: Marks, image: Any, share: Any = 0.0) -> Any:
+    def one(job: Job, job_inputs: JobMetricInputs, image: Any, share: Any = 0.0) -> Any:
         recipe, direction = job.recipe, job.direction.at(share)
-        natural, focus = yardsticks.natural, recipe.objective.focus
+        reference, focus = shared_inputs.reference, recipe.objective.focus
         found = fvjax.measure(
-            model, direction, image, recipe.transform, focus, natural, marks.whitened
+            model, direction, image, recipe.transform, focus, reference, job_inputs.whitened
         )
-        truth, feature = yardsticks.truth, marks.feature
+        truth, feature = shared_inputs.truth, job_inputs.feature
         if truth is not None and feature is not None and isinstance(direction, Direction):
             score = balanced(model, job).recipe.objective
-            found |= judge(model, score, direction, image, truth, feature)
-        if yardsticks.judge is not None and marks.concept is not None:
-            read = (yardsticks.judge, image, marks.concept)
+            found |= ground_truth_metrics(model, score, direction, image, truth, feature)
+        if shared_inputs.judge is not None and job_inputs.concept is not None:
+            read = (shared_inputs.judge, image, job_inputs.concept)
             found |= {"transfer": transfer(*read), "ambiguity": ambiguity(*read)}
         return found
 
-    def several(job: Job, marks: Marks, images: Any) -> Any:
+    def several(job: Job, job_inputs: JobMetricInputs, images: Any) -> Any:
         """The means over a job's images."""
         shares = jnp.linspace(0, 1, job.recipe.images)
-        each = jax.vmap(partial(one, job, marks))(images, shares)
+        each = jax.vmap(partial(one, job, job_inputs))(images, shares)
         return jax.tree.map(partial(jnp.mean, axis=0), each)
 
     alone = jobs.recipe.images == 1
-    return jax.vmap(one if alone else several)(jobs, marks, images)
+    return jax.vmap(one if alone else several)(jobs, job_inputs, images)
 
 
-def measured_as(jobs: Job, yardsticks: Yardsticks) -> Job:
+def without_objective(jobs: Job, shared_inputs: SharedMetricInputs) -> Job:
     """The jobs as metrics see them: of an objective, only where it looks.
 
     So that objectives share a program of metrics; ground truth alone asks for the score itself.
     """
     objective: Any = jobs.recipe.objective
-    if yardsticks.truth is not None:
+    if shared_inputs.truth is not None:
         return jobs
     if isinstance(objective, fvjax.AtCenter):
         objective = objective.replace(objective=fvjax.Cosine())  # type: ignore[attr-defined]

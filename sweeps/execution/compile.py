@@ -9,37 +9,37 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from sweeps.execution.batched import JOBS
-from sweeps.execution.executable_cache import Kept
+from sweeps.execution.executable_cache import ExecutableCache
 
 # XLA's experimental kernels of matrix products, on by default in jaxlib 0.10, are slower than those
 # they replace (docs/performance.md), and which of them is taken depends on processor and batch.
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
-def compiled(function: Any, mesh: Mesh, whole: Any, *stacked: Any) -> Any:
-    """The program of `function(whole, *stacked)` for these shapes, an earlier process's if any.
+def compiled(function: Any, mesh: Mesh, replicated: Any, *stacked: Any) -> Any:
+    """Compile `function(replicated, *stacked)` for these shapes, or load it from the cache.
 
-    They are kept where JAX keeps its own (`jax_compilation_cache_dir`); nowhere if JAX keeps none.
+    Programs are cached in JAX's folder (`jax_compilation_cache_dir`), if there is one.
     """
-    kept, given = Kept.at(jax.config), (whole, *stacked)
+    kept, given = ExecutableCache.from_jax_config(jax.config), (replicated, *stacked)
     key = kept and kept.key(function, mesh, compiler_options(_platform(mesh)), given)
     if not kept or not key:
-        return spread(function, mesh, len(stacked)).lower(*given).compile()
+        return shard_jobs(function, mesh, len(stacked)).lower(*given).compile()
     program = kept.load(key, mesh, given)
     if program is None:
         # What XLA:CPU found in its own cache cannot be written again: it runs, but read back lacks
         # its functions (jaxlib 0.10). A new name is not found there, and need not stay there.
         name = f"{function.__name__}_{uuid.uuid4().hex}"
-        program = spread(function, mesh, len(stacked), name).lower(*given).compile()
+        program = shard_jobs(function, mesh, len(stacked), name).lower(*given).compile()
         for path in kept.folder.glob(f"*{name}*"):
             path.unlink(missing_ok=True)
         kept.save(key, program)
     return program
 
 
-def spread(function: Any, mesh: Mesh, inputs: int, name: str | None = None) -> Any:
-    """`function(whole, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
-    split, whole = NamedSharding(mesh, JOBS), NamedSharding(mesh, PartitionSpec())
+def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) -> Any:
+    """`function(replicated, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
+    split, replicated = NamedSharding(mesh, JOBS), NamedSharding(mesh, PartitionSpec())
     sharded = jax.shard_map(
         function,
         mesh=mesh,
@@ -51,7 +51,7 @@ def spread(function: Any, mesh: Mesh, inputs: int, name: str | None = None) -> A
     # The shardings let a compiled program take arrays wherever they were made.
     return jax.jit(
         sharded,
-        in_shardings=(whole, *[split] * inputs),
+        in_shardings=(replicated, *[split] * inputs),
         compiler_options=compiler_options(_platform(mesh)),
     )
 

@@ -24,7 +24,7 @@ from jax.experimental import serialize_executable
 from jax.sharding import Mesh
 
 from sweeps.storage.array_cache import digest
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 
 _OURS = ("fvjax", "sweeps")
 _UNDER = ("jax", "jaxlib", "flax", "optax", "numpy")  # what ours is written in
@@ -33,11 +33,11 @@ _UNREADABLE = (OSError, zlib.error, pickle.PickleError, ValueError, RuntimeError
 _UNWRITABLE = (OSError, ValueError, RuntimeError)  # some programs' constants JAX cannot serialize
 
 
-class Foreign(TypeError):
+class NotCacheable(TypeError):
     """A program is made of something that is not ours."""
 
 
-class Kept:
+class ExecutableCache:
     """Programs in a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +45,7 @@ class Kept:
         self.folder = folder
 
     @classmethod
-    def at(cls, config: Any) -> "Kept | None":
+    def from_jax_config(cls, config: Any) -> "ExecutableCache | None":
         """The programs in JAX's folder; None if it keeps none, or keeps them on no disk."""
         folder = config.jax_compilation_cache_dir
         on = config.jax_enable_compilation_cache and folder and "://" not in folder
@@ -55,13 +55,13 @@ class Kept:
         """Of the program of `function(*given)` on these devices; None if it cannot be kept."""
         leaves, structure = jax.tree.flatten(given)
         try:
-            made_of = named(function), described(structure)
-        except Foreign:
+            made_of = qualified_name(function), describe_treedef(structure)
+        except NotCacheable:
             return None
         kinds = [(jnp.shape(x), str(jnp.result_type(x)), _weak(x)) for x in leaves]
         devices = [(device.id, device.device_kind) for device in mesh.devices.flat]
         settings = options, sorted(jax.config.values.items())
-        return digest(made_of, kinds, devices, settings, surroundings())
+        return digest(made_of, kinds, devices, settings, environment_fingerprint())
 
     def load(self, key: str, mesh: Mesh, given: tuple[Any, ...]) -> Any | None:
         """The program of a key; None where there is none, or none that can be read."""
@@ -84,7 +84,7 @@ class Kept:
             serialized, _, out = serialize_executable.serialize(program)
             content = zlib.compress(pickle.dumps({"program": serialized, "out": out}), 1)
             self.folder.mkdir(parents=True, exist_ok=True)
-            with whole(self._file(key)) as partial:
+            with atomic_write(self._file(key)) as partial:
                 partial.write_bytes(content)
         except _UNWRITABLE:
             return
@@ -93,34 +93,40 @@ class Kept:
         return self.folder / f"{key}.program"
 
 
-def described(structure: Any) -> Any:
-    """A tree's classes and static fields in plain values; Foreign if one is not ours."""
+def describe_treedef(structure: Any) -> Any:
+    """A tree's classes and static fields in plain values; NotCacheable if one is not ours."""
     node = structure.node_data()
     if node is None:
         return "*" if structure.num_leaves else None
     kind, static = node
-    return named(kind), plain(static), [described(child) for child in structure.children()]
+    return (
+        qualified_name(kind),
+        canonical_static(static),
+        [describe_treedef(child) for child in structure.children()],
+    )
 
 
-def plain(value: Any) -> Any:
-    """A static value whose repr says all of it; Foreign if that cannot be known."""
+def canonical_static(value: Any) -> Any:
+    """A static value whose repr says all of it; NotCacheable if that cannot be known."""
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     if isinstance(value, tuple | list):
-        return named(type(value)), [plain(x) for x in value]
+        return qualified_name(type(value)), [canonical_static(x) for x in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [(f.name, plain(getattr(value, f.name))) for f in dataclasses.fields(value)]
-        return named(type(value)), fields
-    return named(value)
+        fields = [
+            (f.name, canonical_static(getattr(value, f.name))) for f in dataclasses.fields(value)
+        ]
+        return qualified_name(type(value)), fields
+    return qualified_name(value)
 
 
-def named(value: Any) -> str:
+def qualified_name(value: Any) -> str:
     """The full name of a class or function of ours or Python's own."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if module is None or name is None or "<" in name:
-        raise Foreign(repr(value))
+        raise NotCacheable(repr(value))
     if module.split(".")[0] not in (*_OURS, "builtins", "collections"):
-        raise Foreign(f"{module}.{name}")
+        raise NotCacheable(f"{module}.{name}")
     return f"{module}.{name}"
 
 
@@ -130,7 +136,7 @@ def _weak(x: Any) -> bool:
 
 
 @cache
-def surroundings() -> tuple[Any, ...]:
+def environment_fingerprint() -> tuple[Any, ...]:
     """What else decides a program: our sources, versions, XLA's flags and the processor."""
     versions = [sys.version, *map(version, _UNDER)]
     flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]

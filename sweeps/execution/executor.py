@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.visualize import Result
-from sweeps.execution.batched import JOBS, measure_jobs, measured_as, run_jobs, stack
+from sweeps.execution.batched import JOBS, measure_jobs, run_jobs, stack, without_objective
 from sweeps.execution.compile import compiled
 from sweeps.execution.grouping import Group, chunks, signature
 from sweeps.task import Task
@@ -23,9 +23,11 @@ from sweeps.task import Task
 log = logging.getLogger(__name__)
 Tree = TypeVar("Tree")
 
-CPU_LANES = 4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
-LANES = 128  # the same on an accelerator, memory permitting
-AHEAD = 2  # chunks given to the device before the first of them is fetched
+MAX_JOBS_PER_CPU_DEVICE = (
+    4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
+)
+MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, memory permitting
+MAX_IN_FLIGHT = 2  # chunks given to the device before the first of them is fetched
 _MEMORY = 0.9  # of a device's, for one program
 
 
@@ -37,19 +39,19 @@ class Outcome:
     metrics: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     seconds: float = 0.0  # the chunk's, divided by its jobs
-    compile_seconds: float = 0.0  # that the chunk waited for its programs
+    compile_seconds: float = 0.0  # that the chunk compile_wait for its programs
     chunk: int = 0  # jobs in the program, padding included
     device: str = ""
 
 
 @dataclass
-class Flight:
+class InFlightBatch:
     """A chunk that the devices have been given."""
 
     members: tuple[int, ...]
     values: Any  # result and metrics, on the devices
-    begun: float
-    waited: float
+    started_at: float
+    compile_wait: float
 
 
 class TooLarge(MemoryError):
@@ -78,7 +80,11 @@ class Executor:
             there: list[int] = [size for known, size in self.programs if known == group.signature]
             if there:
                 return min((size for size in there if size >= jobs), default=max(there))
-            most = many * (CPU_LANES if self.devices[0].platform == "cpu" else LANES)
+            most = many * (
+                MAX_JOBS_PER_CPU_DEVICE
+                if self.devices[0].platform == "cpu"
+                else MAX_JOBS_PER_DEVICE
+            )
             wanted = -(-jobs // -(-jobs // most))
         return self.shared(wanted)
 
@@ -94,15 +100,15 @@ class Executor:
         if key not in self.programs:
             first = tasks[group.members[0]]
             image = jax.eval_shape(_decoded, first.job)
-            job, marks, image = jax.tree.map(
-                lambda x: _shape(x, size), (first.job, first.marks, image)
+            job, job_inputs, image = jax.tree.map(
+                lambda x: _shape(x, size), (first.job, first.job_inputs, image)
             )
             self.programs[key] = [self._submit(run_jobs, size, group.model, job)]
             if group.measured:
                 given = (
-                    (group.model, group.yardsticks),
-                    measured_as(job, group.yardsticks),
-                    marks,
+                    (group.model, group.shared_inputs),
+                    without_objective(job, group.shared_inputs),
+                    job_inputs,
                     image,
                 )
                 what = signature(given), size
@@ -135,28 +141,30 @@ class Executor:
         if chunk is not None and chunk > 2 * len(group.members):
             log.warning(f"a group of {len(group.members)} jobs is padded to the chunk of {chunk}")
         size = self.chunk_for(group, chunk)
-        waiting = deque(chunks(group.members, size))
-        flights: deque[Flight] = deque()
-        free = 0.0  # when the devices ended their last chunk
-        while waiting or flights:
-            giving = bool(waiting) and len(flights) < AHEAD
-            members = waiting.popleft() if giving else flights[0].members
+        pending = deque(chunks(group.members, size))
+        in_flight: deque[InFlightBatch] = deque()
+        device_idle_since = 0.0  # when the devices ended their last chunk
+        while pending or in_flight:
+            can_dispatch = bool(pending) and len(in_flight) < MAX_IN_FLIGHT
+            members = pending.popleft() if can_dispatch else in_flight[0].members
             try:
-                if giving:
-                    flights.append(self._give(group, members, tasks, size, announce))
+                if can_dispatch:
+                    in_flight.append(self._dispatch(group, members, tasks, size, announce))
                     continue
-                outcomes, free = self._take(flights.popleft(), size, free)
+                outcomes, device_idle_since = self._collect(
+                    in_flight.popleft(), size, device_idle_since
+                )
             except Exception as error:
                 smaller = self._smaller(error, size)
                 if smaller < size:
                     self.programs.pop((group.signature, size), None)
-                    left = {m for run in (members, *waiting) for m in run}
-                    left |= {m for flight in flights for m in flight.members}
+                    left = {m for run in (members, *pending) for m in run}
+                    left |= {m for batch in in_flight for m in batch.members}
                     size = smaller
-                    waiting = deque(chunks(sorted(left), size))
-                    flights.clear()
+                    pending = deque(chunks(sorted(left), size))
+                    in_flight.clear()
                     continue
-                outcomes = [Outcome(error=told(error), chunk=size) for _ in members]
+                outcomes = [Outcome(error=summarize_error(error), chunk=size) for _ in members]
             yield list(zip(members, outcomes, strict=True))
 
     def _smaller(self, error: Exception, size: int) -> int:
@@ -167,16 +175,16 @@ class Executor:
         many = len(self.devices)
         return max(fitting // many * many, min(fitting, many), 1)
 
-    def _give(
+    def _dispatch(
         self,
         group: Group,
         members: tuple[int, ...],
         tasks: Sequence[Task],
         size: int,
         announce: Callable[[str], None],
-    ) -> Flight:
+    ) -> InFlightBatch:
         """Start a chunk on the devices."""
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         self.prepare(group, tasks, size)
         programs = self.programs[group.signature, size]
         there = all(program.done() for program in programs)
@@ -187,40 +195,44 @@ class Executor:
         mine = [tasks[m] for m in members]
         mine += [mine[-1]] * (size - len(mine))
         mesh = self._mesh(size)
-        stacked = stack([(task.job, task.marks) for task in mine])
-        jobs, marks = jax.device_put(stacked, NamedSharding(mesh, JOBS))
-        given = (group.model, group.yardsticks)
-        whole = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
-        result = run(whole[0], jobs)
-        seen = measured_as(jobs, group.yardsticks)
-        metrics = measure[0](whole, seen, marks, result.image) if measure else {}
-        return Flight(members, (result, metrics), compiled, 0.0 if there else compiled - begun)
+        stacked = stack([(task.job, task.job_inputs) for task in mine])
+        jobs, job_inputs = jax.device_put(stacked, NamedSharding(mesh, JOBS))
+        given = (group.model, group.shared_inputs)
+        replicated = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
+        result = run(replicated[0], jobs)
+        seen = without_objective(jobs, group.shared_inputs)
+        metrics = measure[0](replicated, seen, job_inputs, result.image) if measure else {}
+        return InFlightBatch(
+            members, (result, metrics), compiled, 0.0 if there else compiled - started_at
+        )
 
-    def _take(self, flight: Flight, size: int, free: float) -> tuple[list[Outcome], float]:
+    def _collect(
+        self, batch: InFlightBatch, size: int, device_idle_since: float
+    ) -> tuple[list[Outcome], float]:
         """Wait for a chunk: its outcomes, and when it ended."""
-        jax.block_until_ready(flight.values)
+        jax.block_until_ready(batch.values)
         ended = time.perf_counter()
-        result, metrics = jax.device_get(flight.values)
-        seconds = ended - max(flight.begun, free)
+        result, metrics = jax.device_get(batch.values)
+        seconds = ended - max(batch.started_at, device_idle_since)
         outcomes = [
             Outcome(
-                result=jax.tree.map(lambda x, lane=lane: x[lane], result),
-                metrics={name: values[lane].tolist() for name, values in metrics.items()},
-                seconds=seconds / len(flight.members),
-                compile_seconds=flight.waited,
+                result=jax.tree.map(lambda x, place=place: x[place], result),
+                metrics={name: values[place].tolist() for name, values in metrics.items()},
+                seconds=seconds / len(batch.members),
+                compile_seconds=batch.compile_wait,
                 chunk=size,
                 device=self.devices[0].device_kind,
             )
-            for lane in range(len(flight.members))
+            for place in range(len(batch.members))
         ]
         return outcomes, ended
 
     def _mesh(self, size: int) -> Mesh:
         return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
 
-    def _compile(self, function: Any, size: int, whole: Any, *stacked: Any) -> Any:
+    def _compile(self, function: Any, size: int, replicated: Any, *stacked: Any) -> Any:
         """The program for these shapes; more than the memory holds is refused."""
-        program = compiled(function, self._mesh(size), whole, *stacked)
+        program = compiled(function, self._mesh(size), replicated, *stacked)
         limit = memory_of(self.devices[0])
         found = program.memory_analysis()
         if limit is not None and found is not None:
@@ -236,7 +248,7 @@ class Executor:
         return len(self.programs)
 
 
-def told(error: Exception) -> str:
+def summarize_error(error: Exception) -> str:
     """An error in one line: its first, or the last where that one only announces a traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     line = lines[-1] if lines[0].endswith("Traceback (most recent call last):") else lines[0]

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fvjax.metrics.context import Yardsticks
+from fvjax.metrics.context import SharedMetricInputs
 from fvjax.models.model import Model
 from sweeps.task import Task
 
@@ -19,7 +19,7 @@ class Group:
     signature: Any  # equal where job and model have equal structure: one compiled program
     measured: bool
     model: Model
-    yardsticks: Yardsticks
+    shared_inputs: SharedMetricInputs
     members: tuple[int, ...]
 
 
@@ -30,17 +30,17 @@ def signature(*trees: Any) -> Any:
 
 
 def group_tasks(tasks: Sequence[Task], measured: bool = True) -> list[Group]:
-    """Group tasks, in order of first appearance; no group mixes two models or yardsticks.
+    """Group tasks, in order of first appearance; no group mixes two models or two shared inputs.
 
     Models that differ in leaves alone have groups of their own with an equal signature.
     """
     groups: dict[Any, list[int]] = {}
     for place, task in enumerate(tasks):
-        inputs = task.model, task.job, None, task.yardsticks, task.marks
+        inputs = task.model, task.job, None, task.shared_inputs, task.job_inputs
         kind = signature(inputs), task.measured and measured
-        groups.setdefault((kind, id(task.model), id(task.yardsticks)), []).append(place)
+        groups.setdefault((kind, id(task.model), id(task.shared_inputs)), []).append(place)
     return [
-        Group(kind, kind[1], first.model, first.yardsticks, tuple(members))
+        Group(kind, kind[1], first.model, first.shared_inputs, tuple(members))
         for (kind, _, _), members in groups.items()
         for first in [tasks[members[0]]]
     ]

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import jax
 
-from sweeps.storage.array_cache import cache
+from sweeps.storage.array_cache import cache_folder
 
 _MOST_CPU_DEVICES = 8
 
@@ -26,7 +26,7 @@ def quiet_jax() -> None:
 def cache_programs() -> None:
     """Keep compiled programs in the user's cache folder, unless JAX is told where."""
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", str(cache() / "programs"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 

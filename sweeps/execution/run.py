@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fvjax.reference.distances import standing
+from fvjax.reference.distances import standardize_projection
 from sweeps.execution.executor import Executor, Outcome
 from sweeps.execution.grouping import group_tasks
 from sweeps.execution.interrupt import interruptible
 from sweeps.execution.progress import Progress
 from sweeps.results.table import METRICS, write_part
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 from sweeps.task import Task
 
 Row = dict[str, Any]
@@ -96,18 +96,18 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     row: Row = {"job": number, "job_id": task.job_id}
     status, error = _fate(outcome)
     row |= {"status": status, "error": error} | task.columns
-    row |= {"layer": task.sourced.direction.layer, "label": task.sourced.label}
-    row |= {"kind": task.sourced.kind} | dict.fromkeys((*METRICS, "content"))
+    row |= {"layer": task.info.direction.layer, "label": task.info.label}
+    row |= {"kind": task.info.kind} | dict.fromkeys((*METRICS, "content"))
     if result is not None:
         metrics: dict[str, Any] = {"first_score": result.first_score, "score": result.score}
         metrics |= outcome.metrics
-        if "dot" in metrics and task.sourced.natural is not None:
-            metrics |= standing(metrics["dot"], task.sourced.natural)
+        if "dot" in metrics and task.info.reference is not None:
+            metrics |= standardize_projection(metrics["dot"], task.info.reference)
             metrics["differential"] = metrics["natural_z"] - metrics["excitation"]
         row |= {name: _number(value) for name, value in metrics.items()}
-        if task.sourced.channel is None:
+        if task.info.channel is None:
             row["rank"] = None
-        if task.sourced.kind == "covector":
+        if task.info.kind == "covector":
             row["inversion_error"] = None
         if not (row.get("dot") or 0) > 0:
             row["parsimony"] = None
@@ -147,7 +147,7 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
     Image.fromarray(pixels).save(buffer, format="png")
     path = directory / PICTURES / f"{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(buffer.getvalue())
     return {"bytes": buffer.getvalue(), "path": str(path.relative_to(directory))}
 

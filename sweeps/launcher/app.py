@@ -6,21 +6,21 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-from sweeps.config.errors import refusing
+from sweeps.config.errors import report_user_errors
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.run import Row, run
-from sweeps.launcher.callbacks import planned
+from sweeps.launcher.callbacks import planned_tasks
 from sweeps.launcher.job_return import headline_of
 from sweeps.planning.plan import build_all
 from sweeps.results.summary import finish
-from sweeps.storage.directory_lock import claim, released
+from sweeps.storage.directory_lock import acquire, release_all
 from sweeps.task import Task
 
 
 def main() -> None:
     """`python -m sweeps`: what the command line asks for."""
-    with released():
+    with release_all():
         job()
 
 
@@ -29,9 +29,9 @@ def job(config: DictConfig) -> float:
     """Run one job: a sweep of one, written into the run's directory."""
     directory = Path(HydraConfig.get().runtime.output_dir)
     rows: list[Row] = []
-    with refusing():
-        task = planned.pop(directory.resolve(), None) or _plan(config)
-        claim(directory, finish)
+    with report_user_errors():
+        task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
+        acquire(directory, finish)
         run([task], [0], directory, report=rows.append)
         return headline_of(rows[0], task.headline)
 

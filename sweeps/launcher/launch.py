@@ -24,7 +24,7 @@ from sweeps.launcher.job_return import BAD, Replay, returned
 from sweeps.planning.plan import build_all
 from sweeps.results.summary import finish
 from sweeps.results.table import holds_results, load
-from sweeps.storage.directory_lock import claim
+from sweeps.storage.directory_lock import acquire
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     config = launcher.config
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(str(config.hydra.sweep.dir))
-    claim(directory)
+    acquire(directory)
     if not job_overrides:  # Hydra's own sweeper makes none of `range(0,0)`
         raise ValueError("the sweep has no jobs")
     if launcher.chunk is not None:
@@ -53,7 +53,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     numbered = enumerate(job_overrides, first)
     configs = [attempt(_compose, launcher, one, number) for number, one in numbered]
     tasks = build_all(configs, job_overrides)
-    claim(directory, finish)
+    acquire(directory, finish)
     numbers = _numbers(tasks, known, taken, first)
     done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
     places: dict[str, list[int]] = {}  # equal jobs run once

@@ -16,17 +16,17 @@ from fvjax import checks
 from fvjax.direction import FromImage, Interpolation
 from fvjax.models.model import Model
 from fvjax.optimization.recipe import Job, Recipe
-from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.moments import forward
-from fvjax.sources import Source, Sourced
+from fvjax.sources import DirectionInfo, DirectionSource
 from fvjax.spaces import Space
 from sweeps.config.columns import choices_of, columns, identity
 from sweeps.config.paths import CONF
-from sweeps.config.validate import OF_ENVIRONMENT, as_chosen, whole
+from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
 from sweeps.execution.batched import leaves
-from sweeps.planning.metric_inputs import SCORES, metrics_of, yardsticks
+from sweeps.planning.metric_inputs import SCORES, applicable_metrics, metric_inputs
 from sweeps.planning.parameterization import arguments
-from sweeps.planning.reference import natural_of
+from sweeps.planning.reference import load_reference_statistics
 from sweeps.planning.score import name_layer, score_for
 from sweeps.planning.statistics_file import Collected
 from sweeps.task import Task
@@ -42,93 +42,95 @@ _OF_SWEEP = ("default_layer", "size", "images", "judge")
 def build(config: DictConfig) -> Task:
     """The task of one composed config; raises ValueError in one sentence for whatever is wrong."""
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
-    plain, model, natural = environment(config)
-    whole(plain)
-    size = plain["size"]
-    checks.choice("layer", plain["layer"], model.layers)
-    checks.choice("position", plain["position"], _POSITIONS)
-    checks.count("seed", plain["seed"], least=0, most=checks.MOST_SEED)
-    sourced = _sourced(plain, model, natural)
-    headline, measured = plain["metrics"]["headline"], plain["metrics"]["measured"]
+    cfg, model, reference = environment(config)
+    require_keys(cfg)
+    size = cfg["size"]
+    checks.choice("layer", cfg["layer"], model.layers)
+    checks.choice("position", cfg["position"], _POSITIONS)
+    checks.count("seed", cfg["seed"], least=0, most=checks.MOST_SEED)
+    info = _direction_info(cfg, model, reference)
+    headline, measured = cfg["metrics"]["headline"], cfg["metrics"]["measured"]
     checks.boolean("metrics.measured", measured)
-    judge = _judge(plain)
-    there = metrics_of(model, sourced, natural, judge) if measured else SCORES
+    judge = _judge(cfg)
+    there = applicable_metrics(model, info, reference, judge) if measured else SCORES
     checks.choice("metrics.headline", headline, there)
-    space: Space = instantiate(plain["space"])
-    moved, direction = space.move(model, sourced, natural)
-    objective, moved = score_for(plain, moved, sourced, natural, space)
+    space: Space = instantiate(cfg["space"])
+    moved, direction = space.move(model, info, reference)
+    objective, moved = score_for(cfg, moved, info, reference, space)
     recipe = Recipe(
         objective=objective,
-        parameterization=instantiate(arguments(plain["parameterization"], size), size=size),
-        transform=instantiate(plain["transform"]),
-        learning_rate=plain["learning_rate"],
-        steps=plain["steps"],
-        optimizer=plain["optimizer"]["name"],
-        images=plain["images_per_job"],
+        parameterization=instantiate(arguments(cfg["parameterization"], size), size=size),
+        transform=instantiate(cfg["transform"]),
+        learning_rate=cfg["learning_rate"],
+        steps=cfg["steps"],
+        optimizer=cfg["optimizer"]["name"],
+        images=cfg["images_per_job"],
     )
-    key = jax.random.key(plain["seed"])
+    key = jax.random.key(cfg["seed"])
     job = leaves(Job(recipe=recipe, direction=direction, key=key))
     measures: dict[str, Any] = {}
     if measured:
-        shared, own = yardsticks(plain, model, sourced, natural, judge)
-        measures = {"yardsticks": shared, "marks": own}
-    job_id = identity([choices_of(plain, choices), _resolved(plain, model, sourced)])
+        shared, own = metric_inputs(cfg, model, info, reference, judge)
+        measures = {"shared_inputs": shared, "job_inputs": own}
+    job_id = identity([choices_of(cfg, choices), _resolved(cfg, model, info)])
     return Task(
         model=moved,
         job=job,
-        sourced=sourced,
+        info=info,
         measured=measured,
         headline=headline,
         job_id=job_id,
-        columns=columns(plain, choices),
+        columns=columns(cfg, choices),
         **measures,
     )
 
 
-def environment(config: DictConfig) -> tuple[dict[str, Any], Model, Natural | None]:
+def environment(config: DictConfig) -> tuple[dict[str, Any], Model, ReferenceStatistics | None]:
     """The resolved config, the network that it names, and the reference images through it."""
-    plain = _plain(config)
-    whole(plain, OF_ENVIRONMENT)
-    size = plain["size"]
+    cfg = _resolve_config(config)
+    require_keys(cfg, OF_ENVIRONMENT)
+    size = cfg["size"]
     checks.count("size", size, *_SIZES)
-    as_chosen(plain["model"], config.hydra.runtime.choices["model"])
-    model = _model(json.dumps(plain["model"], sort_keys=True), plain["precision"])
+    check_model_choice(cfg["model"], config.hydra.runtime.choices["model"])
+    model = _model(json.dumps(cfg["model"], sort_keys=True), cfg["precision"])
     _fits(model, size)
-    return plain, model, natural_of(model, plain["images"], plain["image_count"], size)
+    return cfg, model, load_reference_statistics(model, cfg["images"], cfg["image_count"], size)
 
 
-def _resolved(plain: Mapping[str, Any], model: Model, sourced: Sourced) -> dict[str, Any]:
+def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict[str, Any]:
     """The config with the layers that are looked at, whether they were named or left out."""
-    penalty = dict(plain["penalty"])
-    name_layer(penalty, model, sourced)
-    return {**plain, "layer": sourced.direction.layer, "penalty": penalty}
+    penalty = dict(cfg["penalty"])
+    name_layer(penalty, model, info)
+    return {**cfg, "layer": info.direction.layer, "penalty": penalty}
 
 
-def _sourced(plain: Mapping[str, Any], model: Model, natural: Natural | None) -> Sourced:
+def _direction_info(
+    cfg: Mapping[str, Any], model: Model, reference: ReferenceStatistics | None
+) -> DirectionInfo:
     """The direction, with the reference images' own dot products where there is one."""
-    source: Source = instantiate(plain["direction"])
-    sourced = source(model, plain["layer"], plain["size"], natural)
-    layer, own = plain["layer"], sourced.direction.layer
-    if layer not in (own, plain["model"]["default_layer"]):
+    source: DirectionSource = instantiate(cfg["direction"])
+    info = source(model, cfg["layer"], cfg["size"], reference)
+    layer, own = cfg["layer"], info.direction.layer
+    if layer not in (own, cfg["model"]["default_layer"]):
         raise ValueError(
             f"direction.layer={own} decides where to look, layer={layer} does not: leave it out"
         )
-    direction = sourced.direction
-    if natural is None or isinstance(direction, Interpolation):
-        return sourced
+    direction = info.direction
+    if reference is None or isinstance(direction, Interpolation):
+        return info
     if isinstance(direction, FromImage):
         vector = forward(model, direction.image[None], (own,))[own][0]
     else:
         vector = direction.vector
-    if vector.ndim == 3 and isinstance(natural.reference, Collected):
-        return sourced  # images would be needed
-    own_dots = natural.projections(own, np.asarray(vector), plain["position"] == "center")
-    return replace(sourced, natural=own_dots)
+    if vector.ndim == 3 and isinstance(reference.images, Collected):
+        return info  # images would be needed
+    own_dots = reference.projections(own, np.asarray(vector), cfg["position"] == "center")
+    return replace(info, reference=own_dots)
 
 
-def _judge(plain: Mapping[str, Any]) -> Model | None:
+def _judge(cfg: Mapping[str, Any]) -> Model | None:
     """The network that reads the pictures, another option of `model`."""
-    name = plain["judge"]
+    name = cfg["judge"]
     if name is None:
         return None
     checks.choice("judge", name, sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
@@ -136,16 +138,16 @@ def _judge(plain: Mapping[str, Any]) -> Model | None:
     judge = _model(json.dumps(node, sort_keys=True), "float32")
     if "logits" not in judge.layers:
         raise ValueError(f"judge={name} has no logits to read pictures by")
-    _fits(judge, plain["size"])
+    _fits(judge, cfg["size"])
     return judge
 
 
-def _plain(config: DictConfig) -> dict[str, Any]:
-    """The config without `hydra`, resolved, as plain Python values."""
+def _resolve_config(config: DictConfig) -> dict[str, Any]:
+    """The config without `hydra`, resolved, as cfg Python values."""
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
-    plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    return plain  # type: ignore[return-value]
+    cfg = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
+    assert isinstance(cfg, dict)
+    return cfg  # type: ignore[return-value]
 
 
 @cache

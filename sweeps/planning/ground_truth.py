@@ -12,20 +12,20 @@ from hydra.utils import instantiate
 from jaxtyping import Array, Float
 
 import fvjax
-from fvjax.metrics.ground_truth import Truth, content
+from fvjax.metrics.ground_truth import GroundTruth, content
 from fvjax.models.model import Model
 from fvjax.models.planted import network, planted
 from fvjax.objectives.objective import Focus, Objective
 from fvjax.objectives.similarity import dot
 from fvjax.optimization.recipe import Job, Recipe
 from fvjax.optimization.visualize import visualize
-from fvjax.reference.activation_statistics import Natural, fingerprint
+from fvjax.reference.activation_statistics import ReferenceStatistics, fingerprint
 from fvjax.reference.moments import forward
 from fvjax.transforms import Identity
 from sweeps.execution.batched import leaves, stack
 from sweeps.planning.parameterization import arguments
-from sweeps.planning.reference import natural_of
-from sweeps.storage import array_cache as store
+from sweeps.planning.reference import load_reference_statistics
+from sweeps.storage import array_cache
 
 STEPS, RATE = 256, 0.05  # of the oracle
 SEED = 2**32 - 1  # of its first image: no job's, whose image it would otherwise make again
@@ -33,7 +33,7 @@ _LAYERS = ("features", "decoys")
 _VERSION = 1
 
 
-def truth_of(plain: Mapping[str, Any], model: Model) -> Truth | None:
+def truth_of(cfg: Mapping[str, Any], model: Model) -> GroundTruth | None:
     """The truth for a config, the same object for all worlds of a sweep; None for other models.
 
     The oracle reads the detectors themselves and has the job's size, positions and
@@ -42,12 +42,12 @@ def truth_of(plain: Mapping[str, Any], model: Model) -> Truth | None:
     if model.network is not network:
         return None
     return _truth(
-        plain["model"]["orientations"],
-        plain["size"],
-        plain["position"],
-        json.dumps(plain["parameterization"], sort_keys=True),
-        plain["images"],
-        plain["image_count"],
+        cfg["model"]["orientations"],
+        cfg["size"],
+        cfg["position"],
+        json.dumps(cfg["parameterization"], sort_keys=True),
+        cfg["images"],
+        cfg["image_count"],
     )
 
 
@@ -59,7 +59,7 @@ def _truth(
     parameterization: str,
     images: str | None,
     count: int,
-) -> Truth:
+) -> GroundTruth:
     model = _bank(orientations)
     objective: Objective = dot() - 1.0 * fvjax.OrthogonalNorm(squared=False)
     if position == "center":
@@ -73,14 +73,14 @@ def _truth(
         steps=STEPS,
         optimizer="adam",
     )
-    kept = store.Store(store.cache() / "truth")
+    kept = array_cache.ArrayCache(array_cache.cache_folder() / "truth")
     key = f"oracle-{fingerprint(model)[:12]}-{_digest(size, position, parameterization)}"
     if key not in kept:
         kept[key] = {"oracle": np.asarray(_oracle(model, recipe))}
     grey = content(model(jnp.full((size, size, 3), 0.5)), objective.focus)
-    natural = natural_of(model, images, count, size)
-    maps = None if natural is None else jnp.asarray(_maps(natural))
-    return Truth(grey=grey, oracle=jnp.asarray(kept[key]["oracle"]), maps=maps)
+    reference = load_reference_statistics(model, images, count, size)
+    maps = None if reference is None else jnp.asarray(_maps(reference))
+    return GroundTruth(grey=grey, oracle=jnp.asarray(kept[key]["oracle"]), maps=maps)
 
 
 @cache
@@ -89,7 +89,7 @@ def _bank(orientations: int) -> Model:
 
 
 def _digest(*parts: Any) -> str:
-    return store.digest(_VERSION, STEPS, RATE, *parts)
+    return array_cache.digest(_VERSION, STEPS, RATE, *parts)
 
 
 def _oracle(model: Model, recipe: Recipe) -> Float[Array, "images features"]:
@@ -117,14 +117,14 @@ def _oracle(model: Model, recipe: Recipe) -> Float[Array, "images features"]:
     return found
 
 
-def _maps(natural: Natural) -> Float[np.ndarray, "images height width detectors"]:
+def _maps(reference: ReferenceStatistics) -> Float[np.ndarray, "images height width detectors"]:
     """The detectors' values on the reference images."""
 
     def compute() -> dict[str, np.ndarray]:
         parts = []
-        for batch in natural.reference:
-            found = forward(natural.model, jnp.asarray(batch.images), _LAYERS)
+        for batch in reference.images:
+            found = forward(reference.model, jnp.asarray(batch.images), _LAYERS)
             parts.append(np.concatenate([np.asarray(found[layer]) for layer in _LAYERS], -1))
         return {"maps": np.concatenate(parts)}
 
-    return natural.kept("maps of detectors", compute)["maps"]
+    return reference.get_or_compute("maps of detectors", compute)["maps"]

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from fvjax.direction import Direction
-from fvjax.metrics.context import Concept, Marks, Yardsticks
-from fvjax.metrics.ground_truth import Truth
+from fvjax.metrics.context import Concept, JobMetricInputs, SharedMetricInputs
+from fvjax.metrics.ground_truth import GroundTruth
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
-from fvjax.reference.distances import Gauge
-from fvjax.sources import Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.reference.distances import ReferenceDistribution
+from fvjax.sources import DirectionInfo
 from sweeps.planning.ground_truth import truth_of
 from sweeps.results.table import METRICS
 
@@ -21,33 +21,35 @@ SCORES = ("first_score", "score")  # there without measuring
 _OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
 
 
-def yardsticks(
-    plain: Mapping[str, Any],
+def metric_inputs(
+    cfg: Mapping[str, Any],
     model: Model,
-    sourced: Sourced,
-    natural: Natural | None,
+    info: DirectionInfo,
+    reference: ReferenceStatistics | None,
     judge: Model | None,
-) -> tuple[Yardsticks, Marks]:
+) -> tuple[SharedMetricInputs, JobMetricInputs]:
     """Those that all jobs of the layer share (the same object each time), and the job's own."""
-    layer, direction = sourced.direction.layer, sourced.direction
-    gauge, whitened, feature = None, None, None
-    if natural is not None:
-        gauge = natural.gauge(layer, plain["position"] == "center")
+    layer, direction = info.direction.layer, info.direction
+    distribution, whitened, feature = None, None, None
+    if reference is not None:
+        distribution = reference.distribution(layer, cfg["position"] == "center")
         if isinstance(direction, Direction) and direction.vector.ndim == 1:
-            frame = natural.whitening(layer, "cross_validated")
-            moved = frame.coordinates(np.asarray(direction.vector), sourced.kind)
+            affine_map = reference.whitening(layer, "cross_validated")
+            moved = affine_map(np.asarray(direction.vector), info.kind)
             whitened = jnp.asarray(moved, jnp.float32)
-    truth = truth_of(plain, model)
-    if truth is not None and sourced.feature is not None:
-        feature = jnp.asarray(sourced.feature, jnp.int32)
-    concept = None if judge is None else concept_of(judge, sourced.concept)
-    shared = _shared(gauge, truth, None if concept is None else judge)
-    return shared, Marks(whitened=whitened, feature=feature, concept=concept)
+    truth = truth_of(cfg, model)
+    if truth is not None and info.feature is not None:
+        feature = jnp.asarray(info.feature, jnp.int32)
+    concept = None if judge is None else concept_of(judge, info.concept)
+    shared = _shared(distribution, truth, None if concept is None else judge)
+    return shared, JobMetricInputs(whitened=whitened, feature=feature, concept=concept)
 
 
 @cache
-def _shared(gauge: Gauge | None, truth: Truth | None, judge: Model | None) -> Yardsticks:
-    return Yardsticks(natural=gauge, truth=truth, judge=judge)
+def _shared(
+    distribution: ReferenceDistribution | None, truth: GroundTruth | None, judge: Model | None
+) -> SharedMetricInputs:
+    return SharedMetricInputs(reference=distribution, truth=truth, judge=judge)
 
 
 def concept_of(judge: Model, name: str | None) -> Concept | None:
@@ -71,27 +73,27 @@ def concept_of(judge: Model, name: str | None) -> Concept | None:
     return Concept(index=jnp.asarray(index, jnp.int32), rivals=jnp.asarray(rivals))
 
 
-def metrics_of(
-    model: Model, sourced: Sourced, natural: Natural | None, judge: Model | None
+def applicable_metrics(
+    model: Model, info: DirectionInfo, reference: ReferenceStatistics | None, judge: Model | None
 ) -> list[str]:
     """The metrics that this direction can have."""
     absent = set()
-    if sourced.channel is None:
+    if info.channel is None:
         absent.add("rank")
-    if sourced.kind == "covector":
+    if info.kind == "covector":
         absent.add("inversion_error")
-    if model.previous(sourced.direction.layer) is None:
+    if model.previous(info.direction.layer) is None:
         absent |= {"previous_l1", "previous_l2"}
-    if sourced.natural is None:
+    if info.reference is None:
         absent |= {"natural_z", "natural_percentile", "natural_ratio", "differential"}
-    if natural is None:
+    if reference is None:
         absent |= {"excitation", "whitened_cosine", "mahalanobis"}
-    if sourced.feature is None:
+    if info.feature is None:
         absent |= {name for name in METRICS if name in _OF_TRUTH or name.startswith("paper_")}
-    if sourced.feature is None or natural is None:
+    if info.feature is None or reference is None:
         absent |= {name for name in METRICS if name.startswith("dataset_")}
-    if natural is None or not natural.reference.heads:
+    if reference is None or not reference.images.heads:
         absent |= {"class_distance", "centroid_margin"}
-    if judge is None or concept_of(judge, sourced.concept) is None:
+    if judge is None or concept_of(judge, info.concept) is None:
         absent |= {"transfer", "ambiguity"}
     return [name for name in METRICS if name not in absent]

@@ -7,14 +7,16 @@ from pathlib import Path
 from fvjax import checks
 from fvjax.data.image_sets import Reference
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.planning.statistics_file import SUFFIX, read_collected
-from sweeps.storage import array_cache as store
+from sweeps.storage import array_cache
 
 log = logging.getLogger(__name__)
 
 
-def natural_of(model: Model, images: str | None, count: int, size: int) -> Natural | None:
+def load_reference_statistics(
+    model: Model, images: str | None, count: int, size: int
+) -> ReferenceStatistics | None:
     """Reference images through a model, kept in the user's cache folder; None where images is.
 
     Raises:
@@ -23,11 +25,11 @@ def natural_of(model: Model, images: str | None, count: int, size: int) -> Natur
     if images is None:
         return None
     checks.path("images", images)
-    return _natural(model, images, count, size, store.cache() / "natural")
+    return _natural(model, images, count, size, array_cache.cache_folder() / "natural")
 
 
 @cache
-def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> Natural:
+def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> ReferenceStatistics:
     if images.endswith(SUFFIX):
         return read_collected(model, images, size)
     reference = Reference(images, size, count)
@@ -35,4 +37,4 @@ def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> 
     def announce(what: str) -> None:
         log.info(f"computing {what} over {len(reference)} reference images ({images})")
 
-    return Natural(model, reference, store.Store(folder), announce)
+    return ReferenceStatistics(model, reference, array_cache.ArrayCache(folder), announce)

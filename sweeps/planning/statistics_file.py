@@ -12,8 +12,8 @@ import numpy as np
 from fvjax.data.arrays import read_arrays
 from fvjax.data.image_sets import Batch
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Arrays, Natural, fingerprint
-from sweeps.storage.atomic import whole
+from fvjax.reference.activation_statistics import Arrays, ReferenceStatistics, fingerprint
+from sweeps.storage.atomic import atomic_write
 
 SUFFIX = ".npz"
 _ABOUT = "about"  # the array that holds the rest, as JSON
@@ -35,16 +35,16 @@ class Collected:
         return self.count
 
     def __iter__(self) -> Iterator[Batch]:
-        """Refused: the images are not here."""
+        """UserError: the images are not here."""
         self._absent()
 
     def image(self, number: int) -> NoReturn:
-        """Refused: the images are not here."""
+        """UserError: the images are not here."""
         self._absent()
 
     @cached_property
     def labels(self) -> NoReturn:
-        """Refused: the images are not here."""
+        """UserError: the images are not here."""
         self._absent()
 
     def _absent(self) -> NoReturn:
@@ -54,26 +54,26 @@ class Collected:
         )
 
 
-def write_collected(natural: Natural, layers: Sequence[str], path: Path) -> None:
+def write_collected(reference: ReferenceStatistics, layers: Sequence[str], path: Path) -> None:
     """Write the statistics of layers, with what network and images they are of."""
-    reference = natural.reference
+    images = reference.images
     about = {
-        "fingerprint": natural.fingerprint,
-        "identity": reference.identity,
-        "size": reference.size,
-        "count": len(reference),
-        "heads": {head: list(names) for head, names in reference.heads.items()},
+        "fingerprint": reference.fingerprint,
+        "identity": images.identity,
+        "size": images.size,
+        "count": len(images),
+        "heads": {head: list(names) for head, names in images.heads.items()},
         "layers": list(layers),
     }
     arrays: Arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
     for layer in layers:
-        found = natural.statistics(layer).arrays()
+        found = reference.statistics(layer).arrays()
         arrays |= {f"{layer}/{name}": array for name, array in found.items()}
-    with whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def read_collected(model: Model, path: str, size: int) -> Natural:
+def read_collected(model: Model, path: str, size: int) -> ReferenceStatistics:
     """What a model does on images, from a file that `write_collected` wrote.
 
     Raises:
@@ -89,14 +89,12 @@ def read_collected(model: Model, path: str, size: int) -> Natural:
     if about["size"] != size:
         raise ValueError(f"{path} holds statistics of {about['size']} pixels, not of size={size}")
     heads = {head: tuple(names) for head, names in about["heads"].items()}
-    reference = Collected(
-        path, size, about["count"], about["identity"], heads, tuple(about["layers"])
-    )
-    natural = Natural(model, reference)
+    images = Collected(path, size, about["count"], about["identity"], heads, tuple(about["layers"]))
+    reference = ReferenceStatistics(model, images)
     for layer in about["layers"]:
         mine = {k.removeprefix(f"{layer}/"): x for k, x in arrays.items() if _of(k, layer)}
-        natural.keep(layer, mine)
-    return natural
+        reference.store_layer(layer, mine)
+    return reference
 
 
 def _of(name: str, layer: str) -> bool:

@@ -8,8 +8,8 @@ from fvjax import checks
 from fvjax.data.textures import VERSION
 from fvjax.models.model import Model
 from fvjax.models.texturenet import TextureNet, texturenet
-from fvjax.training import Trainer, curriculum
-from sweeps.storage.array_cache import Arrays, Store, cache, digest
+from fvjax.training import Trainer, classes_per_attribute
+from sweeps.storage.array_cache import ArrayCache, Arrays, cache_folder, digest
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,9 @@ def trained(
         checks.count("model.widths", width)
     if len(widths) != 5:
         raise ValueError(f"model.widths must be five numbers of channels, got {list(widths)}")
-    net, store = TextureNet(tuple(widths)), Store(cache() / "trained")
+    net, store = TextureNet(tuple(widths)), ArrayCache(cache_folder() / "trained")
     trainers = {
-        n: Trainer(net, seed, steps if n else 0, batch, told=curriculum(n, first))
+        n: Trainer(net, seed, steps if n else 0, batch, granularity=classes_per_attribute(n, first))
         for n in (labels, *beside)
     }
     wanted = key_of(trainers[labels])
@@ -67,8 +67,8 @@ def trained(
 def key_of(trainer: Trainer) -> str:
     """The name of a trainer's weights: a hash of all that decides them."""
     t = trainer
-    settings = (t.net.widths, t.seed, t.steps, t.batch, t.adversary, t.told)
-    return f"texturenet-{'_'.join(map(str, t.told))}-{digest(_VERSION, VERSION, settings)}"
+    settings = (t.net.widths, t.seed, t.steps, t.batch, t.adversarial_epsilon, t.granularity)
+    return f"texturenet-{'_'.join(map(str, t.granularity))}-{digest(_VERSION, VERSION, settings)}"
 
 
 def _run(trainers: Mapping[int, Trainer], name: str) -> dict[int, Arrays]:
@@ -77,14 +77,14 @@ def _run(trainers: Mapping[int, Trainer], name: str) -> dict[int, Arrays]:
     active = {n: t for n, t in trainers.items() if t.steps}
     most = max((t.steps for t in active.values()), default=0)
     for step in range(1, most + 1):
-        told = []
+        latest = []
         any_one = next(iter(active))
         images, labels = active[any_one].images(states[any_one])
         for n, trainer in active.items():
             states[n], progress = trainer.learn(states[n], images, labels)
-            told.append((n, progress))
+            latest.append((n, progress))
         if step % _EVERY == 0 or step == most:
-            losses = ", ".join(f"{n} labels {float(progress.loss):.2f}" for n, progress in told)
+            losses = ", ".join(f"{n} labels {float(progress.loss):.2f}" for n, progress in latest)
             seconds = time.monotonic() - begun
             log.info(f"training, {name}: step {step} of {most}, {seconds:.0f} s, loss: {losses}")
     return {n: t.tensors(states[n], _STATISTICS) for n, t in trainers.items()}

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
-from sweeps.results.labels import arms, by_name, folded, rows
-from sweeps.storage.atomic import whole
+from sweeps.results.labels import arm_labels, natural_sort_key, row_labels, wrap_label
+from sweeps.storage.atomic import atomic_write
 
 _SMOOTH = Image.Resampling.LANCZOS
 _GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
@@ -28,9 +28,11 @@ _MARKS = {  # status -> what the legend says, colour
 
 def write_sheet(results: pd.DataFrame, path: Path) -> int:
     """Write the contact sheet of a table of results as a PNG; how many jobs it does not show."""
-    jobs = results.assign(row=rows(results), arm=arms(results)).drop_duplicates(["row", "arm"])
+    jobs = results.assign(row=row_labels(results), arm=arm_labels(results)).drop_duplicates(
+        ["row", "arm"]
+    )
     layer_of = dict(zip(jobs["row"], jobs["layer"].astype(str), strict=True))
-    names = sorted(layer_of, key=lambda row: (layer_of[row], by_name(row)))[: _MOST[1]]
+    names = sorted(layer_of, key=lambda row: (layer_of[row], natural_sort_key(row)))[: _MOST[1]]
     columns = list(dict.fromkeys(jobs["arm"]))[: _MOST[0]]
     jobs = jobs[jobs["row"].isin(names) & jobs["arm"].isin(columns)]
     side = max(_SIDES[0], min(_SIDES[1], int(results["size"].max())))
@@ -93,8 +95,8 @@ def draw(
     """Write a canvas of tiles with a name for each row and column."""
     dpi, line = 100, 0.14  # inches of a line of text
     step = (canvas.shape[0] - _GAP) // len(names)
-    heads = [folded(arm, step // _LETTER) for arm in columns]
-    names = [folded(name, 230 // _LETTER) for name in names]
+    heads = [wrap_label(arm, step // _LETTER) for arm in columns]
+    names = [wrap_label(name, 230 // _LETTER) for name in names]
     corner = "\n".join(fill(note, 50) for note in notes)
     lines = max(text.count("\n") + 1 for text in (*heads, corner))
     left, top = 2.4, max(0.7, line * lines + 0.1)  # inches of labels
@@ -111,6 +113,6 @@ def draw(
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
     figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
-    with whole(path) as partial, warnings.catch_warnings():
+    with atomic_write(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # it draws a box instead
         figure.savefig(partial, format="png", facecolor="white")

@@ -12,24 +12,24 @@ _LINES = 7  # of a label: beside a tile there is room for no more
 _GROUPS = ("objective", "penalty", "space", "parameterization", "transform", "optimizer", "model")
 
 
-def rows(results: pd.DataFrame) -> pd.Series:
+def row_labels(results: pd.DataFrame) -> pd.Series:
     """Each job's direction and seed, as text: `conv4:3 seed=1`.
 
     Where several directions have one label, also what tells them apart: `direction.path=b/cat.jpg`.
     """
-    columns = [c for c in config(results) if of_row(c) and c != "seed"]
+    columns = [c for c in config_columns(results) if is_row_key(c) and c != "seed"]
     keys = {c: c.replace("direction_", "direction.", 1) for c in columns}
     told = [_differing(results, column, key, "label") for column, key in keys.items()]
     return _join([results["label"].astype(str), *told, _differing(results, "seed", "seed")])
 
 
-def arms(results: pd.DataFrame) -> pd.Series:
+def arm_labels(results: pd.DataFrame) -> pd.Series:
     """What each job is apart from its direction and seed, as text: `dot_cosine exponent=2`.
 
     Made of the config columns that differ between jobs; a group's keys only where they differ
     within its option.
     """
-    columns = [c for c in config(results) if not of_row(c)]
+    columns = [c for c in config_columns(results) if not is_row_key(c)]
     parts = {}
     for column in columns:
         group, _, key = column.partition("_")
@@ -47,12 +47,12 @@ def arms(results: pd.DataFrame) -> pd.Series:
     return _join([pd.Series("", results.index), *(parts[c] for c in order)])
 
 
-def config(results: pd.DataFrame) -> list[str]:
+def config_columns(results: pd.DataFrame) -> list[str]:
     """The columns that are the config's."""
     return [c for c in results.columns if c not in COLUMNS and c != "sweep"]
 
 
-def of_row(column: str) -> bool:
+def is_row_key(column: str) -> bool:
     """Whether a column says where a job looks, or its seed, and not how it makes the image."""
     return column in ("layer", "seed") or column.split("_")[0] == "direction"
 
@@ -64,10 +64,10 @@ def _differing(
     values = results[column]
     among = pd.Series(0, results.index) if within is None else results[within]
     many = values.groupby(among, dropna=False).transform(lambda v: v.nunique(dropna=False))
-    return (f"{key}=" + values.map(exact)).where(values.notna() & (many > 1), "")
+    return (f"{key}=" + values.map(format_exact)).where(values.notna() & (many > 1), "")
 
 
-def exact(value: object) -> str:
+def format_exact(value: object) -> str:
     """Text that no other value has: `2` for 2.0, but all digits where six are too few."""
     if not isinstance(value, float):
         return str(value)
@@ -79,12 +79,12 @@ def _join(parts: Iterable[pd.Series]) -> pd.Series:
     return pd.concat(list(parts), axis=1).agg(" ".join, axis=1).str.split().str.join(" ")
 
 
-def by_name(text: str) -> list[str | int]:
+def natural_sort_key(text: str) -> list[str | int]:
     """A key to sort by in which conv4:9 comes before conv4:10."""
     return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", text)]
 
 
-def folded(text: str, width: int) -> str:
+def wrap_label(text: str, width: int) -> str:
     """Lines of so many letters; of a text too long for its place, the beginning and the end."""
     lines = wrap(text, width, break_on_hyphens=False)
     kept = lines if len(lines) <= _LINES else [*lines[: _LINES // 2], "...", *lines[-_LINES // 2 :]]

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from sweeps.results.contact_sheet import not_shown, write_sheet
-from sweeps.results.labels import arms, rows
+from sweeps.results.labels import arm_labels, row_labels
 from sweeps.results.table import RESULTS, consolidate, holds_results
 
 # In 80 letters there is room for four numbers and for words of so many letters.
@@ -37,7 +37,7 @@ def summary(results: pd.DataFrame) -> Table:
     """Mean metrics of the jobs that are ok, the headline's among them, by what differs."""
     headlines = results["metrics_headline"].dropna() if "metrics_headline" in results else ()
     shown = [name for name in dict.fromkeys([*headlines, *_SHOWN]) if name in results][:_NUMBERS]
-    named, good = arms(results), results["status"] == "ok"
+    named, good = arm_labels(results), results["status"] == "ok"
     words = [len(word) for arm in named.unique() for word in arm.split()]
     # Two arms cut short may look the same, and so may numbers.
     whole = Column(overflow="fold", min_width=min(_WORD, max(words, default=0)))
@@ -53,7 +53,7 @@ def summary(results: pd.DataFrame) -> Table:
         cells = [f"{mean:.3g}" if pd.notna(mean) else "" for mean in means]
         count = [str(len(jobs)), *([left_out] if omitted else [])]
         table.add_row(Text(str(arm) or "all"), *count, *cells)
-    averaged = rows(results)[good].groupby(named[good]).agg(frozenset)
+    averaged = row_labels(results)[good].groupby(named[good]).agg(frozenset)
     notes = ["not over the same directions and seeds in every row"] * (averaged.nunique() > 1)
     if (more := named.nunique() - _ROWS) > 0:
         notes.append(f"and {more} more: python -m sweeps.compare reads them all")

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 
 RESULTS, HISTORY, PARTS = "results", "history", "parts"
 
@@ -141,10 +141,10 @@ def holds_results(directory: Path) -> bool:
 def _load(path: Path, kind: str) -> pd.DataFrame:
     if holds_results(path):
         return _frame(_read(path, kind))
-    marks = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
+    job_inputs = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
     found = {
         p.parent.parent if p.parent.name == PARTS else p.parent
-        for m in marks
+        for m in job_inputs
         for p in path.rglob(m)
     }
     if not found:
@@ -205,5 +205,5 @@ def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         pq.write_table(table, partial)

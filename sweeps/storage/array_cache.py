@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from fvjax.models.texturenet import SHIPPED
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 
 Arrays = dict[str, np.ndarray]
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """The user's cache folder of this project."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fvjax"
 
@@ -25,7 +25,7 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
-class Store(MutableMapping[str, Arrays]):
+class ArrayCache(MutableMapping[str, Arrays]):
     """A mapping whose values are .npz files in a folder; falls back on a folder that is read only.
 
     A file that cannot be read counts as absent: it is made anew.
@@ -49,7 +49,7 @@ class Store(MutableMapping[str, Arrays]):
     def __setitem__(self, key: str, arrays: Arrays) -> None:
         """Write the arrays, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with whole(self.folder / f"{key}.npz") as partial, partial.open("wb") as file:
+        with atomic_write(self.folder / f"{key}.npz") as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def __delitem__(self, key: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Where to write what becomes the file `path` at the end; after an error nothing is left."""
     partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     try:

@@ -7,12 +7,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 LOCK = ".lock"  # stays in a directory of results
-RECORD = "multirun.yaml"  # Hydra's sweepers write it before the jobs are checked
+MULTIRUN_YAML = "multirun.yaml"  # Hydra's sweepers write it before the jobs are checked
 
-_held: dict[Path, "Claim"] = {}  # by this process
+_locks: dict[Path, "DirectoryLock"] = {}  # by this process
 
 
-class Claim:
+class DirectoryLock:
     """A hold on one directory, and what it takes to leave the directory as it was."""
 
     def __init__(self, directory: Path) -> None:
@@ -29,12 +29,14 @@ class Claim:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self.before = {path.name for path in directory.iterdir()}
-            self.record = (directory / RECORD).read_bytes() if RECORD in self.before else None
+            self.record = (
+                (directory / MULTIRUN_YAML).read_bytes() if MULTIRUN_YAML in self.before else None
+            )
             self.lock.acquire()
         except Timeout:
             raise ValueError(f"{directory} is being written by another process") from None
         except OSError as error:
-            self._take_back()
+            self._remove_created()
             raise ValueError(f"cannot write into {directory}: {error.strerror}") from error
 
     def end(self, done: bool) -> None:
@@ -43,16 +45,16 @@ class Claim:
             if self.finish is not None:
                 self.finish(self.directory)
             new = {path.name for path in self.directory.iterdir()} - self.before
-            if not done and new <= {LOCK, RECORD}:
+            if not done and new <= {LOCK, MULTIRUN_YAML}:
                 for name in new:
                     (self.directory / name).unlink()
                 if self.record is not None:
-                    (self.directory / RECORD).write_bytes(self.record)
-                self._take_back()
+                    (self.directory / MULTIRUN_YAML).write_bytes(self.record)
+                self._remove_created()
         finally:
             self.lock.release()
 
-    def _take_back(self) -> None:
+    def _remove_created(self) -> None:
         """Remove the directories that this process made, while they are empty."""
         for folder in self.made:
             if folder.is_dir():
@@ -61,7 +63,7 @@ class Claim:
                 folder.rmdir()
 
 
-def claim(directory: Path, finish: Callable[[Path], None] | None = None) -> None:
+def acquire(directory: Path, finish: Callable[[Path], None] | None = None) -> None:
     """Have a directory to oneself until `released` ends; it may be held already.
 
     Args:
@@ -72,19 +74,19 @@ def claim(directory: Path, finish: Callable[[Path], None] | None = None) -> None
         ValueError: another process is in it, or it cannot be written into.
     """
     known = directory.resolve()
-    if known not in _held:
-        _held[known] = Claim(directory)
+    if known not in _locks:
+        _locks[known] = DirectoryLock(directory)
     if finish is not None:
-        _held[known].finish = finish
+        _locks[known].finish = finish
 
 
 @contextmanager
-def released() -> Iterator[None]:
+def release_all() -> Iterator[None]:
     """At the end no claim is left, and after an error no trace of a directory without results."""
     done = False
     try:
         yield
         done = True
     finally:
-        while _held:
-            _held.popitem()[1].end(done)
+        while _locks:
+            _locks.popitem()[1].end(done)

@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from fvjax.data.photos import read_photo
-from sweeps.config.errors import refusing
-from sweeps.results.labels import arms
+from sweeps.config.errors import report_user_errors
+from sweeps.results.labels import arm_labels
 from sweeps.results.table import load
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 
 NAME = "activation_grid.png"
 _INCHES = 5.0  # of one grid
@@ -28,7 +28,7 @@ class Tiles(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Called by Hydra."""
         directory = Path(str(config.hydra.sweep.dir))
-        with refusing():
+        with report_user_errors():
             write_grids(load(directory), directory / NAME)
         print(directory / NAME)
 
@@ -41,7 +41,7 @@ def write_grids(results: pd.DataFrame, path: Path) -> None:
     """
     if "direction_at" not in results or not pd.api.types.is_integer_dtype(results["direction_at"]):
         raise ValueError("an activation grid needs direction.at=range(0,n), positions row by row")
-    named = arms(results)
+    named = arm_labels(results)
     columns = list(dict.fromkeys(named))
     photos = list(dict.fromkeys(results["direction_path"]))
     figure = Figure(
@@ -57,7 +57,7 @@ def write_grids(results: pd.DataFrame, path: Path) -> None:
             axis.set_title(arm)
         for axis in row:
             axis.set_axis_off()
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=100)
 
 

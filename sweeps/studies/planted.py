@@ -22,7 +22,7 @@ JUDGED += ["dataset_purity", "dataset_recovered", "chance"]
 _NOT_SETTINGS = {*WORLD, FEATURE, *FAMILY, "seed", "sweep"}
 
 
-def judged(results: pd.DataFrame) -> pd.DataFrame:
+def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
     """Each world, family and feature at the setting that the other half of the features chose.
 
     Columns: `model_geometry model_dial family direction_index setting`, and the means over seeds of

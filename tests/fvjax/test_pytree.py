@@ -1,4 +1,4 @@
-"""Classes are a part of a pytree's structure."""
+"""ClassGaussians are a part of a pytree's structure."""
 
 from itertools import combinations
 from typing import Any

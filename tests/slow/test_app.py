@@ -17,7 +17,7 @@ from PIL import Image
 
 import fvjax
 import sweeps
-from sweeps.config.errors import Refused
+from sweeps.config.errors import UserError
 from sweeps.config.paths import CONF
 from sweeps.execution.run import executor
 from sweeps.launcher.job_return import headline_of
@@ -81,9 +81,9 @@ def test_reference_images_give_natural_metrics_in_every_space(
     images = ("images=generated", "image_count=24", "metrics.headline=differential")
     assert app("-m", *TINY, *images, "space=plain,whitened", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
-    natural = ["natural_z", "natural_percentile", "natural_ratio", "excitation", "differential"]
-    natural += ["whitened_cosine", "mahalanobis", "class_distance", "centroid_margin"]
-    assert np.isfinite(results[natural].astype(float)).all().all()
+    reference = ["natural_z", "natural_percentile", "natural_ratio", "excitation", "differential"]
+    reference += ["whitened_cosine", "mahalanobis", "class_distance", "centroid_margin"]
+    assert np.isfinite(results[reference].astype(float)).all().all()
     gap = results["natural_z"] - results["excitation"] - results["differential"]
     assert np.abs(gap).max() < 1e-5 and results["natural_percentile"].between(0, 100).all()
     plain, white = (row for _, row in results.iterrows())
@@ -224,8 +224,8 @@ def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
     jobs = ("layer=conv2", "direction=channel", "direction.index=1,2", "objective=dot,cosine")
     small = ("layers=[conv2]", "tested=32", "resamples=20", "photos=null")
     report = [f"hydra.callbacks.uncertainty.{one}" for one in small]
-    assert app("-m", *arguments, *jobs, "steps=3", *report, "hydra.sweep.dir=doubt") == 0
-    table = pd.read_csv(tmp_path / "doubt" / "uncertainty.csv")
+    assert app("-m", *arguments, *jobs, "steps=3", *report, "hydra.sweep.dir=logit_scores") == 0
+    table = pd.read_csv(tmp_path / "logit_scores" / "uncertainty.csv")
     assert set(table["question"]) == {"unfamiliar"}  # tiny's logits are no labels
     assert table.groupby("images").size().eq(5).all() and table["images"].nunique() == 6
     assert table["auroc"].between(0, 1).all()
@@ -233,7 +233,7 @@ def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
     printed = capsys.readouterr().out
     for told in ("unfamiliar images", "channel dot", "no labels of generated are the network's"):
         assert told in printed
-    distances = sweeps.load(tmp_path / "doubt").groupby("objective")["class_distance"].mean()
+    distances = sweeps.load(tmp_path / "logit_scores").groupby("objective")["class_distance"].mean()
     assert f"{distances['dot']:.3g}" in printed
 
 
@@ -379,7 +379,7 @@ def test_who_wants_a_traceback_gets_it(
     mode: tuple[str, ...], app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    with pytest.raises((Refused, ValueError), match="got 16") as raised:
+    with pytest.raises((UserError, ValueError), match="got 16") as raised:
         app(*mode, *TINY, "direction.index=16")
     shown = "".join(traceback.format_exception(raised.value))
     assert "units.py" in shown and "checks.py" in shown  # where it was found

@@ -13,7 +13,7 @@ from PIL import Image
 
 import fvjax
 from fvjax.data.image_sets import Reference
-from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.execution.batched import leaves
 from sweeps.retrieve import average_precision, main, scored
@@ -47,10 +47,10 @@ def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:
 
 
 def test_images_are_ranked_by_the_score_itself() -> None:
-    natural = Natural(MODEL, Reference("generated", 32, 40))
+    reference = ReferenceStatistics(MODEL, Reference("generated", 32, 40))
     jobs = [job_of(exponent=e, index=i) for e in (0.0, 2.0) for i in (1, 4)]
-    found = scored(MODEL, jobs, natural)
-    images = np.concatenate([batch.images for batch in natural.reference])
+    found = scored(MODEL, jobs, reference)
+    images = np.concatenate([batch.images for batch in reference.images])
     assert found.shape == (4, 40)
     for scores, job in zip(found, jobs, strict=True):
         alone = [job.recipe.objective(MODEL(jnp.asarray(i)), job.direction) for i in images[::13]]

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 from sweeps.studies.difficulty.trends import LEVEL, LINE
 
 _UNITS = {
@@ -41,7 +41,7 @@ def draw(values: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
         axis.axhline(_CHANCE, color="grey", linewidth=0.8, linestyle=":")
         axis.set_ylim(0, 1)
     _panel(axes[1][-1], values, table, {"measure": "accuracy"}, "layer", "accuracy of the task")
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=110)
 
 

@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from fvjax.metrics.selectivity import precision, selectivity
-from fvjax.reference.activation_statistics import Natural, needed
-from fvjax.training import curriculum
+from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
+from fvjax.training import classes_per_attribute
 from fvjax.training.trainer import correct
-from sweeps.planning.reference import natural_of
+from sweeps.planning.reference import load_reference_statistics
 from sweeps.planning.trained_model import trained
-from sweeps.results.labels import arms
+from sweeps.results.labels import arm_labels
 from sweeps.results.table import load
 from sweeps.studies.difficulty.plot import draw
 from sweeps.studies.difficulty.trends import KEYS, LEVEL, levels, trends
@@ -82,12 +82,12 @@ def _network(settings: dict[str, Any], layers: list[str]) -> pd.DataFrame:
     images, count, size = (settings[name] for name in _IMAGES)
     chosen = {name: settings[name] for name in _SETTINGS}
     model = trained(**chosen | {"widths": json.loads(settings["widths"]), "beside": ()})
-    natural = needed(NAME, natural_of(model, images, count, size))
-    natural.collect([*layers, "logits"])
-    rows = [row for layer in layers for row in _units(natural, layer)]
-    told = curriculum(settings["labels"], settings["first"])
+    reference = require_reference(NAME, load_reference_statistics(model, images, count, size))
+    reference.collect([*layers, "logits"])
+    rows = [row for layer in layers for row in _units(reference, layer)]
+    told = classes_per_attribute(settings["labels"], settings["first"])
     if max(told) > 1:
-        there = natural.statistics("logits")
+        there = reference.statistics("logits")
         logits, labels = jnp.asarray(there.means), jnp.asarray(there.labels)
         right = np.asarray(correct(logits, labels, told)).mean(0)
         rows.append(("accuracy", "logits", -1, right[np.array(told) > 1].mean()))
@@ -96,9 +96,9 @@ def _network(settings: dict[str, Any], layers: list[str]) -> pd.DataFrame:
     return found.assign(objective="", labels=settings["labels"], line=line)
 
 
-def _units(natural: Natural, layer: str) -> Iterator[tuple[str, str, int, float]]:
+def _units(reference: ReferenceStatistics, layer: str) -> Iterator[tuple[str, str, int, float]]:
     """Measure, layer, unit and value of all units of a layer."""
-    statistics, heads = natural.statistics(layer), natural.reference.heads
+    statistics, heads = reference.statistics(layer), reference.images.heads
     counts = [len(names) for names in heads.values()]
     found = selectivity(statistics.means, statistics.labels, counts)
     measures = {
@@ -123,7 +123,7 @@ def _pictures(results: pd.DataFrame) -> pd.DataFrame:
                 "layer": results["layer"],
                 "unit": results["label"],
                 "value": results[measure],
-                "objective": arms(alike),
+                "objective": arm_labels(alike),
                 LEVEL: results["model_labels"],
                 "line": results["model_first"] + " " + results["model_seed"].astype(str),
             }

@@ -16,7 +16,7 @@ Weights = Float[np.ndarray, "resamples pictures"]
 
 @dataclass(frozen=True)
 class Contrast:
-    """Pictures judged by one fit, and which of them the detectors should find."""
+    """EvaluationSet judged by one fit, and which of them the detectors should find."""
 
     images: Int[np.ndarray, "pictures"]  # equal for pictures made of the same image
     positive: Bool[np.ndarray, "pictures"]

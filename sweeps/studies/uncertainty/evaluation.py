@@ -11,23 +11,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from fvjax.data.corruptions import DISTORTIONS, NOISES
-from fvjax.data.image_sets import GENERATED, UNSEEN, Batch, Images, Reference
-from fvjax.metrics.ood_detectors import DETECTORS, Heads, detectors, heads, right
-from fvjax.models.model import Model, in_its_precision
-from fvjax.reference.activation_statistics import Natural
-from fvjax.reference.distances import Gauge
+from fvjax.data.corruptions import CORRUPTIONS, NOISES
+from fvjax.data.image_sets import GENERATED, UNSEEN, Batch, ImageSet, Reference
+from fvjax.metrics.ood_detectors import DETECTORS, Heads, detectors, heads, is_correct
+from fvjax.models.model import Model, with_model_precision
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.reference.distances import ReferenceDistribution
 
-FAMILIAR, PHOTOS = "familiar", "photographs"
+IN_DISTRIBUTION, PHOTOS = "familiar", "photographs"
 _SEED = 0  # of noise
 _LEAST = 4  # images of a folder: two in each half
-_CHANGES = DISTORTIONS | NOISES
+_CHANGES = CORRUPTIONS | NOISES
 
 Scores = dict[tuple[str, str], np.ndarray]  # by layer and detector
 
 
 @dataclass(frozen=True)
-class Pictures:
+class EvaluationSet:
     """Images, each changed in the same way, or not at all."""
 
     name: str
@@ -40,14 +40,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Fold:
-    """Reference images that fit the gauges, and others to judge; the familiar ones come first."""
+    """Reference images that fit the distributions, and test sets; the in-distribution set first."""
 
-    natural: Natural
-    pictures: tuple[Pictures, ...]
+    reference: ReferenceStatistics
+    pictures: tuple[EvaluationSet, ...]
 
 
 @dataclass(frozen=True)
-class Looked:
+class Evaluation:
     """What detectors say of pictures."""
 
     images: Int[np.ndarray, "pictures"]  # equal for pictures made of the same image
@@ -56,7 +56,7 @@ class Looked:
 
 
 def folds(
-    natural: Natural,
+    reference: ReferenceStatistics,
     tested: int,
     distortions: Mapping[str, float],
     noises: Mapping[str, float],
@@ -71,32 +71,34 @@ def folds(
         noises: the same.
         photos: a folder, which a network of generated images is not made for.
     """
-    reference = natural.reference
-    if not isinstance(reference, Reference):
-        raise ValueError(f"uncertainty needs images: {reference.source} holds statistics of them")
+    images = reference.images
+    if not isinstance(images, Reference):
+        raise ValueError(f"uncertainty needs images: {images.source} holds statistics of them")
 
     def announce(what: str) -> None:
-        natural.announce(f"{what}, for each half,")
+        reference.announce(f"{what}, for each half,")
 
-    if reference.source == GENERATED:
-        others = replace(reference, first=len(reference), count=tested)
-        strangers = [Pictures("unseen textures", replace(others, source=UNSEEN))]
+    if images.source == GENERATED:
+        others = replace(images, first=len(images), count=tested)
+        strangers = [EvaluationSet("unseen textures", replace(others, source=UNSEEN))]
         if photos is not None and Path(photos).is_dir():
-            folder = Reference(photos, reference.size, tested)
-            strangers.append(Pictures(PHOTOS, folder, related=False))
-        pairs = [(natural, others)]
+            folder = Reference(photos, images.size, tested)
+            strangers.append(EvaluationSet(PHOTOS, folder, related=False))
+        pairs = [(reference, others)]
     else:
-        if len(reference) < _LEAST:
+        if len(images) < _LEAST:
             raise ValueError(
                 "one half of the images is judged by what the other half does: "
-                f"{reference.source} must hold at least {_LEAST}, it holds {len(reference)}"
+                f"{images.source} must hold at least {_LEAST}, it holds {len(images)}"
             )
-        half, strangers = reference.count // 2, []
-        halves = [replace(reference, first=i, every=2, count=half) for i in range(2)]
-        fits = [Natural(natural.model, one, natural.store, announce) for one in halves]
+        half, strangers = images.count // 2, []
+        halves = [replace(images, first=i, every=2, count=half) for i in range(2)]
+        fits = [
+            ReferenceStatistics(reference.model, one, reference.store, announce) for one in halves
+        ]
         judged = [replace(one, count=min(half, tested)) for one in halves]
         pairs = list(zip(fits, judged[::-1], strict=True))
-    labelled = answers_are_labels(natural.model, reference)
+    labelled = answers_are_labels(reference.model, images)
     return tuple(
         Fold(fit, (*_made_of(one, labelled, distortions, noises), *strangers)) for fit, one in pairs
     )
@@ -107,15 +109,17 @@ def _made_of(
     labelled: bool,
     distortions: Mapping[str, float],
     noises: Mapping[str, float],
-) -> list[Pictures]:
+) -> list[EvaluationSet]:
     """The images themselves, which come first, and what is made of them."""
-    kept = {name: Pictures(f"{name} {x:g}", reference, name, x) for name, x in distortions.items()}
-    noise = [Pictures(f"{name} noise", reference, name, x) for name, x in noises.items()]
-    own = [Pictures(FAMILIAR, reference), *kept.values()]
+    kept = {
+        name: EvaluationSet(f"{name} {x:g}", reference, name, x) for name, x in distortions.items()
+    }
+    noise = [EvaluationSet(f"{name} noise", reference, name, x) for name, x in noises.items()]
+    own = [EvaluationSet(IN_DISTRIBUTION, reference), *kept.values()]
     return [*(replace(one, labelled=labelled) for one in own), *noise]
 
 
-def answers_are_labels(model: Model, reference: Images) -> bool:
+def answers_are_labels(model: Model, reference: ImageSet) -> bool:
     """Whether the network's classes are the labels of the images."""
     labels = [f"{head}={name}" for head, names in reference.heads.items() for name in names]
     return bool(labels) and model.classes == tuple(labels)
@@ -123,7 +127,7 @@ def answers_are_labels(model: Model, reference: Images) -> bool:
 
 def left_out(fold: Fold, photos: str | None) -> list[str]:
     """What could not be asked, and why, in sentences."""
-    reference, model = fold.natural.reference, fold.natural.model
+    reference, model = fold.reference.images, fold.reference.model
     notes = []
     if not reference.heads:
         notes.append(f"no class_distance and centroid_margin: {reference.source} has no labels")
@@ -136,13 +140,13 @@ def left_out(fold: Fold, photos: str | None) -> list[str]:
     return notes
 
 
-def look(fold: Fold, layers: Sequence[str], logits: str, pictures: Pictures) -> Looked:
+def evaluate(fold: Fold, layers: Sequence[str], logits: str, pictures: EvaluationSet) -> Evaluation:
     """What the detectors fitted to the fold's reference images say of some pictures."""
-    model = fold.natural.model
-    fold.natural.collect(layers)
-    gauges = {layer: fold.natural.gauge(layer, centered=False) for layer in layers}
-    ask = partial(_look, logits=logits, groups=heads(model, logits), labelled=pictures.labelled)
-    parts = [ask(model, gauges, *_seen(batch, pictures)) for batch in pictures.reference]
+    model = fold.reference.model
+    fold.reference.collect(layers)
+    distributions = {layer: fold.reference.distribution(layer, centered=False) for layer in layers}
+    ask = partial(_evaluate, logits=logits, groups=heads(model, logits), labelled=pictures.labelled)
+    parts = [ask(model, distributions, *_seen(batch, pictures)) for batch in pictures.reference]
     found, known = jax.tree.map(lambda *each: np.concatenate(each), *parts)
     scores = {
         (layer, name): found[layer][name]
@@ -151,10 +155,10 @@ def look(fold: Fold, layers: Sequence[str], logits: str, pictures: Pictures) -> 
         if name in found[layer]
     }
     images = 2 * np.arange(len(pictures.reference)) + (not pictures.related)
-    return Looked(images, known if pictures.labelled else None, scores)
+    return Evaluation(images, known if pictures.labelled else None, scores)
 
 
-def _seen(batch: Batch, pictures: Pictures) -> tuple[Array, Array]:
+def _seen(batch: Batch, pictures: EvaluationSet) -> tuple[Array, Array]:
     """Images after the change, and their labels."""
     images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
     if pictures.change is None:
@@ -172,10 +176,10 @@ def _change(images: Array, numbers: Array, strength: Any, name: str) -> Array:
 
 
 @partial(jax.jit, static_argnames=("logits", "groups", "labelled"))
-@in_its_precision
-def _look(
+@with_model_precision
+def _evaluate(
     model: Model,
-    gauges: Mapping[str, Gauge],
+    distributions: Mapping[str, ReferenceDistribution],
     images: Float[Array, "images height width 3"],
     labels: Int[Array, "images heads"],
     *,
@@ -185,7 +189,7 @@ def _look(
 ) -> Any:
     def one(image: Array, label: Array) -> Any:
         activations = model(image)
-        known = right(activations[logits], label, groups) if labelled else jnp.array(False)
-        return detectors(activations, gauges, logits, groups), known
+        known = is_correct(activations[logits], label, groups) if labelled else jnp.array(False)
+        return detectors(activations, distributions, logits, groups), known
 
     return jax.vmap(one)(images, labels)

@@ -16,12 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from fvjax import checks
-from fvjax.data.corruptions import DISTORTIONS, NOISES
-from fvjax.reference.activation_statistics import needed
-from sweeps.config.errors import refusing
+from fvjax.data.corruptions import CORRUPTIONS, NOISES
+from fvjax.reference.activation_statistics import require_reference
+from sweeps.config.errors import report_user_errors
 from sweeps.planning.build import environment
 from sweeps.results.table import holds_results, load
-from sweeps.studies.uncertainty.evaluation import Fold, folds, left_out, look
+from sweeps.studies.uncertainty.evaluation import Fold, evaluate, folds, left_out
 from sweeps.studies.uncertainty.rows import rows
 from sweeps.studies.uncertainty.tables import areas, visualizations
 
@@ -56,7 +56,7 @@ class Report(Callback):
         checks.count("tested", tested)
         checks.count("resamples", resamples)
         for what, given, known in (
-            ("distortion", distortions, DISTORTIONS),
+            ("distortion", distortions, CORRUPTIONS),
             ("noise", noises, NOISES),
         ):
             for name, strength in given.items():
@@ -68,20 +68,20 @@ class Report(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Refuse what is wrong before anything runs; called by Hydra."""
-        with refusing():
-            _, model, natural = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
+        with report_user_errors():
+            _, model, reference = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
             for layer in (*self.layers, self.logits):
                 checks.choice("layer", layer, model.layers)
-            self.folds = folds(needed("experiment=uncertainty", natural), *self.sets)
+            self.folds = folds(require_reference("experiment=uncertainty", reference), *self.sets)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Judge, write and print; called by Hydra."""
         directory = Path(str(config.hydra.sweep.dir))
         if not holds_results(directory):
             return
-        with refusing():  # a file of the folder may be no image
+        with report_user_errors():  # a file of the folder may be no image
             looked = [
-                {p.name: look(fold, self.layers, self.logits, p) for p in fold.pictures}
+                {p.name: evaluate(fold, self.layers, self.logits, p) for p in fold.pictures}
                 for fold in self.folds
             ]
         table = pd.DataFrame(rows(looked, self.resamples))

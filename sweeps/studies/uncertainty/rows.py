@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from sweeps.studies.uncertainty.auroc import Contrast, estimates
-from sweeps.studies.uncertainty.evaluation import FAMILIAR, Looked
+from sweeps.studies.uncertainty.evaluation import IN_DISTRIBUTION, Evaluation
 
 MISTAKES, STRANGERS = "misclassified", "unfamiliar"  # the questions: which pictures are
 
 
-def rows(looked: Sequence[Mapping[str, Looked]], resamples: int) -> list[dict[str, Any]]:
+def rows(looked: Sequence[Mapping[str, Evaluation]], resamples: int) -> list[dict[str, Any]]:
     """A row for each question, set, layer and detector.
 
     Args:
@@ -35,7 +35,7 @@ def rows(looked: Sequence[Mapping[str, Looked]], resamples: int) -> list[dict[st
 
 
 def _contrasts(
-    looked: Sequence[Mapping[str, Looked]],
+    looked: Sequence[Mapping[str, Evaluation]],
 ) -> Iterator[tuple[str, str, list[Contrast]]]:
     """Each question and set: what is compared within each fold."""
     labelled = [name for name, own in looked[0].items() if own.right is not None]
@@ -43,11 +43,11 @@ def _contrasts(
         each = [fold[name] for fold in looked]
         yield MISTAKES, name, [Contrast(o.images, ~o.right, o.scores) for o in each]  # type: ignore[operator]
     for name in looked[0]:
-        if name != FAMILIAR:
-            yield STRANGERS, name, [_against(fold[FAMILIAR], fold[name]) for fold in looked]
+        if name != IN_DISTRIBUTION:
+            yield STRANGERS, name, [_against(fold[IN_DISTRIBUTION], fold[name]) for fold in looked]
 
 
-def _against(familiar: Looked, strange: Looked) -> Contrast:
+def _against(familiar: Evaluation, strange: Evaluation) -> Contrast:
     return Contrast(
         np.concatenate([familiar.images, strange.images]),
         np.repeat([False, True], [familiar.images.size, strange.images.size]),

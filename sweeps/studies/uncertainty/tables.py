@@ -10,8 +10,8 @@ from rich.box import SIMPLE
 from rich.table import Column, Table
 
 from fvjax.metrics.ood_detectors import DETECTORS
-from sweeps.results.labels import arms
-from sweeps.studies.uncertainty.evaluation import FAMILIAR, Looked
+from sweeps.results.labels import arm_labels
+from sweeps.studies.uncertainty.evaluation import IN_DISTRIBUTION, Evaluation
 from sweeps.studies.uncertainty.rows import MISTAKES
 
 _MEASURED = ("mahalanobis", "class_distance", "centroid_margin")  # of visualizations too
@@ -56,23 +56,23 @@ def _table(title: str, *columns: str) -> Table:
     return Table(*shown, title=title, box=SIMPLE, pad_edge=False, padding=0)
 
 
-def visualizations(results: pd.DataFrame, looked: Sequence[Mapping[str, Looked]]) -> Table:
+def visualizations(results: pd.DataFrame, looked: Sequence[Mapping[str, Evaluation]]) -> Table:
     """Means over the jobs that are ok, by layer, direction and arm, beside familiar images."""
     there = [name for name in _MEASURED if name in results]
     title = "visualizations, and the median of familiar images"
     table = _table(title, "", "layer", "jobs", *there)
     good = results[results["status"] == "ok"] if there else results[:0]
     for layer, jobs in good.groupby("layer", sort=False):
-        for (direction, arm), own in jobs.groupby(["direction", arms(jobs)], sort=False):
+        for (direction, arm), own in jobs.groupby(["direction", arm_labels(jobs)], sort=False):
             means = [_short(own[name].mean()) for name in there]
             table.add_row(f"{direction} {arm}", str(layer), str(len(own)), *means)
         medians = [_short(_median(looked, (str(layer), name))) for name in there]
-        table.add_row(FAMILIAR, str(layer), "", *medians)
+        table.add_row(IN_DISTRIBUTION, str(layer), "", *medians)
     return table
 
 
-def _median(looked: Sequence[Mapping[str, Looked]], key: tuple[str, str]) -> float:
-    scores = [fold[FAMILIAR].scores.get(key, np.array([])) for fold in looked]
+def _median(looked: Sequence[Mapping[str, Evaluation]], key: tuple[str, str]) -> float:
+    scores = [fold[IN_DISTRIBUTION].scores.get(key, np.array([])) for fold in looked]
     median = float(np.median(np.concatenate(scores))) if scores[0].size else np.nan
     return -median if key[1] == "centroid_margin" else median  # detectors are higher when worse
 

@@ -9,8 +9,8 @@ import pytest
 from jax import Array
 
 import fvjax
-from fvjax.metrics.ground_truth import content, scores
-from fvjax.metrics.ideal_optimum import Optimum, on_paper, optimum
+from fvjax.metrics.ground_truth import content, content_metrics
+from fvjax.metrics.ideal_optimum import Optimum, activations_at_position, optimum
 from fvjax.models import Model
 from fvjax.models.planted import planted, vectors_of
 from fvjax.sources.planted import picture
@@ -18,11 +18,11 @@ from fvjax.sources.planted import picture
 NOTHING, PURE = jnp.zeros(4), jnp.eye(4)
 dot = fvjax.DotCosine(exponent=0.0, floor=0.1)
 rest = fvjax.OrthogonalNorm(squared=False)
-best, write = jax.jit(optimum), jax.jit(on_paper)
+best, write = jax.jit(optimum), jax.jit(activations_at_position)
 
 
 def scored(*found: float, index: int = 0, grey: Array = NOTHING, oracle: Array = PURE) -> Any:
-    made = scores(jnp.array(found), index, grey, oracle)
+    made = content_metrics(jnp.array(found), index, grey, oracle)
     return {name: float(value) for name, value in made.items()}
 
 
@@ -52,7 +52,7 @@ def test_content_counts_by_the_oracle_s_most_less_grey_and_purity_by_its_own() -
 def test_an_oracle_s_image_has_purity_1_and_a_grey_one_none() -> None:
     oracle = jnp.array([[0.8, 0.1, 0.1, 0.0], [0.2, 0.9, 0, 0], [0, 0, 0.7, 0.1], [0, 0, 0.2, 1]])
     for index in range(4):
-        made = scores(oracle[index], index, NOTHING, oracle)
+        made = content_metrics(oracle[index], index, NOTHING, oracle)
         assert made["purity"] == pytest.approx(1)
         assert made["strength"] == pytest.approx(1)
     silent = scored(0.02, 0.02, 0.0, 0.0)

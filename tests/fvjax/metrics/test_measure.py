@@ -10,7 +10,7 @@ from jax import Array
 
 import fvjax
 from fvjax import image_quality as pictures
-from fvjax.metrics.measure import measure as metrics
+from fvjax.metrics import measure as metrics
 from fvjax.models import Model, Record
 from fvjax.transforms import Identity, Jitter
 

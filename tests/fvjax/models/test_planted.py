@@ -236,9 +236,9 @@ def test_the_truth_is_read_by_nobody_but_an_oracle(layer: str) -> None:
 
 def test_a_feature_s_direction_is_its_vector_and_in_earlier_layers_its_unit(image: Array) -> None:
     model = world("random", 0.5)
-    sourced = Feature(index=3)(model, "mixed", SIZE)
-    np.testing.assert_array_equal(sourced.direction.vector, vectors("random", 0.5)[3])  # type: ignore[union-attr]
-    assert (sourced.kind, sourced.label) == ("vector", "mixed:feature 3")
+    info = Feature(index=3)(model, "mixed", SIZE)
+    np.testing.assert_array_equal(info.direction.vector, vectors("random", 0.5)[3])  # type: ignore[union-attr]
+    assert (info.kind, info.label) == ("vector", "mixed:feature 3")
     for layer in ("features", "previous"):
         unit = Feature(index=3)(model, layer, SIZE).direction
         assert isinstance(unit, fvjax.Direction) and unit.layer == layer
@@ -251,9 +251,9 @@ def test_a_dual_reads_its_feature_and_no_other(geometry: str, image: Array) -> N
     model = world(geometry, 0.5)
     seen = look(model, image)
     for index in (0, 17, 31):
-        sourced = Dual(index=index)(model, "mixed", SIZE)
-        assert sourced.kind == "covector" and isinstance(sourced.direction, fvjax.Direction)
-        found = seen["mixed"] @ sourced.direction.vector
+        info = Dual(index=index)(model, "mixed", SIZE)
+        assert info.kind == "covector" and isinstance(info.direction, fvjax.Direction)
+        found = seen["mixed"] @ info.direction.vector
         np.testing.assert_allclose(found, seen["features"][..., index], atol=1e-4)
 
 
@@ -272,11 +272,11 @@ def test_content_is_the_activation_of_an_image_of_these_features_alone(several: 
     expected = np.zeros(K)
     expected[indices] = 1
     np.testing.assert_allclose(truth.vector, expected, atol=0.1)
-    sourced = Content(index=several, at="center")(model, "mixed", SIZE)
-    assert sourced.kind == "point" and isinstance(sourced.direction, fvjax.Direction)
+    info = Content(index=several, at="center")(model, "mixed", SIZE)
+    assert info.kind == "point" and isinstance(info.direction, fvjax.Direction)
     mixed = truth.vector @ vectors("skewed", 0.3)
-    np.testing.assert_allclose(sourced.direction.vector, mixed, atol=1e-5)
-    assert sourced.label == f"mixed:{'+'.join(map(str, indices))} center"
+    np.testing.assert_allclose(info.direction.vector, mixed, atol=1e-5)
+    assert info.label == f"mixed:{'+'.join(map(str, indices))} center"
 
 
 def test_an_image_of_many_features_stays_within_the_pixels() -> None:

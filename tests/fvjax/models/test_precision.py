@@ -9,7 +9,7 @@ import pytest
 from cases import LUCID
 
 import fvjax
-from fvjax.models.model import PRECISIONS, Model, in_its_precision
+from fvjax.models.model import PRECISIONS, Model, with_model_precision
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def job(model: Model, steps: int) -> fvjax.Job:
 def products(model: Model) -> list[str]:
     """The network's convolutions and matrix products, forward and backward, as for a GPU."""
 
-    @in_its_precision
+    @with_model_precision
     def slope(model: Model, image: Any) -> Any:
         return jax.grad(lambda x: jnp.sum(model(x)["logits"]))(image)
 

@@ -29,7 +29,7 @@ KINDS = pytest.mark.parametrize("suffix", list(SAVE))
 
 
 class Bomb:
-    """Marks the moment it is unpickled."""
+    """JobMetricInputs the moment it is unpickled."""
 
     exploded: list[int] = []  # noqa: RUF012
 

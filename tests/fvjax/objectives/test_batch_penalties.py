@@ -14,6 +14,7 @@ from PIL import Image
 import fvjax
 from fvjax.data.photos import read_photo
 from sweeps.config.paths import CONF
+from sweeps.execution.grouping import group_tasks
 from sweeps.planning.build import build, identity
 from sweeps.planning.parameterization import arguments
 

@@ -164,7 +164,7 @@ def test_diversity_is_lucid_s() -> None:
     a = np.asarray(stacked()["conv2"], np.float64).reshape(5, 9, 4)
     grams = [x.T @ x / np.linalg.norm(x.T @ x) for x in a]
     expected = sum(np.sum(grams[i] * grams[j]) for i in range(5) for j in range(5) if i != j) / 5
-    found = fvjax.Diversity(layer="conv2").of_set(stacked(), DIRECTION)
+    found = fvjax.Diversity(layer="conv2").score_batch(stacked(), DIRECTION)
     assert float(found) == pytest.approx(expected, rel=1e-4)
     assert float(fvjax.Diversity(layer="conv2")(stacked(), DIRECTION)) == 0
 
@@ -174,7 +174,7 @@ def test_alignment_is_lucid_s_with_the_sign_of_a_penalty() -> None:
     expected = sum(
         np.mean((a[i] - a[i + k]) ** 2) / 2.0**k for k in range(1, 5) for i in range(5 - k)
     )
-    found = fvjax.Alignment(layer="conv2", decay=2.0).of_set(stacked(), DIRECTION)
+    found = fvjax.Alignment(layer="conv2", decay=2.0).score_batch(stacked(), DIRECTION)
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
@@ -183,14 +183,14 @@ def test_an_objective_of_several_images_is_the_mean_of_theirs() -> None:
     directions = jax.tree.map(lambda x: jnp.stack([x] * 3), DIRECTION)
     score = fvjax.AtCenter(objective=fvjax.DotCosine(exponent=2.0, floor=0.1) - 0.3 * ORTHOGONAL)
     alone = [score({"conv2": a}, DIRECTION) for a in activations["conv2"]]
-    found = score.of_set(activations, directions)
+    found = score.score_batch(activations, directions)
     assert float(found) == pytest.approx(float(np.mean(alone)), rel=1e-5)
 
 
 def test_images_made_together_are_several_and_diversity_drives_them_apart() -> None:
     def alike(images: Array) -> float:
         activations = jax.vmap(MODEL)(images)
-        return float(fvjax.Diversity(layer="conv2").of_set(activations, DIRECTION))
+        return float(fvjax.Diversity(layer="conv2").score_batch(activations, DIRECTION))
 
     plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images=3))
     assert plain.image.shape == (3, 32, 32, 3) and plain.history["score"].shape == (12,)

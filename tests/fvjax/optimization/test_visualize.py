@@ -17,7 +17,7 @@ from fvjax import Direction, DotCosine, Job, Recipe, Result
 from fvjax.models import Model, Record
 from fvjax.models.tiny import tiny
 from fvjax.ops import layers
-from fvjax.optimization.visualize import REDIRECTED_STEPS, score_of
+from fvjax.optimization.visualize import MAX_REVIVE_STEPS, score_of
 from fvjax.transforms import Identity
 
 MODEL = tiny()
@@ -262,17 +262,17 @@ def test_a_unit_that_sleeps_is_woken_and_one_that_cannot_wake_is_flagged(penalty
         model = Model.from_function(network, jnp.array([shift, 6.0]), size=(32, 32))
         return jax.jit(fvjax.visualize)(model, unit_job(0, penalty))
 
-    awake, asleep, hopeless = run(-4.0), run(-5.2), run(-1000.0)
+    awake, is_dead, hopeless = run(-4.0), run(-5.2), run(-1000.0)
     assert not awake.dead and awake.history["dot"][0] > 0
-    assert asleep.history["dot"][0] == 0 and not asleep.dead and asleep.history["dot"][-1] > 0
+    assert is_dead.history["dot"][0] == 0 and not is_dead.dead and is_dead.history["dot"][-1] > 0
     assert hopeless.dead and hopeless.finite
-    assert jnp.any(hopeless.history["gradient_norm"][:REDIRECTED_STEPS] > 0)
+    assert jnp.any(hopeless.history["gradient_norm"][:MAX_REVIVE_STEPS] > 0)
 
 
 def test_redirection_ends() -> None:
     model = Model.from_function(network, jnp.array([-1000.0, 6.0]), size=(32, 32))
     pushed = jax.jit(fvjax.visualize)(model, unit_job(0)).history["gradient_norm"]
-    assert jnp.all(pushed[:REDIRECTED_STEPS] > 0) and jnp.all(pushed[REDIRECTED_STEPS:] == 0)
+    assert jnp.all(pushed[:MAX_REVIVE_STEPS] > 0) and jnp.all(pushed[MAX_REVIVE_STEPS:] == 0)
 
 
 def test_an_absurd_learning_rate_is_not_finite() -> None:
@@ -341,7 +341,7 @@ def test_an_awake_direction_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -
     )
     made = fvjax.visualize(model, awake)
     assert made.history["dot"][0] > 0
-    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "REDIRECTED_STEPS", 0)
+    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "MAX_REVIVE_STEPS", 0)
     assert jnp.array_equal(made.image, fvjax.visualize(model, awake).image)
 
 
@@ -359,7 +359,7 @@ def test_a_readout_whose_channels_all_sleep_is_woken(monkeypatch: pytest.MonkeyP
     sleeper = Job(recipe=job(steps=20).recipe, direction=direction, key=jax.random.key(0))
     woken = fvjax.visualize(model, sleeper)
     assert woken.history["gradient_norm"][0] == 0 and woken.score > 1.0 and not woken.dead
-    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "REDIRECTED_STEPS", 0)
+    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "MAX_REVIVE_STEPS", 0)
     grey = fvjax.visualize(model, sleeper)
     assert grey.score == 1.0 and grey.dead
 

@@ -10,7 +10,12 @@ import pytest
 import fvjax
 from fvjax.metrics.context import transfer
 from fvjax.reference.covariance import power, shrunk, whitening
-from fvjax.reference.distances import Gauge, gauge, nearest, standing
+from fvjax.reference.distances import (
+    ReferenceDistribution,
+    fit_distribution,
+    nearest,
+    standardize_projection,
+)
 from fvjax.reference.moments import Statistics, observed
 from fvjax.transforms import Identity
 from sweeps.planning.metric_inputs import concept_of
@@ -29,16 +34,18 @@ def statistics() -> Statistics:
 
 
 @pytest.fixture(scope="module")
-def found(statistics: Statistics) -> Gauge:
-    return gauge(statistics, whitening(statistics, 0.2, "conv2"), 0.2, centered=False)
+def found(statistics: Statistics) -> ReferenceDistribution:
+    return fit_distribution(statistics, whitening(statistics, 0.2, "conv2"), 0.2, centered=False)
 
 
-def measured(found: Gauge, vector: Any, whitened: Any, objective: Any = None) -> dict[str, float]:
+def measured(
+    found: ReferenceDistribution, vector: Any, whitened: Any, objective: Any = None
+) -> dict[str, float]:
     direction = fvjax.Direction(vector=jnp.asarray(vector, jnp.float32), layer="conv2")
     image = jax.random.uniform(jax.random.key(3), (32, 32, 3))
     focus = (objective or fvjax.Cosine()).focus
 
-    def run(model: fvjax.Model, found: Gauge) -> dict[str, Any]:
+    def run(model: fvjax.Model, found: ReferenceDistribution) -> dict[str, Any]:
         there = jnp.asarray(whitened, jnp.float32)
         return fvjax.measure(model, direction, image, Identity(), focus, found, there)
 
@@ -46,11 +53,11 @@ def measured(found: Gauge, vector: Any, whitened: Any, objective: Any = None) ->
 
 
 def test_excitation_and_whitened_metrics_are_those_of_the_formula(
-    statistics: Statistics, found: Gauge
+    statistics: Statistics, found: ReferenceDistribution
 ) -> None:
     vector = np.random.default_rng(1).normal(size=16)
-    frame = whitening(statistics, 0.2, "conv2")
-    w = frame.coordinates(vector, "vector")
+    affine_map = whitening(statistics, 0.2, "conv2")
+    w = affine_map(vector, "vector")
     told = measured(found, vector, w)
     image = jax.random.uniform(jax.random.key(3), (32, 32, 3))
     a = np.asarray(MODEL(image)["conv2"], np.float64).reshape(-1, 16)
@@ -64,7 +71,7 @@ def test_excitation_and_whitened_metrics_are_those_of_the_formula(
 
 
 def test_at_the_centre_the_centre_is_compared(statistics: Statistics) -> None:
-    found = gauge(statistics, whitening(statistics, 0.2, "conv2"), 0.2, centered=True)
+    found = fit_distribution(statistics, whitening(statistics, 0.2, "conv2"), 0.2, centered=True)
     np.testing.assert_allclose(found.mean, statistics.centers.mean(0), rtol=1e-5)
     vector = np.eye(16)[2]
     told = measured(found, vector, vector, fvjax.AtCenter(objective=fvjax.Cosine()))
@@ -82,13 +89,15 @@ def test_reference_images_have_mahalanobis_one_and_excitation_zero(
     """Over all of them, and without shrinkage of what varies."""
     a = np.random.default_rng(0).normal(size=(50, 3, 3, 16))
     plain = observed(a, np.arange(50), np.zeros((50, 0), int))
-    frame = whitening(plain, 0.0, "conv2")
-    x = (a.reshape(-1, 16) - frame.mean) @ frame.matrix
+    affine_map = whitening(plain, 0.0, "conv2")
+    x = (a.reshape(-1, 16) - affine_map.mean) @ affine_map.matrix
     assert np.sqrt((x**2).mean()) == pytest.approx(1)
-    assert gauge(plain, frame, 0.0, centered=False).heads == ()
+    assert fit_distribution(plain, affine_map, 0.0, centered=False).heads == ()
 
 
-def test_a_class_s_own_centroid_is_at_distance_zero(statistics: Statistics, found: Gauge) -> None:
+def test_a_class_s_own_centroid_is_at_distance_zero(
+    statistics: Statistics, found: ReferenceDistribution
+) -> None:
     for head, labels in zip(found.heads, LABELS.T, strict=True):
         centroid = statistics.means[labels == 1].mean(0)
         first, second = nearest(jnp.asarray(centroid, jnp.float32), head)
@@ -97,7 +106,7 @@ def test_a_class_s_own_centroid_is_at_distance_zero(statistics: Statistics, foun
 
 
 def test_distances_are_mahalanobis_distances_with_the_shared_covariance(
-    statistics: Statistics, found: Gauge
+    statistics: Statistics, found: ReferenceDistribution
 ) -> None:
     labels, rows = LABELS[:, 0], statistics.means.astype(np.float64)
     centroids = np.stack([rows[labels == k].mean(0) for k in range(3)])
@@ -111,11 +120,11 @@ def test_distances_are_mahalanobis_distances_with_the_shared_covariance(
 
 
 def test_where_a_value_stands() -> None:
-    told = standing(3.0, [0.0, 1.0, 2.0, 4.0])
+    told = standardize_projection(3.0, [0.0, 1.0, 2.0, 4.0])
     assert told["natural_percentile"] == 75 and told["natural_ratio"] == 0.75
     assert told["natural_z"] == pytest.approx((3 - 1.75) / np.std([0, 1, 2, 4]))
-    assert np.isnan(standing(1.0, [-2.0, -1.0])["natural_ratio"])
-    assert np.isnan(standing(1.0, [2.0, 2.0])["natural_z"])
+    assert np.isnan(standardize_projection(1.0, [-2.0, -1.0])["natural_ratio"])
+    assert np.isnan(standardize_projection(1.0, [2.0, 2.0])["natural_z"])
 
 
 def test_a_judge_s_classes_exclude_those_of_their_own_head() -> None:

@@ -17,9 +17,9 @@ from fvjax.data.image_sets import Batch, Reference
 from fvjax.metrics.measure import alignment
 from fvjax.models.tiny import tiny
 from fvjax.reference import covariance as cov
-from fvjax.reference.activation_statistics import Natural, fingerprint
+from fvjax.reference.activation_statistics import ReferenceStatistics, fingerprint
 from fvjax.reference.moments import Statistics, collect, merged, observed
-from sweeps.storage.array_cache import Store
+from sweeps.storage.array_cache import ArrayCache
 
 
 def draws(images: int, positions: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -86,11 +86,11 @@ def test_statistics_that_were_kept_have_no_more_rank_than_images() -> None:
 def test_whitening_makes_the_covariance_the_identity() -> None:
     a = draws(40, 6, 5)
     statistics = of(a)
-    frame = cov.whitening(statistics, 0.0, "b")
-    white = (a.reshape(-1, 5) - frame.mean) @ frame.matrix
+    affine_map = cov.whitening(statistics, 0.0, "b")
+    white = (a.reshape(-1, 5) - affine_map.mean) @ affine_map.matrix
     np.testing.assert_allclose(np.cov(white.T, bias=True), np.eye(5), atol=1e-9)
     np.testing.assert_allclose(white.mean(0), 0, atol=1e-9)
-    np.testing.assert_allclose(frame.matrix, frame.matrix.T, atol=1e-12)
+    np.testing.assert_allclose(affine_map.matrix, affine_map.matrix.T, atol=1e-12)
 
 
 def test_whitening_with_shrinkage_is_a_covariance_by_its_formula() -> None:
@@ -232,30 +232,32 @@ def test_a_folder_without_images_or_with_a_broken_one_is_refused(tmp_path: Path)
 
 def test_what_is_known_is_computed_once_and_kept_by_content(tmp_path: Path) -> None:
     said: list[str] = []
-    model, reference = fvjax.load("tiny"), Reference("generated", 32, 8)
-    store = Store(tmp_path, tmp_path / "shipped")
-    natural = Natural(model, reference, store, said.append)
-    assert natural.statistics("conv2") is natural.statistics("conv2")
+    model, images = fvjax.load("tiny"), Reference("generated", 32, 8)
+    store = ArrayCache(tmp_path, tmp_path / "shipped")
+    reference = ReferenceStatistics(model, images, store, said.append)
+    assert reference.statistics("conv2") is reference.statistics("conv2")
     assert said == ["statistics of conv2"]
-    again = Natural(model, Reference("generated", 32, 8), store, said.append)
+    again = ReferenceStatistics(model, Reference("generated", 32, 8), store, said.append)
     np.testing.assert_array_equal(
-        again.statistics("conv2").means, natural.statistics("conv2").means
+        again.statistics("conv2").means, reference.statistics("conv2").means
     )
     assert len(said) == 1
-    Natural(tiny(1), reference, store, said.append).statistics("conv2")
-    Natural(model, Reference("generated", 32, 9), store, said.append).statistics("conv2")
+    ReferenceStatistics(tiny(1), images, store, said.append).statistics("conv2")
+    ReferenceStatistics(model, Reference("generated", 32, 9), store, said.append).statistics(
+        "conv2"
+    )
     assert len(said) == 3 and fingerprint(tiny(1)) != fingerprint(model)
     assert len(list(tmp_path.glob("statistics_of_conv2-*.npz"))) == 3
 
 
 def test_a_broken_file_in_the_store_is_made_anew(tmp_path: Path) -> None:
-    store = Store(tmp_path / "mine", tmp_path / "shipped")
+    store = ArrayCache(tmp_path / "mine", tmp_path / "shipped")
     store["key"] = {"x": np.arange(3)}
     assert store["key"]["x"].tolist() == [0, 1, 2] and list(store) == ["key"] and len(store) == 1
     (tmp_path / "mine" / "key.npz").write_bytes(b"PK broken")
     with pytest.raises(KeyError):
         store["key"]
-    other = Store(tmp_path / "shipped", tmp_path / "none")
+    other = ArrayCache(tmp_path / "shipped", tmp_path / "none")
     other["key"] = {"x": np.arange(2)}
     assert len(store["key"]["x"]) == 2  # falls back on what is shipped
     del store["key"]
@@ -264,27 +266,27 @@ def test_a_broken_file_in_the_store_is_made_anew(tmp_path: Path) -> None:
 
 def test_vectors_are_the_same_whatever_else_is_asked() -> None:
     model = fvjax.load("tiny")
-    one = Natural(model, Reference("generated", 32, 4)).vectors("conv2")
+    one = ReferenceStatistics(model, Reference("generated", 32, 4)).vectors("conv2")
     assert one.shape == (4 * 16 * 16, 16)  # all positions, where they are few
-    other = Natural(model, Reference("generated", 32, 4))
+    other = ReferenceStatistics(model, Reference("generated", 32, 4))
     other.statistics("conv1")
     np.testing.assert_array_equal(one, other.vectors("conv2"))
 
 
 def test_a_direction_with_a_vector_for_each_position_is_projected_on_as_pictures_are() -> None:
     model = tiny()
-    natural = Natural(model, Reference("generated", 32, 6))
-    images = np.concatenate([batch.images for batch in natural.reference])
+    reference = ReferenceStatistics(model, Reference("generated", 32, 6))
+    images = np.concatenate([batch.images for batch in reference.images])
     placed = np.array(model(images[2])["conv2"])  # the third image's own caricature
     placed[0, 0] = 0
     direction = fvjax.Direction(vector=jnp.asarray(placed), layer="conv2")
     expected = [float(alignment(model(image), direction)["dot"]) for image in images]
-    found = natural.projections("conv2", placed, centered=False)
+    found = reference.projections("conv2", placed, centered=False)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     side = placed.shape[0] // 2
     np.testing.assert_allclose(
-        natural.projections("conv2", placed, centered=True),
-        natural.projections("conv2", placed[side, side], centered=True),
+        reference.projections("conv2", placed, centered=True),
+        reference.projections("conv2", placed[side, side], centered=True),
     )
 
 
@@ -292,10 +294,12 @@ def test_texturenet_s_statistics_come_with_the_package(tmp_path: Path) -> None:
     """For the default reference images; made by `python -m sweeps.statistics layer=main`."""
     said: list[str] = []
     model = fvjax.load("texturenet")
-    natural = Natural(model, Reference("generated", 64, 512), Store(tmp_path), said.append)
+    reference = ReferenceStatistics(
+        model, Reference("generated", 64, 512), ArrayCache(tmp_path), said.append
+    )
     for layer in model.main_layers[1:]:
-        assert natural.statistics(layer).images == 512
+        assert reference.statistics(layer).images == 512
     assert not said
-    fresh = Natural(model, Reference("generated", 64, 32)).statistics("conv3")
-    shipped = natural.statistics("conv3")
+    fresh = ReferenceStatistics(model, Reference("generated", 64, 32)).statistics("conv3")
+    shipped = reference.statistics("conv3")
     np.testing.assert_allclose(shipped.means[:32], fresh.means, atol=1e-3)

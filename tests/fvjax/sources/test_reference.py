@@ -7,25 +7,25 @@ import pytest
 
 import fvjax
 from fvjax.data.image_sets import Reference
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources import Between, Centroid, Channel, Factor, Path, Random, Similar, Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources import Between, Centroid, Channel, DirectionInfo, Factor, Path, Random, Similar
 
 MODEL = fvjax.load("tiny")
-NATURAL = Natural(MODEL, Reference("generated", 32, 48))
+NATURAL = ReferenceStatistics(MODEL, Reference("generated", 32, 48))
 
 
-def vector(sourced: Sourced) -> np.ndarray:
-    assert isinstance(sourced.direction, fvjax.Direction)
-    return np.asarray(sourced.direction.vector, np.float64)
+def vector(info: DirectionInfo) -> np.ndarray:
+    assert isinstance(info.direction, fvjax.Direction)
+    return np.asarray(info.direction.vector, np.float64)
 
 
 def test_a_centroid_is_the_mean_of_its_class() -> None:
-    sourced = Centroid(head="hue", index=2)(MODEL, "conv2", 32, NATURAL)
-    labels = np.concatenate([batch.labels for batch in NATURAL.reference])[:, 2]
-    images = np.concatenate([batch.images for batch in NATURAL.reference])[labels == 2]
+    info = Centroid(head="hue", index=2)(MODEL, "conv2", 32, NATURAL)
+    labels = np.concatenate([batch.labels for batch in NATURAL.images])[:, 2]
+    images = np.concatenate([batch.images for batch in NATURAL.images])[labels == 2]
     expected = np.mean([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in images], 0)
-    np.testing.assert_allclose(vector(sourced), expected, atol=1e-5)
-    assert (sourced.label, sourced.kind) == ("conv2:hue=yellow centroid", "point")
+    np.testing.assert_allclose(vector(info), expected, atol=1e-5)
+    assert (info.label, info.kind) == ("conv2:hue=yellow centroid", "point")
 
 
 def test_centroids_need_labels_and_images() -> None:
@@ -33,8 +33,8 @@ def test_centroids_need_labels_and_images() -> None:
         Centroid(head="colour", index=0)(MODEL, "conv2", 32, NATURAL)
     with pytest.raises(ValueError, match="integer from 0 to 7, got 8"):
         Centroid(head="hue", index=8)(MODEL, "conv2", 32, NATURAL)
-    few = Natural(MODEL, Reference("generated", 32, 2))
-    absent = next(i for i in range(8) if i not in next(iter(few.reference)).labels[:, 2])
+    few = ReferenceStatistics(MODEL, Reference("generated", 32, 2))
+    absent = next(i for i in range(8) if i not in next(iter(few.images)).labels[:, 2])
     with pytest.raises(ValueError, match="no reference image has hue="):
         Centroid(head="hue", index=absent)(MODEL, "conv2", 32, few)
     with pytest.raises(ValueError, match="needs reference images"):
@@ -47,14 +47,14 @@ def test_similar_vectors_are_the_nearest_by_angle() -> None:
     lengths = np.linalg.norm(rows, axis=-1)
     cosines = np.divide(rows @ wanted, lengths, out=np.zeros(len(rows)), where=lengths > 0)
     nearest = np.argsort(-cosines, kind="stable")[:5]
-    sourced = Similar(to=to, count=5)(MODEL, "conv2", 32, NATURAL)
-    np.testing.assert_allclose(vector(sourced), rows[nearest].mean(0), rtol=1e-5)
-    assert sourced.kind == "point" and "mean of 5 similar" in sourced.label
+    info = Similar(to=to, count=5)(MODEL, "conv2", 32, NATURAL)
+    np.testing.assert_allclose(vector(info), rows[nearest].mean(0), rtol=1e-5)
+    assert info.kind == "point" and "mean of 5 similar" in info.label
     with pytest.raises(ValueError, match=r"direction\.count must be an integer"):
         Similar(to=to, count=0)(MODEL, "conv2", 32, NATURAL)
 
 
-def factors(method: str, count: int = 4, layer: str = "conv2") -> list[Sourced]:
+def factors(method: str, count: int = 4, layer: str = "conv2") -> list[DirectionInfo]:
     return [
         Factor(method=method, count=count, index=i, seed=0)(MODEL, layer, 32, NATURAL)
         for i in range(count)
@@ -93,9 +93,9 @@ def test_clusters_are_points_named_by_their_share() -> None:
 
 def test_a_fit_is_made_once() -> None:
     said: list[str] = []
-    natural = Natural(MODEL, Reference("generated", 32, 8), announce=said.append)
+    reference = ReferenceStatistics(MODEL, Reference("generated", 32, 8), announce=said.append)
     for index in (0, 1):
-        Factor(method="pca", count=2, index=index, seed=0)(MODEL, "conv2", 32, natural)
+        Factor(method="pca", count=2, index=index, seed=0)(MODEL, "conv2", 32, reference)
     assert said == ["vectors of conv2", "pca 2 seed 0 of conv2"]
 
 

@@ -14,7 +14,7 @@ import fvjax
 from fvjax.data.photos import read_photo
 from fvjax.models import Model
 from fvjax.models.tiny import tiny
-from fvjax.sources import Channel, Generated, Logit, Random, Sourced, Strongest, Vector
+from fvjax.sources import Channel, DirectionInfo, Generated, Logit, Random, Strongest, Vector
 
 ROWS = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
 
@@ -24,23 +24,23 @@ def model() -> Model:
     return tiny()
 
 
-def vector(sourced: Sourced) -> np.ndarray:
-    assert isinstance(sourced.direction, fvjax.Direction)
-    return np.asarray(sourced.direction.vector)
+def vector(info: DirectionInfo) -> np.ndarray:
+    assert isinstance(info.direction, fvjax.Direction)
+    return np.asarray(info.direction.vector)
 
 
 def test_a_channel_is_one_hot(model: Model) -> None:
-    sourced = Channel(index=5)(model, "conv2", 32)
-    np.testing.assert_array_equal(vector(sourced), np.eye(16)[5])
-    assert sourced.direction.layer == "conv2"
-    assert (sourced.label, sourced.kind, sourced.channel) == ("conv2:5", "covector", 5)
+    info = Channel(index=5)(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(info), np.eye(16)[5])
+    assert info.direction.layer == "conv2"
+    assert (info.label, info.kind, info.channel) == ("conv2:5", "covector", 5)
 
 
 @pytest.mark.parametrize("several", [[2, 7], (2, 7)])
 def test_several_channels_are_summed(model: Model, several: Any) -> None:
-    sourced = Channel(index=several)(model, "conv2", 32)
-    np.testing.assert_array_equal(vector(sourced), np.eye(16)[2] + np.eye(16)[7])
-    assert (sourced.label, sourced.channel) == ("conv2:2+7", None)
+    info = Channel(index=several)(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(info), np.eye(16)[2] + np.eye(16)[7])
+    assert (info.label, info.channel) == ("conv2:2+7", None)
     assert Channel(index=[3])(model, "conv2", 32).channel == 3
 
 
@@ -60,11 +60,11 @@ def test_the_strongest_channels_lead_from_a_vector_to_a_neuron(model: Model) -> 
     whole = vector(of(model, "conv2", 32))
     order = np.argsort(-np.abs(whole))
     for count in (1, 3, 16):
-        sourced = Strongest(of=of, count=count)(model, "conv2", 32)
+        info = Strongest(of=of, count=count)(model, "conv2", 32)
         expected = np.where(np.isin(np.arange(16), order[:count]), whole, 0)
-        np.testing.assert_array_equal(vector(sourced), expected)
-        assert sourced.kind == "covector"
-        assert sourced.channel == (order[0] if count == 1 else None)
+        np.testing.assert_array_equal(vector(info), expected)
+        assert info.kind == "covector"
+        assert info.channel == (order[0] if count == 1 else None)
     with pytest.raises(ValueError, match=r"direction\.count must be .* 1 to 16, got 17"):
         Strongest(of=of, count=17)(model, "conv2", 32)
 
@@ -76,9 +76,9 @@ def test_an_unknown_layer_is_refused_naming_the_closest(model: Model, source: An
 
 
 def test_a_logit_is_at_the_readout_whatever_the_layer(model: Model) -> None:
-    sourced = Logit(index=4)(model, "conv1", 32)
-    np.testing.assert_array_equal(vector(sourced), np.eye(10)[4])
-    assert (sourced.direction.layer, sourced.label) == ("logits", "logits:4")
+    info = Logit(index=4)(model, "conv1", 32)
+    np.testing.assert_array_equal(vector(info), np.eye(10)[4])
+    assert (info.direction.layer, info.label) == ("logits", "logits:4")
     named = model.replace(classes=tuple("abcdefghij"))  # type: ignore[attr-defined]
     assert Logit(index=4)(named, "conv1", 32).label == "e"
     with pytest.raises(ValueError, match=r"layer 'logits' must be .* 0 to 9, got 10"):
@@ -162,10 +162,10 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_a_vector_is_a_row_of_a_file_its_length_kept(model: Model, file: str) -> None:
-    sourced = Vector(path=file, kind="point", index=2)(model, "conv2", 32)
-    np.testing.assert_array_equal(vector(sourced), ROWS[2])
-    assert sourced.kind == "point" and sourced.label.startswith("conv2:rows.")
-    assert vector(sourced).dtype == np.float32
+    info = Vector(path=file, kind="point", index=2)(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(info), ROWS[2])
+    assert info.kind == "point" and info.label.startswith("conv2:rows.")
+    assert vector(info).dtype == np.float32
 
 
 def test_a_bad_row_or_layer_is_refused_naming_the_file(model: Model, file: str) -> None:
@@ -181,8 +181,8 @@ def test_a_bad_row_or_layer_is_refused_naming_the_file(model: Model, file: str) 
 
 def test_one_vector_alone_and_one_array_of_several(model: Model, tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", ROWS[1].astype(np.float64))
-    sourced = Vector(path=str(tmp_path / "one.npy"), kind="vector")(model, "conv2", 32)
-    np.testing.assert_array_equal(vector(sourced), ROWS[1])
+    info = Vector(path=str(tmp_path / "one.npy"), kind="vector")(model, "conv2", 32)
+    np.testing.assert_array_equal(vector(info), ROWS[1])
     np.savez(tmp_path / "two.npz", a=ROWS, b=2 * ROWS)
     path = str(tmp_path / "two.npz")
     named = Vector(path=path, kind="vector", index=1, name="b")(model, "conv2", 32)
@@ -206,8 +206,8 @@ def test_vectors_without_a_direction_are_refused(
 
 
 def test_only_the_direction_is_made_of_leaves(model: Model) -> None:
-    sourced = Channel(index=1)(model, "conv2", 32)
-    assert jnp.shape(sourced.direction.vector) == (16,)  # type: ignore[union-attr]
+    info = Channel(index=1)(model, "conv2", 32)
+    assert jnp.shape(info.direction.vector) == (16,)  # type: ignore[union-attr]
     other = Channel(index=2)(model, "conv2", 32)
-    structures = [type(s.direction) for s in (sourced, other)]
+    structures = [type(s.direction) for s in (info, other)]
     assert structures[0] is structures[1]

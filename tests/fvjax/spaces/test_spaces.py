@@ -12,14 +12,14 @@ from PIL import Image
 
 import fvjax
 from fvjax import spaces
-from fvjax.affine_map import Frame
+from fvjax.affine_map import AffineMap
 from fvjax.data.image_sets import Reference
-from fvjax.reference.activation_statistics import Natural
-from fvjax.sources import Channel, Photo, Random, Sourced
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources import Channel, DirectionInfo, Photo, Random
 from sweeps.execution.grouping import signature
 
 MODEL = fvjax.load("tiny")
-NATURAL = Natural(MODEL, Reference("generated", 32, 64))
+NATURAL = ReferenceStatistics(MODEL, Reference("generated", 32, 64))
 DOT = fvjax.DotCosine(exponent=0.0, floor=0.1)
 
 
@@ -35,28 +35,28 @@ def job(direction: Any, objective: Any = DOT, steps: int = 6) -> fvjax.Job:
     return fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(1))
 
 
-def frame(channels: int = 4, features: int = 4) -> Frame:
+def affine_map(channels: int = 4, features: int = 4) -> AffineMap:
     draws = np.random.default_rng(0)
-    return Frame(draws.normal(size=channels), draws.normal(size=(channels, features)))
+    return AffineMap(draws.normal(size=channels), draws.normal(size=(channels, features)))
 
 
 def test_points_move_with_the_origin_and_vectors_do_not() -> None:
-    f, draws = frame(), np.random.default_rng(1)
+    f, draws = affine_map(), np.random.default_rng(1)
     p, q = draws.normal(size=(2, 4))
-    there = [f.coordinates(x, "point") for x in (p, q)]
+    there = [f(x, "point") for x in (p, q)]
     np.testing.assert_allclose(there[0], (p - f.mean) @ f.matrix)
-    np.testing.assert_allclose(f.coordinates(p - q, "vector"), there[0] - there[1])
-    np.testing.assert_allclose(f.coordinates(f.mean, "point"), 0, atol=1e-12)
+    np.testing.assert_allclose(f(p - q, "vector"), there[0] - there[1])
+    np.testing.assert_allclose(f(f.mean, "point"), 0, atol=1e-12)
 
 
 def test_a_covector_reads_the_same_in_any_frame() -> None:
-    f, draws = frame(), np.random.default_rng(1)
+    f, draws = affine_map(), np.random.default_rng(1)
     a, w = draws.normal(size=(2, 4))
-    read = f.coordinates(a, "point") @ f.coordinates(w, "covector")
+    read = f(a, "point") @ f(w, "covector")
     np.testing.assert_allclose(read, (a - f.mean) @ w)
-    narrow = frame(4, 2)  # what a projection keeps is read as well as can be
+    narrow = affine_map(4, 2)  # what a projection keeps is read as well as can be
     inside = narrow.mean + np.linalg.pinv(narrow.matrix.T)[:, 0]
-    read = narrow.coordinates(inside, "point") @ narrow.coordinates(w, "covector")
+    read = narrow(inside, "point") @ narrow(w, "covector")
     np.testing.assert_allclose(read, (inside - narrow.mean) @ w)
 
 
@@ -64,7 +64,7 @@ def test_a_whitened_layer_is_white_on_the_images_that_made_it() -> None:
     model = fvjax.Whitened(
         MODEL, statistics=NATURAL.statistics("conv2"), layer="conv2", shrinkage=0.0
     )
-    white = Natural(model, NATURAL.reference).statistics("conv2/whitened")
+    white = ReferenceStatistics(model, NATURAL.images).statistics("conv2/whitened")
     np.testing.assert_allclose(white.covariance, np.eye(16), atol=1e-4)
     np.testing.assert_allclose(white.mean, 0, atol=1e-4)
     assert model.previous("conv2/whitened") == "conv1" and "conv2/whitened" in model.layers
@@ -75,9 +75,9 @@ def test_a_whitened_layer_is_white_on_the_images_that_made_it() -> None:
 def test_a_channel_s_dot_product_makes_the_same_image_when_whitened(
     index: int, shrinkage: float
 ) -> None:
-    sourced = Channel(index=index)(MODEL, "conv2", 32)
-    model, moved = spaces.Whiten(shrinkage).move(MODEL, sourced, NATURAL)
-    plain = jax.jit(fvjax.visualize)(MODEL, job(sourced.direction))
+    info = Channel(index=index)(MODEL, "conv2", 32)
+    model, moved = spaces.Whiten(shrinkage).move(MODEL, info, NATURAL)
+    plain = jax.jit(fvjax.visualize)(MODEL, job(info.direction))
     white = jax.jit(fvjax.visualize)(model, job(moved))
     np.testing.assert_allclose(white.image, plain.image, atol=2e-4)
     for name in ("dot", "cosine", "norm", "orthogonal"):  # measured in the plain space
@@ -85,9 +85,9 @@ def test_a_channel_s_dot_product_makes_the_same_image_when_whitened(
 
 
 def test_a_vector_s_picture_is_another_one_when_whitened() -> None:
-    sourced = Random(seed=0)(MODEL, "conv2", 32)
-    model, moved = spaces.Whiten(0.01).move(MODEL, sourced, NATURAL)
-    plain = jax.jit(fvjax.visualize)(MODEL, job(sourced.direction))
+    info = Random(seed=0)(MODEL, "conv2", 32)
+    model, moved = spaces.Whiten(0.01).move(MODEL, info, NATURAL)
+    plain = jax.jit(fvjax.visualize)(MODEL, job(info.direction))
     white = jax.jit(fvjax.visualize)(model, job(moved))
     assert np.abs(white.image - plain.image).max() > 0.02
 
@@ -99,66 +99,66 @@ def test_a_dead_channel_is_woken_in_any_space() -> None:
     dead = MODEL.replace(  # type: ignore[attr-defined]
         weights={**MODEL.weights, "conv2": {"kernel": kernel, "bias": bias}}
     )
-    sourced = Channel(index=3)(dead, "conv2", 32)
-    model, moved = spaces.Whiten(0.01).move(dead, sourced, NATURAL)
-    plain = jax.jit(fvjax.visualize)(dead, job(sourced.direction, steps=12))
+    info = Channel(index=3)(dead, "conv2", 32)
+    model, moved = spaces.Whiten(0.01).move(dead, info, NATURAL)
+    plain = jax.jit(fvjax.visualize)(dead, job(info.direction, steps=12))
     white = jax.jit(fvjax.visualize)(model, job(moved, steps=12))
     assert plain.history["dot"][0] == 0 and not plain.dead and not white.dead
     np.testing.assert_allclose(white.history["dot"], plain.history["dot"], rtol=0.05, atol=1e-3)
 
 
 def test_shrinkages_share_a_program() -> None:
-    sourced = Channel(index=0)(MODEL, "conv2", 32)
-    moved = [spaces.Whiten(s).move(MODEL, sourced, NATURAL) for s in (0.01, 0.3, "cross_validated")]
+    info = Channel(index=0)(MODEL, "conv2", 32)
+    moved = [spaces.Whiten(s).move(MODEL, info, NATURAL) for s in (0.01, 0.3, "cross_validated")]
     assert len({signature(model, job(direction)) for model, direction in moved}) == 1
-    assert spaces.Whiten(0.01).move(MODEL, sourced, NATURAL)[0] is moved[0][0]
+    assert spaces.Whiten(0.01).move(MODEL, info, NATURAL)[0] is moved[0][0]
 
 
 def test_a_caricature_reads_its_target_in_the_space() -> None:
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
-    sourced = Sourced(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
-    model, moved = spaces.Whiten(0.01).move(MODEL, sourced, NATURAL)
+    info = DirectionInfo(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
+    model, moved = spaces.Whiten(0.01).move(MODEL, info, NATURAL)
     resolved = moved.resolve(model, lambda seen: seen)  # type: ignore[union-attr]
     np.testing.assert_allclose(resolved.vector, model(image)["conv2/whitened"], atol=1e-5)
-    np.testing.assert_allclose(resolved.plain.vector, MODEL(image)["conv2"], atol=1e-5)
-    assert moved.plain.layer == "conv2"
+    np.testing.assert_allclose(resolved.original.vector, MODEL(image)["conv2"], atol=1e-5)
+    assert moved.original.layer == "conv2"
 
 
 def test_a_linear_space_is_a_matrix_or_components(tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
     np.save(tmp_path / "m.npy", matrix)
-    sourced = Random(seed=0)(MODEL, "conv2", 32)
+    info = Random(seed=0)(MODEL, "conv2", 32)
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
-    model, moved = spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, sourced, None)
+    model, moved = spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, info, None)
     there = model(image)
     np.testing.assert_allclose(there["conv2/linear"], there["conv2"] @ matrix, rtol=1e-4, atol=1e-5)
     assert moved.layer == "conv2/linear" and moved.vector.shape == (3,)  # type: ignore[union-attr]
-    model, _ = spaces.Linear(None, 2).move(MODEL, sourced, NATURAL)
-    found = Natural(model, NATURAL.reference).statistics("conv2/linear").covariance
+    model, _ = spaces.Linear(None, 2).move(MODEL, info, NATURAL)
+    found = ReferenceStatistics(model, NATURAL.images).statistics("conv2/linear").covariance
     values = np.linalg.eigvalsh(NATURAL.statistics("conv2").covariance)[::-1]
     np.testing.assert_allclose(found, np.diag(values[:2]), rtol=1e-3, atol=1e-3 * values[0])
 
 
 def test_wrong_matrices_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.ones((5, 3)))
-    sourced = Random(seed=0)(MODEL, "conv2", 32)
+    info = Random(seed=0)(MODEL, "conv2", 32)
     with pytest.raises(ValueError, match=r"conv2' has 16 channels: a matrix of shape \(5, 3\)"):
-        spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, sourced, None)
+        spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, info, None)
     with pytest.raises(ValueError, match=r"space\.matrix or space\.components, one of them"):
-        spaces.Linear(None, None).move(MODEL, sourced, NATURAL)
+        spaces.Linear(None, None).move(MODEL, info, NATURAL)
     with pytest.raises(ValueError, match=r"space\.components must be an integer from 1 to 16"):
-        spaces.Linear(None, 17).move(MODEL, sourced, NATURAL)
+        spaces.Linear(None, 17).move(MODEL, info, NATURAL)
     with pytest.raises(ValueError, match="needs reference images"):
-        spaces.Whiten(0.1).move(MODEL, sourced, None)
+        spaces.Whiten(0.1).move(MODEL, info, None)
 
 
 def test_lucid_s_atlas_is_computed_as_lucid_does() -> None:
-    sourced = Random(seed=0)(MODEL, "conv2", 32)
-    model, moved = spaces.Atlas().move(MODEL, sourced, NATURAL)
-    images = np.concatenate([batch.images for batch in NATURAL.reference])
+    info = Random(seed=0)(MODEL, "conv2", 32)
+    model, moved = spaces.Atlas().move(MODEL, info, NATURAL)
+    images = np.concatenate([batch.images for batch in NATURAL.images])
     x = np.concatenate([np.asarray(MODEL(i)["conv2"]).reshape(-1, 16) for i in images[:64]])
     inverse = np.linalg.inv(x.T.astype(np.float64) @ x / len(x))
-    v = np.asarray(sourced.direction.vector, np.float64)  # type: ignore[union-attr]
+    v = np.asarray(info.direction.vector, np.float64)  # type: ignore[union-attr]
     vector = moved.vector  # type: ignore[union-attr]
     np.testing.assert_allclose(vector, v @ inverse, rtol=2e-3, atol=1e-3 * np.abs(vector).max())
     assert model is MODEL
@@ -177,15 +177,15 @@ def test_lucid_s_atlas_is_for_dot_products_of_vectors() -> None:
     with pytest.raises(ValueError, match="objective=dot and dot_cosine only"):
         spaces.Atlas().objective(fvjax.Cosine())
     image = jnp.zeros((32, 32, 3))
-    whole = Sourced(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
+    whole = DirectionInfo(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
     with pytest.raises(ValueError, match="needs a vector"):
         spaces.Atlas().move(MODEL, whole, NATURAL)
 
 
 def test_the_transform_stays_float32_in_bfloat16() -> None:
     low = MODEL.in_precision("bfloat16")
-    sourced = Channel(index=0)(low, "conv2", 32)
-    model, _ = spaces.Whiten(0.01).move(low, sourced, NATURAL)
+    info = Channel(index=0)(low, "conv2", 32)
+    model, _ = spaces.Whiten(0.01).move(low, info, NATURAL)
     assert model.weights["matrix"].dtype == jnp.float32
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
     there = model(image)

@@ -13,7 +13,7 @@ from fvjax.models import texturenet as module
 from fvjax.models.model import Record
 from fvjax.models.texturenet import TextureNet, texturenet, texturenet_judge
 from fvjax.ops import layers
-from fvjax.training import Trainer, accuracy, fold, population
+from fvjax.training import Trainer, accuracy, fold_batch_norm, population_statistics
 from fvjax.training.__main__ import fingerprint, main
 from fvjax.training.batch_norm import forward
 from fvjax.training.trainer import cross_entropy, draw, key_for
@@ -57,7 +57,7 @@ def test_folding_the_normalisation_leaves_the_logits_equal(
 ) -> None:
     net, parameters = SMALL.net, trained[0].parameters
     images = draw(jax.random.key(9), 128)[0]
-    statistics = population(net, parameters, [images])
+    statistics = population_statistics(net, parameters, [images])
     expected = forward(net, parameters, images, statistics)[0]
 
     @jax.jit
@@ -66,13 +66,13 @@ def test_folding_the_normalisation_leaves_the_logits_equal(
         net.apply({"params": weights}, images, record)
         return record.activations["logits"]
 
-    np.testing.assert_allclose(plain(fold(parameters, statistics)), expected, atol=1e-4)
+    np.testing.assert_allclose(plain(fold_batch_norm(parameters, statistics)), expected, atol=1e-4)
 
 
 def test_statistics_over_batches_are_those_of_all_images_at_the_first_layer() -> None:
     parameters = SMALL.begin().parameters
     first, second = (draw(jax.random.key(i), 128)[0] for i in (9, 10))
-    found = population(SMALL.net, parameters, [first, 0.5 * second])["conv1"]
+    found = population_statistics(SMALL.net, parameters, [first, 0.5 * second])["conv1"]
     images, kernel = (
         jnp.concatenate([first, 0.5 * second]),
         parameters["weights"]["conv1"]["kernel"],
@@ -86,7 +86,7 @@ def test_the_adversary_raises_the_loss_and_moves_no_further_than_its_length() ->
     parameters = SMALL.begin().parameters
     images, labels = draw(jax.random.key(9), 128)
     lengths = jnp.full((128, 1, 1, 1), 0.5)
-    worsened = SMALL._worsened(parameters, images, labels, lengths, SMALL.told)
+    worsened = SMALL._adversarial_images(parameters, images, labels, lengths, SMALL.granularity)
 
     def loss(images: Any) -> float:
         return float(cross_entropy(forward(SMALL.net, parameters, images)[0], labels))

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
 from sweeps.compare import compare, main, notes, shown
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.table import consolidate, load, write_part
 
@@ -310,5 +310,5 @@ def test_the_command_line_says_what_is_unpaired_and_what_is_wrong(tmp_path: Path
 def test_a_mistake_on_the_command_line_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(lambda: main([str(tmp_path), "--metric", "score"]), CONF) == 1
+    assert run_cli(lambda: main([str(tmp_path), "--metric", "score"]), CONF) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds no results")

@@ -90,7 +90,7 @@ def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
     assert len(jobs) >= 48
-    assert {build(composed("experiment=demo", *job)).sourced.kind for job in jobs[::9]} == {
+    assert {build(composed("experiment=demo", *job)).info.kind for job in jobs[::9]} == {
         "covector",
         "point",
     }

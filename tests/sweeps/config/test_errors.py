@@ -11,7 +11,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from sweeps.config.errors import explain, run
+from sweeps.config.errors import explain, run_cli
 
 FILES = {
     "config.yaml": """
@@ -33,7 +33,7 @@ APP = """
 import sys
 from pathlib import Path
 import hydra
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config):
@@ -43,7 +43,7 @@ def main(config):
         raise RuntimeError("a bug")
     print(config.must)
 
-sys.exit(run(main, Path(__file__).parent / "conf"))
+sys.exit(run_cli(main, Path(__file__).parent / "conf"))
 """
 
 
@@ -159,7 +159,7 @@ def test_other_errors_are_named_by_their_type(folder: Path) -> None:
 def test_run_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     seen = []
-    assert run(lambda: seen.append(os.environ["HYDRA_FULL_ERROR"]), ".") == 0
+    assert run_cli(lambda: seen.append(os.environ["HYDRA_FULL_ERROR"]), ".") == 0
     assert seen == ["1"] and "HYDRA_FULL_ERROR" not in os.environ
 
 

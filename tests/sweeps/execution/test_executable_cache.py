@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import CHANNELS, DIRECTION, LUCID, OBJECTIVES, PARAMETERIZATIONS, SIZE, TRANSFORMS
-from conftest import ROOT
 from jax.sharding import Mesh
 
 import fvjax
@@ -25,7 +24,7 @@ from sweeps.execution import compile as program
 from sweeps.execution import executable_cache as kept
 from sweeps.execution.batched import leaves, measure_jobs, run_jobs, stack
 from sweeps.execution.compile import compiled, compiler_options
-from sweeps.execution.executable_cache import Kept
+from sweeps.execution.executable_cache import ExecutableCache
 
 MODEL = tiny()
 MESH = Mesh(np.array(jax.devices()[:1]), ("jobs",))
@@ -57,13 +56,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the functions whose programs were made anew."""
     names: list[str] = []
-    spread = program.spread
+    shard_jobs = program.shard_jobs
 
     def counted(function: Any, *rest: Any) -> Any:
         names.append(function.__name__)
-        return spread(function, *rest)
+        return shard_jobs(function, *rest)
 
-    monkeypatch.setattr(program, "spread", counted)
+    monkeypatch.setattr(program, "shard_jobs", counted)
     return names
 
 
@@ -77,7 +76,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def key(model: Any = MODEL, *given: Any, function: Any = run_jobs, options: Any = ()) -> str | None:
-    return Kept(Path()).key(function, MESH, options, (model, *(given or (jobs(),))))
+    return ExecutableCache(Path()).key(function, MESH, options, (model, *(given or (jobs(),))))
 
 
 def test_a_kept_program_is_neither_traced_nor_different(folder: Path, made: list[str]) -> None:
@@ -95,8 +94,8 @@ import jax
 jax.config.update("jax_compilation_cache_dir", {folder!r})
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 import test_executable_cache as t
-spread, count = t.program.spread, []
-t.program.spread = lambda *given: count.append(1) or spread(*given)
+spread, count = t.program.shard_jobs, []
+t.program.shard_jobs = lambda *given: count.append(1) or shard_jobs(*given)
 print(len(count), float(t.picture().sum()), len(count))
 """
 
@@ -104,7 +103,9 @@ print(len(count), float(t.picture().sum()), len(count))
 def test_another_process_reads_what_was_kept_even_where_the_file_was_lost(tmp_path: Path) -> None:
     def process() -> list[str]:
         script = SCRIPT.format(
-            tests=str(Path(__file__).parent), root=str(ROOT / "tests"), folder=str(tmp_path)
+            tests=str(Path(__file__).parent),
+            root=str(Path(__file__).parents[2]),
+            folder=str(tmp_path),
         )
         environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
         run = [sys.executable, "-c", script]
@@ -147,7 +148,7 @@ def test_so_do_settings_and_what_the_program_is_traced_from(
     before = key()
     with jax.default_matmul_precision("bfloat16"):
         assert key() != before
-    monkeypatch.setattr(kept, "surroundings", lambda: "another version")
+    monkeypatch.setattr(kept, "environment_fingerprint", lambda: "another version")
     assert key() != before
 
 
@@ -198,10 +199,10 @@ def test_where_jax_keeps_no_files_none_is_kept(setting: str, value: Any, folder:
     before = getattr(jax.config, setting)
     jax.config.update(setting, value)
     try:
-        assert Kept.at(jax.config) is None
+        assert ExecutableCache.from_jax_config(jax.config) is None
     finally:
         jax.config.update(setting, before)
-    found = Kept.at(jax.config)
+    found = ExecutableCache.from_jax_config(jax.config)
     assert found is not None and found.folder == folder
 
 

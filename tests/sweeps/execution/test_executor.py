@@ -16,7 +16,7 @@ from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.optimization.score import score_of
 from sweeps.execution.batched import leaves, stack
-from sweeps.execution.executor import Executor, Outcome, told
+from sweeps.execution.executor import Executor, Outcome, summarize_error
 from sweeps.execution.grouping import group_tasks, signature
 
 
@@ -165,7 +165,7 @@ def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
 def test_running_out_of_memory_halves_the_chunk(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, sizes, real = Executor(), [], Executor._give
+    executor, sizes, real = Executor(), [], Executor._dispatch
 
     def scarce(self: Executor, group: Any, members: Any, jobs: Any, size: int, say: Any) -> Any:
         sizes.append(size)
@@ -173,7 +173,7 @@ def test_running_out_of_memory_halves_the_chunk(
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
         return real(self, group, members, jobs, size, say)
 
-    monkeypatch.setattr(Executor, "_give", scarce)
+    monkeypatch.setattr(Executor, "_dispatch", scarce)
     outcomes = execute(executor, model, [job(i) for i in range(5)], chunk=8)
     assert sizes == [8, 4, 2, 2, 2]
     assert all(o.error is None for o in outcomes)
@@ -182,7 +182,7 @@ def test_running_out_of_memory_halves_the_chunk(
 def test_running_out_of_memory_when_fetched_repeats_what_was_given(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, sizes, real = Executor(), [], Executor._take
+    executor, sizes, real = Executor(), [], Executor._collect
 
     def scarce(self: Executor, flight: Any, size: int, free: float) -> Any:
         sizes.append(size)
@@ -190,7 +190,7 @@ def test_running_out_of_memory_when_fetched_repeats_what_was_given(
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
         return real(self, flight, size, free)
 
-    monkeypatch.setattr(Executor, "_take", scarce)
+    monkeypatch.setattr(Executor, "_collect", scarce)
     jobs = [job(i) for i in range(6)]
     outcomes = execute(executor, model, jobs, chunk=4)
     assert sizes == [4, 2, 2, 2]
@@ -217,14 +217,14 @@ def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
 def test_a_failing_chunk_fails_its_jobs_alone(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, real = Executor(), Executor._give
+    executor, real = Executor(), Executor._dispatch
 
     def broken(self: Executor, group: Any, members: Any, *rest: Any) -> Any:
         if 2 in members:
             raise RuntimeError("the device is gone\nand more")
         return real(self, group, members, *rest)
 
-    monkeypatch.setattr(Executor, "_give", broken)
+    monkeypatch.setattr(Executor, "_dispatch", broken)
     outcomes = execute(executor, model, [job(i) for i in range(4)], chunk=2)
     assert [o.error for o in outcomes] == [None, None, *["RuntimeError: the device is gone"] * 2]
 
@@ -241,7 +241,7 @@ def test_a_failing_chunk_fails_its_jobs_alone(
     ],
 )
 def test_an_error_is_told_in_its_most_informative_line(error: Exception, line: str) -> None:
-    assert told(error) == line
+    assert summarize_error(error) == line
 
 
 def test_a_program_that_cannot_be_compiled_fails_its_jobs(

@@ -8,8 +8,8 @@ import pytest
 import fvjax
 from fvjax.data.image_sets import Reference
 from fvjax.models.tiny import tiny
-from fvjax.reference.activation_statistics import Natural
-from sweeps.planning.reference import natural_of
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from sweeps.planning.reference import load_reference_statistics
 from sweeps.planning.statistics_file import read_collected, write_collected
 from sweeps.statistics import main
 
@@ -17,16 +17,16 @@ MODEL = fvjax.load("tiny")
 
 
 def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
-    natural = Natural(MODEL, Reference("generated", 32, 24))
+    reference = ReferenceStatistics(MODEL, Reference("generated", 32, 24))
     path = tmp_path / "tiny.npz"
-    write_collected(natural, ["conv1", "conv2"], path)
-    found = natural_of(MODEL, str(path), 512, 32)
-    assert found is not None and found.reference.heads == natural.reference.heads
+    write_collected(reference, ["conv1", "conv2"], path)
+    found = load_reference_statistics(MODEL, str(path), 512, 32)
+    assert found is not None and found.images.heads == reference.images.heads
     for layer in ("conv1", "conv2"):
-        one, other = found.statistics(layer), natural.statistics(layer)
+        one, other = found.statistics(layer), reference.statistics(layer)
         np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-5, atol=1e-9)
         np.testing.assert_array_equal(one.labels, other.labels)
-    assert found.shrinkage("conv2", "cross_validated") == natural.shrinkage(
+    assert found.shrinkage("conv2", "cross_validated") == reference.shrinkage(
         "conv2", "cross_validated"
     )
     with pytest.raises(ValueError, match=r"holds statistics of conv1, conv2 and no images"):
@@ -34,12 +34,12 @@ def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="and no images"):
         found.vectors("conv2")
     with pytest.raises(ValueError, match="and no images"):
-        found.reference.image(0)
+        found.images.image(0)
 
 
 def test_statistics_of_other_weights_or_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
-    write_collected(Natural(MODEL, Reference("generated", 32, 8)), ["conv2"], path)
+    write_collected(ReferenceStatistics(MODEL, Reference("generated", 32, 8)), ["conv2"], path)
     with pytest.raises(ValueError, match="statistics of other weights"):
         read_collected(tiny(1), str(path), 32)
     with pytest.raises(ValueError, match="of other weights, or of another precision"):

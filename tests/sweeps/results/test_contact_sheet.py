@@ -13,7 +13,7 @@ from rich.console import Console
 from sweeps import figure
 from sweeps.results import contact_sheet as sheet
 from sweeps.results.contact_sheet import write_sheet
-from sweeps.results.labels import arms, rows
+from sweeps.results.labels import arm_labels, row_labels
 from sweeps.results.summary import summary
 
 NUMBERS = {"score": 1.0, "dot": 2.0, "cosine": 0.5, "orthogonal": 0.1}
@@ -67,7 +67,7 @@ ARMS: dict[str, dict[str, list[Any]]] = {
 @pytest.mark.parametrize("columns", ROWS.values(), ids=ROWS)
 def test_what_belongs_to_the_direction_makes_rows(columns: dict[str, list[Any]]) -> None:
     results = table(**columns)
-    assert rows(results).nunique() == 2 and arms(results).nunique() == 1
+    assert row_labels(results).nunique() == 2 and arm_labels(results).nunique() == 1
 
 
 @pytest.mark.parametrize("columns", ARMS.values(), ids=ARMS)
@@ -75,12 +75,14 @@ def test_every_other_key_that_differs_makes_columns(
     columns: dict[str, list[Any]], tmp_path: Path
 ) -> None:
     results = table(**columns)
-    assert rows(results).nunique() == 1 and arms(results).nunique() == 2
+    assert row_labels(results).nunique() == 1 and arm_labels(results).nunique() == 2
     assert write_sheet(results, tmp_path / "sheet.png") == 0
 
 
 def test_names_say_no_more_than_what_differs() -> None:
-    assert set(rows(table(seed=[0, 0]))) == {"conv2:0"} and set(arms(table(seed=[0, 0]))) == {"dot"}
+    assert set(row_labels(table(seed=[0, 0]))) == {"conv2:0"} and set(
+        arm_labels(table(seed=[0, 0]))
+    ) == {"dot"}
     results = table(
         label=["a", "b", "b"],
         direction_path=["1/a", "1/b", "2/b"],
@@ -88,8 +90,8 @@ def test_names_say_no_more_than_what_differs() -> None:
         objective_exponent=[None, 1.0, 2.0],
         objective_floor=[None, 0.1, 0.1],
     )
-    assert list(rows(results)) == ["a", "b direction.path=1/b", "b direction.path=2/b"]
-    assert list(arms(results)) == ["dot", "dot_cosine exponent=1", "dot_cosine exponent=2"]
+    assert list(row_labels(results)) == ["a", "b direction.path=1/b", "b direction.path=2/b"]
+    assert list(arm_labels(results)) == ["dot", "dot_cosine exponent=1", "dot_cosine exponent=2"]
 
 
 @pytest.mark.parametrize(
@@ -197,10 +199,10 @@ def test_a_summary_is_short_and_says_what_it_leaves_out() -> None:
 
 def test_a_label_keeps_to_its_place() -> None:
     path = "/".join(["a folder with a long name"] * 20) + "/the_cat.jpg"
-    lines = sheet.folded(f"conv4 {path}", 30).splitlines()
+    lines = sheet.wrap_label(f"conv4 {path}", 30).splitlines()
     assert len(lines) <= 8 and max(map(len, lines)) <= 30
     assert lines[0].startswith("conv4") and lines[-1].endswith("cat.jpg") and "..." in lines
-    assert sheet.folded("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
+    assert sheet.wrap_label("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
 
 
 def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:  # for pytest an error

@@ -1,4 +1,4 @@
-"""Task difficulty: the curriculum, training on it, networks kept, and what the sweep reports."""
+"""Task difficulty: the label granularity, the training, the cached networks and the report."""
 
 import dataclasses
 import itertools
@@ -16,9 +16,9 @@ import fvjax
 from fvjax.data.image_sets import Reference
 from fvjax.data.textures import HEADS
 from fvjax.models.texturenet import TextureNet
-from fvjax.reference.activation_statistics import Natural
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources import Channel, Preferring, Random
-from fvjax.training import Trainer, curriculum
+from fvjax.training import Trainer, classes_per_attribute
 from fvjax.training.label_granularity import LABELS, grouped
 from fvjax.training.trainer import correct, cross_entropy
 from sweeps.planning.trained_model import trained
@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("first", HEADS)
 def test_a_task_tells_as_many_groups_as_it_has_labels(first: str) -> None:
     for labels in LABELS:
-        told = curriculum(labels, first)
+        told = classes_per_attribute(labels, first)
         assert sum(groups for groups in told if groups > 1) == labels
         assert max(told) == told[list(HEADS).index(first)]
 
@@ -48,8 +48,8 @@ def test_a_task_tells_as_many_groups_as_it_has_labels(first: str) -> None:
 @pytest.mark.parametrize("first", HEADS)
 def test_a_harder_task_tells_apart_whatever_an_easier_one_does(first: str) -> None:
     for easy, hard in itertools.pairwise(LABELS):
-        fine = np.asarray(grouped(EVERY, curriculum(hard, first)))
-        coarse = np.asarray(grouped(EVERY, curriculum(easy, first)))
+        fine = np.asarray(grouped(EVERY, classes_per_attribute(hard, first)))
+        coarse = np.asarray(grouped(EVERY, classes_per_attribute(easy, first)))
         groups = np.unique(np.concatenate([fine, coarse], 1), axis=0)
         assert len(groups) == len(np.unique(fine, axis=0)) > len(np.unique(coarse, axis=0))
 
@@ -62,14 +62,14 @@ def test_groups_are_of_equal_size() -> None:
 
 def test_unknown_tasks_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown labels 3: it is one of 0, 2, 4, 8, 16, 24"):
-        curriculum(3, "hue")
+        classes_per_attribute(3, "hue")
     with pytest.raises(ValueError, match="unknown head 'size'"):
-        curriculum(2, "size")
+        classes_per_attribute(2, "size")
 
 
 def test_flat_logits_lose_the_logarithm_of_each_head_s_groups() -> None:
     for labels in LABELS:
-        told = curriculum(labels, "texture")
+        told = classes_per_attribute(labels, "texture")
         expected = np.log(told).sum()
         found = float(cross_entropy(jnp.zeros((512, 24)), EVERY, told))
         assert found == pytest.approx(expected, abs=1e-5)
@@ -93,7 +93,10 @@ def test_right_answers_are_groups_not_labels() -> None:
 
 
 def test_tasks_and_seeds_share_a_program_and_images() -> None:
-    trainers = [Trainer(TextureNet(WIDTHS), 3, 2, 8, told=curriculum(n, "hue")) for n in (2, 24)]
+    trainers = [
+        Trainer(TextureNet(WIDTHS), 3, 2, 8, granularity=classes_per_attribute(n, "hue"))
+        for n in (2, 24)
+    ]
     trainers.append(dataclasses.replace(trainers[0], seed=4))
     before = Trainer._learn._cache_size()  # type: ignore[attr-defined]
     ended = [one.advance(one.advance(one.begin())[0])[0] for one in trainers]  # the first rate is 0
@@ -154,8 +157,8 @@ def test_bad_settings_are_refused(bad: dict[str, Any], message: str, cache: Path
     assert not (cache / "fvjax").exists()
 
 
-def natural(model: fvjax.Model, count: int) -> Natural:
-    return Natural(model, Reference("generated", model.size[0], count))
+def reference(model: fvjax.Model, count: int) -> ReferenceStatistics:
+    return ReferenceStatistics(model, Reference("generated", model.size[0], count))
 
 
 def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
@@ -166,7 +169,7 @@ def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     bias = np.zeros(kernel.shape[-1], np.float32)
     weights = dict(model.weights) | {"conv1": {"kernel": kernel, "bias": bias}}
     red = model.replace(weights=weights)  # type: ignore[attr-defined]
-    known = natural(red, 160)
+    known = reference(red, 160)
     plain = Channel(0)(red, "conv1", 64)
     found = Preferring(Channel(0))(red, "conv1", 64, known)
     assert found.concept == "hue=red" and found.label == f"{plain.label} (hue=red)"
@@ -182,7 +185,7 @@ def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs reference images"):
         Preferring(Channel(0))(model, "conv2", 32)
     with pytest.raises(ValueError, match="no image has label"):
-        Preferring(Channel(0))(model, "conv2", 32, natural(model, 9))
+        Preferring(Channel(0))(model, "conv2", 32, reference(model, 9))
 
 
 def values(lines: int) -> pd.DataFrame:

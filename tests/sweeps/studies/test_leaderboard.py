@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 import fvjax
-from fvjax.metrics.ground_truth import Truth, content, judge, relative
-from fvjax.metrics.ideal_optimum import optimum, recorded
+from fvjax.metrics.ground_truth import GroundTruth, content, ground_truth_metrics, relative
+from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.planted import planted
 from fvjax.objectives.similarity import dot
 from sweeps.leaderboard import main
 from sweeps.results.table import consolidate, write_part
-from sweeps.studies.planted import board, chance, families, judged, matrix
+from sweeps.studies.planted import board, chance, cross_fitted_scores, families, matrix
 
 K = 8
 
@@ -60,7 +60,7 @@ def table(seeds: int = 2) -> pd.DataFrame:
 
 def test_settings_are_chosen_on_the_other_half_of_the_features() -> None:
     """What suits the even features is all wrong for the odd ones: honest choosing must show it."""
-    rows = judged(table())
+    rows = cross_fitted_scores(table())
     mine = rows[(rows["family"] == "dot_cosine") & (rows["model_geometry"] == "skewed")]
     assert len(mine) == K and mine["purity"].max() < 0.2
     odd = mine[mine["direction_index"] % 2 == 1]
@@ -68,13 +68,13 @@ def test_settings_are_chosen_on_the_other_half_of_the_features() -> None:
 
 
 def test_seeds_are_averaged_inside_a_feature() -> None:
-    rows = judged(table(seeds=3))
+    rows = cross_fitted_scores(table(seeds=3))
     mine = rows[(rows["family"] == "dot") & (rows["direction_index"] == 2)]
     np.testing.assert_allclose(mine["purity"], 0.1 + 0.01 + 0.002)
 
 
 def test_the_board_has_gaps_intervals_and_comparisons() -> None:
-    found = board(judged(table()), "dot")
+    found = board(cross_fitted_scores(table()), "dot")
     assert len(found) == 4 and set(found["features"]) == {K}
     np.testing.assert_allclose(found["gap_objective"] + found["gap_optimizer"], 1 - found["purity"])
     base, other = (found[found["family"] == f].iloc[0] for f in ("dot", "dot_cosine"))
@@ -88,7 +88,7 @@ def test_the_board_has_gaps_intervals_and_comparisons() -> None:
 def test_an_image_without_content_counts_as_no_purity() -> None:
     t = table()
     t.loc[(t["objective"] == "dot") & (t["direction_index"] < 4), "purity"] = np.nan
-    mine = board(judged(t), "dot").iloc[0]
+    mine = board(cross_fitted_scores(t), "dot").iloc[0]
     assert mine["purity"] == pytest.approx(0.5 * (0.1 + 0.005 + 0.0055), abs=1e-3)
 
 
@@ -114,11 +114,11 @@ def test_families_name_penalty_and_space() -> None:
 
 def test_other_tables_are_refused() -> None:
     with pytest.raises(ValueError, match="needs a sweep of model=planted"):
-        judged(table().drop(columns="purity"))
+        cross_fitted_scores(table().drop(columns="purity"))
     with pytest.raises(ValueError, match="unknown baseline 'cosin'"):
-        board(judged(table()), "cosin")
+        board(cross_fitted_scores(table()), "cosin")
     with pytest.raises(ValueError, match="needs two of them"):
-        judged(table().query("direction_index == 0"))
+        cross_fitted_scores(table().query("direction_index == 0"))
 
 
 def test_the_command_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,8 +135,8 @@ SKEWED = planted(geometry="skewed", dial=0.5, orientations=4)
 FEATURES = SKEWED.layers["features"][-1]
 
 
-def truth(maps: Any = None) -> Truth:
-    return Truth(grey=jnp.zeros(FEATURES), oracle=0.8 * jnp.eye(FEATURES), maps=maps)
+def truth(maps: Any = None) -> GroundTruth:
+    return GroundTruth(grey=jnp.zeros(FEATURES), oracle=0.8 * jnp.eye(FEATURES), maps=maps)
 
 
 def direction(k: int) -> fvjax.Direction:
@@ -147,14 +147,16 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
     image = jax.random.uniform(jax.random.key(0), (40, 40, 3))
     maps = jax.random.uniform(jax.random.key(1), (5, 3, 3, FEATURES + 4))
     maps = maps.at[2, ..., 7].set(1.0).at[2, ..., :7].set(0.0).at[2, ..., 8:].set(0.0)
-    found = jax.jit(judge)(SKEWED, fvjax.Cosine(), direction(7), image, truth(maps), 7)
+    found = jax.jit(ground_truth_metrics)(
+        SKEWED, fvjax.Cosine(), direction(7), image, truth(maps), 7
+    )
     mine = content(SKEWED(image), fvjax.Cosine().focus)
     expected = relative(mine, truth().grey, truth().oracle)
     np.testing.assert_allclose(found["content"], expected, rtol=1e-4)
     assert float(found["strength"]) == pytest.approx(float(expected[7]), rel=1e-4)
     assert float(found["paper_purity"]) == pytest.approx(1, abs=1e-3)
     assert float(found["dataset_purity"]) == pytest.approx(1) and found["dataset_recovered"] == 1
-    found_dot = jax.jit(judge)(SKEWED, dot(), direction(7), image, truth(maps), 7)
+    found_dot = jax.jit(ground_truth_metrics)(SKEWED, dot(), direction(7), image, truth(maps), 7)
     assert float(found_dot["paper_purity"]) == pytest.approx(1 / FEATURES, rel=1e-3)
     assert float(found_dot["dataset_purity"]) < 0.2  # the one with most of everything
 
@@ -162,7 +164,7 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
 def test_what_reads_the_image_has_no_optimum_on_paper() -> None:
     image = jnp.full((40, 40, 3), 0.5)
     score = dot() - 0.1 * fvjax.TotalVariation()
-    found = judge(SKEWED, score, direction(0), image, truth(), 0)
+    found = ground_truth_metrics(SKEWED, score, direction(0), image, truth(), 0)
     assert np.isnan([found["paper_purity"], found["dataset_purity"]]).all()
     assert np.isnan(found["purity"])  # grey: no content at all
 
@@ -175,5 +177,5 @@ def test_a_whitened_world_has_its_optimum_too() -> None:
     there = fvjax.Direction(vector=jax.nn.one_hot(3, FEATURES), layer="mixed/whitened")
     best = optimum(white, fvjax.DotCosine(exponent=2.0, floor=0.1), there)
     np.testing.assert_allclose(best.features, np.eye(FEATURES)[3], atol=0.02)
-    shown = recorded(white, jnp.zeros((1, 1, FEATURES + 4)).at[..., 3].set(1.0))
+    shown = planted_activations(white, jnp.zeros((1, 1, FEATURES + 4)).at[..., 3].set(1.0))
     np.testing.assert_allclose(shown["mixed/whitened"][0, 0], np.eye(FEATURES)[3], atol=1e-5)

@@ -15,23 +15,23 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 import fvjax
-from fvjax.data.corruptions import DISTORTIONS, blur, contrast, noise, pink, white
+from fvjax.data.corruptions import CORRUPTIONS, blur, contrast, noise, pink, white
 from fvjax.data.image_sets import Reference
-from fvjax.metrics.ood_detectors import detectors, doubt, heads, right, strangeness
-from fvjax.reference.activation_statistics import Natural
+from fvjax.metrics.ood_detectors import detectors, feature_scores, heads, is_correct, logit_scores
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import power, shrunk, whitening
-from fvjax.reference.distances import gauge
+from fvjax.reference.distances import fit_distribution
 from fvjax.reference.moments import observed
-from sweeps.storage.array_cache import Store
+from sweeps.storage.array_cache import ArrayCache
 from sweeps.studies.uncertainty.auroc import Contrast, areas, estimates
 from sweeps.studies.uncertainty.evaluation import (
-    FAMILIAR,
+    IN_DISTRIBUTION,
+    Evaluation,
+    EvaluationSet,
     Fold,
-    Looked,
-    Pictures,
+    evaluate,
     folds,
     left_out,
-    look,
 )
 from sweeps.studies.uncertainty.rows import rows
 
@@ -43,7 +43,7 @@ IMAGE = jax.random.uniform(jax.random.key(0), (32, 24, 3))
 
 def test_what_the_logits_say_is_the_formula_of_the_least_sure_head() -> None:
     logits = RANDOM.normal(size=7) * 3
-    told = doubt(jnp.asarray(logits, jnp.float32), HEADS)
+    told = logit_scores(jnp.asarray(logits, jnp.float32), HEADS)
     powers = [np.exp(logits[list(head)]) for head in HEADS]
     least = min(p.max() / p.sum() for p in powers)
     assert float(told["max_softmax"]) == pytest.approx(-np.log(least), rel=1e-5)
@@ -52,7 +52,9 @@ def test_what_the_logits_say_is_the_formula_of_the_least_sure_head() -> None:
 
 def test_sure_images_are_still_told_apart() -> None:
     """Where the largest probability rounds to 1."""
-    told = [float(doubt(jnp.array([0.0, gap]), ((0, 1),))["max_softmax"]) for gap in (30, 40)]
+    told = [
+        float(logit_scores(jnp.array([0.0, gap]), ((0, 1),))["max_softmax"]) for gap in (30, 40)
+    ]
     np.testing.assert_allclose(told, np.exp([-30.0, -40.0]), rtol=1e-5)
 
 
@@ -61,9 +63,9 @@ def test_what_a_layer_says_is_mahalanobis_distances() -> None:
     a = RANDOM.normal(size=(60, 4, 4, 5)) @ RANDOM.normal(size=(5, 5)) + 1
     a = a + labels[:, :1, None, None] * 2
     statistics = observed(a, np.arange(60), labels)
-    found = gauge(statistics, whitening(statistics, 0.1, "b"), 0.1, centered=False)
+    found = fit_distribution(statistics, whitening(statistics, 0.1, "b"), 0.1, centered=False)
     seen = RANDOM.normal(size=(4, 4, 5)) * 2 + 1
-    told = strangeness(jnp.asarray(seen, jnp.float32), found)
+    told = feature_scores(jnp.asarray(seen, jnp.float32), found)
     x = (seen - statistics.mean) @ power(shrunk(statistics.covariance, 0.1), -0.5)
     assert float(told["mahalanobis"]) == pytest.approx(np.sqrt((x**2).mean()), rel=1e-4)
     rows, nearest, margins = a.mean((1, 2)), [], []
@@ -78,8 +80,8 @@ def test_what_a_layer_says_is_mahalanobis_distances() -> None:
     assert float(told["class_distance"]) == pytest.approx(max(nearest), rel=1e-3)
     assert float(told["centroid_margin"]) == pytest.approx(-min(margins), rel=1e-2)
     unlabelled = replace(statistics, labels=labels[:, :0])
-    without = gauge(unlabelled, whitening(statistics, 0.1, "b"), 0.1, centered=False)
-    assert list(strangeness(jnp.asarray(seen, jnp.float32), without)) == ["mahalanobis"]
+    without = fit_distribution(unlabelled, whitening(statistics, 0.1, "b"), 0.1, centered=False)
+    assert list(feature_scores(jnp.asarray(seen, jnp.float32), without)) == ["mahalanobis"]
     activations = {"b": jnp.asarray(seen, jnp.float32), "logits": jnp.arange(7.0)}
     both = detectors(activations, {"b": found}, "logits", HEADS)
     assert {layer: set(own) for layer, own in both.items()} == {
@@ -99,14 +101,14 @@ def test_heads_are_the_labels_of_the_classes() -> None:
 
 def test_an_answer_is_right_when_every_head_is() -> None:
     logits = jnp.array([0.0, 5.0, 1.0, -1.0, -2.0, -0.5, -3.0])
-    assert bool(right(logits, jnp.array([1, 2]), HEADS))
-    assert not bool(right(logits, jnp.array([1, 0]), HEADS))
-    assert not bool(right(logits, jnp.array([0, 2]), HEADS))
+    assert bool(is_correct(logits, jnp.array([1, 2]), HEADS))
+    assert not bool(is_correct(logits, jnp.array([1, 0]), HEADS))
+    assert not bool(is_correct(logits, jnp.array([0, 2]), HEADS))
 
 
-@pytest.mark.parametrize("name", DISTORTIONS)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_distortion_of_no_strength_leaves_the_image(name: str) -> None:
-    still = DISTORTIONS[name](KEY, IMAGE, jnp.array(0.0))
+    still = CORRUPTIONS[name](KEY, IMAGE, jnp.array(0.0))
     np.testing.assert_allclose(still, IMAGE, atol=1e-6)
 
 
@@ -186,31 +188,34 @@ def test_too_few_say_nothing() -> None:
     assert estimates([few], 50) == {"x": {"auroc": None, "low": None, "high": None}}
 
 
-def looked(count: int, shift: float, wrong: Any) -> Looked:
+def looked(count: int, shift: float, wrong: Any) -> Evaluation:
     scores = {("b", "mahalanobis"): RANDOM.normal(size=count) + shift}
-    return Looked(np.arange(count), None if wrong is None else ~wrong, scores)
+    return Evaluation(np.arange(count), None if wrong is None else ~wrong, scores)
 
 
 def test_rows_answer_both_questions_of_the_sets_that_have_them() -> None:
     wrong = np.arange(60) < 15
     sets = {
-        FAMILIAR: looked(60, 0.0, np.zeros(60, bool)),
+        IN_DISTRIBUTION: looked(60, 0.0, np.zeros(60, bool)),
         "blur 2": looked(60, 1.0, wrong),
         "white noise": looked(60, 2.0, None),
     }
     told = {(row["question"], row["images"]): row for row in rows([sets], 50)}
     assert list(told) == [
-        ("misclassified", FAMILIAR),
+        ("misclassified", IN_DISTRIBUTION),
         ("misclassified", "blur 2"),
         ("unfamiliar", "blur 2"),
         ("unfamiliar", "white noise"),
     ]
-    assert told["misclassified", FAMILIAR]["auroc"] is None  # there is no mistake
+    assert told["misclassified", IN_DISTRIBUTION]["auroc"] is None  # there is no mistake
     mistakes = told["misclassified", "blur 2"]
     assert (mistakes["positives"], mistakes["negatives"], mistakes["accuracy"]) == (15, 45, 0.75)
     (own,) = sets["blur 2"].scores.values()
     assert mistakes["auroc"] == pytest.approx(roc_auc_score(wrong, own))
-    (familiar,), (noisy,) = sets[FAMILIAR].scores.values(), sets["white noise"].scores.values()
+    (familiar,), (noisy,) = (
+        sets[IN_DISTRIBUTION].scores.values(),
+        sets["white noise"].scores.values(),
+    )
     expected = roc_auc_score(np.repeat([0, 1], 60), np.concatenate([familiar, noisy]))
     strange = told["unfamiliar", "white noise"]
     assert strange["auroc"] == pytest.approx(expected) and strange["accuracy"] is None
@@ -225,22 +230,22 @@ def photographs(folder: Path, count: int) -> str:
 
 
 def test_generated_images_are_judged_by_others(tmp_path: Path) -> None:
-    natural = Natural(fvjax.load("texturenet"), Reference("generated", 64, 12))
+    reference = ReferenceStatistics(fvjax.load("texturenet"), Reference("generated", 64, 12))
     photos = photographs(tmp_path / "photos", 3)
-    (fold,) = folds(natural, 12, {"blur": 2.0}, {"white": 0.2}, photos)
+    (fold,) = folds(reference, 12, {"blur": 2.0}, {"white": 0.2}, photos)
     assert [p.name for p in fold.pictures] == [
-        FAMILIAR,
+        IN_DISTRIBUTION,
         "blur 2",
         "white noise",
         "unseen textures",
         "photographs",
     ]
-    known = np.concatenate([batch.images for batch in natural.reference])
+    known = np.concatenate([batch.images for batch in reference.images])
     others = next(iter(fold.pictures[0].reference)).images
     assert min(np.abs(known - one).mean((1, 2, 3)).min() for one in others) > 0.01
     assert left_out(fold, photos) == []
-    (without,) = folds(natural, 8, {}, {}, "nowhere")
-    assert [p.name for p in without.pictures] == [FAMILIAR, "unseen textures"]
+    (without,) = folds(reference, 8, {}, {}, "nowhere")
+    assert [p.name for p in without.pictures] == [IN_DISTRIBUTION, "unseen textures"]
     assert left_out(without, "nowhere") == [
         "no photographs: there is no folder nowhere, set FVJAX_PHOTOS to one"
     ]
@@ -248,24 +253,26 @@ def test_generated_images_are_judged_by_others(tmp_path: Path) -> None:
 
 def test_halves_of_a_folder_judge_each_other(tmp_path: Path) -> None:
     folder = photographs(tmp_path / "photos", 9)
-    natural = Natural(fvjax.load("tiny"), Reference(folder, 32, 64))
-    both = folds(natural, 64, {"noise": 0.1}, {}, None)
-    fits = [{p.name for p in fold.natural.reference.paths} for fold in both]
+    reference = ReferenceStatistics(fvjax.load("tiny"), Reference(folder, 32, 64))
+    both = folds(reference, 64, {"noise": 0.1}, {}, None)
+    fits = [{p.name for p in fold.reference.images.paths} for fold in both]
     judged = [{p.name for p in fold.pictures[0].reference.paths} for fold in both]
     assert fits == judged[::-1] and not fits[0] & fits[1] and len(fits[0] | fits[1]) == 9
     told = left_out(both[0], None)
     assert len(told) == 2 and "no class_distance" in told[0] and "no misclassified" in told[1]
-    few = Natural(natural.model, Reference(folder, 32, 3))
+    few = ReferenceStatistics(reference.model, Reference(folder, 32, 3))
     with pytest.raises(ValueError, match="must hold at least 4, it holds 3"):
         folds(few, 64, {}, {}, None)
 
 
 def test_looking_tells_what_the_network_does_on_the_changed_images(tmp_path: Path) -> None:
     model = fvjax.load("texturenet")
-    natural = Natural(model, Reference("generated", 64, 512), Store(tmp_path))  # shipped
+    reference = ReferenceStatistics(
+        model, Reference("generated", 64, 512), ArrayCache(tmp_path)
+    )  # shipped
     others = Reference("generated", 64, 12, first=512)
-    pictures = Pictures("contrast 0.5", others, "contrast", 0.5, labelled=True)
-    found = look(Fold(natural, (pictures,)), ["conv5"], "logits", pictures)
+    pictures = EvaluationSet("contrast 0.5", others, "contrast", 0.5, labelled=True)
+    found = evaluate(Fold(reference, (pictures,)), ["conv5"], "logits", pictures)
     assert list(found.scores) == [
         ("conv5", "mahalanobis"),
         ("conv5", "class_distance"),
