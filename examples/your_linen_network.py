@@ -20,11 +20,13 @@ class Network(nn.Module):
 
 
 weights = Network().init(jax.random.key(0), jnp.zeros((32, 32, 3)), Record({}, False))["params"]
-model = fvjax.Model.from_function(Linen(Network()), weights, size=(32, 32), default_layer="second")
+model = fvjax.Model.from_function(
+    Linen(Network()), weights, image_size=(32, 32), default_layer="second"
+)
 
 recipe = fvjax.Recipe(
     objective=fvjax.DotCosine(exponent=1.0, floor=0.1),
-    parameterization=fvjax.Fourier(size=32, deviation=0.01, decay=1.0, decorrelate=True),
+    parameterization=fvjax.Fourier(image_size=32, stddev=0.01, decay=1.0, decorrelate=True),
     transform=fvjax.Jitter(pixels=2),
     learning_rate=0.05,
     steps=32,
@@ -33,4 +35,4 @@ recipe = fvjax.Recipe(
 channel = fvjax.Direction(vector=jax.nn.one_hot(7, 32), layer="second")
 job = fvjax.Job(recipe=recipe, direction=channel, key=jax.random.key(0))
 result = jax.jit(fvjax.visualize)(model, job)
-print(f"{model.layers} score {result.first_score:.3f} -> {result.score:.3f}")
+print(f"{model.layers} score {result.initial_score:.3f} -> {result.final_score:.3f}")

@@ -34,8 +34,8 @@ from fvjax.parameterizations import Laplacian as Laplacian
 from fvjax.parameterizations import Maco as Maco
 from fvjax.parameterizations import Pixels as Pixels
 from fvjax.parameterizations import spectrum as spectrum
-from fvjax.spaces import Transformed as Transformed
-from fvjax.spaces import Whitened as Whitened
+from fvjax.spaces import with_affine_layer as with_affine_layer
+from fvjax.spaces import with_whitened_layer as with_whitened_layer
 from fvjax.transforms import Chain as Chain
 from fvjax.transforms import Identity as Identity
 from fvjax.transforms import Jitter as Jitter

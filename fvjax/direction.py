@@ -22,7 +22,7 @@ class Forward(Protocol):
 
 
 def base(layer: str) -> str:
-    """The network's layer under one of another space: "conv4" of "conv4/whitened"."""
+    """The network's layer under one of another space: "conv4" of "conv4@whitened"."""
     return layer.partition("/")[0]
 
 

@@ -10,5 +10,5 @@ from sweeps.launcher.app import main
 if __name__ == "__main__":
     status = run_cli(main, CONF)
     if status == INTERRUPTED:
-        leave()  # a second chunk may be in flight
+        leave()  # a second batch may be in flight
     sys.exit(status)

@@ -27,7 +27,13 @@ from sweeps.results.table import METRICS, load
 _LEVEL = 0.05
 _COLUMNS = ["metric", "arm", "baseline", "pairs", "directions", "mean", "mean_baseline"]
 _COLUMNS += ["difference", "low", "high", "p", "p_holm", "effect"]
-_COLUMNS += ["unpaired", "why", "unpaired_baseline", "why_baseline", "also"]
+_COLUMNS += [
+    "unpaired",
+    "unpaired_reason",
+    "baseline_unpaired",
+    "baseline_unpaired_reason",
+    "also_differs",
+]
 _NUMBERS = ("mean", "mean_baseline", "difference", "low", "high", "p_holm", "effect")
 
 
@@ -77,7 +83,9 @@ def compare(
         if arm != first
     )
     if not table["pairs"].any():
-        raise ValueError(f"{first} has no pair with {table['arm'][0]}: {table['why'][0]}")
+        raise ValueError(
+            f"{first} has no pair with {table['arm'][0]}: {table['unpaired_reason'][0]}"
+        )
     table["p_holm"] = holm(table["p"].tolist())
     return table[_COLUMNS]
 
@@ -108,10 +116,10 @@ def _summary_row(pairs: Pairs) -> dict[str, Any]:
         "p": sign_flips(differences),
         "effect": rank_biserial(differences),
         "unpaired": pairs.unpaired,
-        "why": pairs.why,
-        "unpaired_baseline": pairs.unpaired_baseline,
-        "why_baseline": pairs.why_baseline,
-        "also": pairs.also,
+        "unpaired_reason": pairs.unpaired_reason,
+        "baseline_unpaired": pairs.baseline_unpaired,
+        "baseline_unpaired_reason": pairs.baseline_unpaired_reason,
+        "also_differs": pairs.also_differs,
     }
 
 
@@ -170,12 +178,16 @@ def notes(table: pd.DataFrame) -> list[str]:
     told: dict[str, list[str]] = {}
     for row in table.to_dict("records"):
         arm, baseline = row["arm"], row["baseline"]
-        said = [f"{arm}: {row['unpaired']} unpaired, {row['why']}"] if row["why"] else []
-        if row["why_baseline"]:
-            alone = f"{row['unpaired_baseline']} unpaired, {row['why_baseline']}"
+        said = (
+            [f"{arm}: {row['unpaired']} unpaired, {row['unpaired_reason']}"]
+            if row["unpaired_reason"]
+            else []
+        )
+        if row["baseline_unpaired_reason"]:
+            alone = f"{row['baseline_unpaired']} unpaired, {row['baseline_unpaired_reason']}"
             said.append(f"{baseline} (against {arm}): {alone}")
-        if row["also"]:
-            said.append(f"{arm} differs from {baseline} also in {row['also']}")
+        if row["also_differs"]:
+            said.append(f"{arm} differs from {baseline} also in {row['also_differs']}")
         for line in said:
             told.setdefault(line, []).append(row["metric"])
     every = table["metric"].nunique()

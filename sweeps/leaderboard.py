@@ -1,7 +1,7 @@
 """`python -m sweeps.leaderboard DIR`: which objective recovers planted features, and at what price.
 
 Reads a sweep of `experiment=planted`, prints purity by family and world, and writes leaderboard.csv
-(see `sweeps.studies.planted.board`) and leaderboard.png, purity against the dial of every geometry.
+(see `sweeps.studies.planted.board`) and leaderboard.png, purity against the severity of every geometry.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sweeps.studies.planted import board, cross_fitted_scores, matrix
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
 _COLUMNS = 3  # of panels
-_SHOWN |= {"decoys": "content of decoys", "paper_purity": "purity of the optimum on paper"}
+_SHOWN |= {"decoys": "content of decoys", "optimum_purity": "purity of the optimum on paper"}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ def shown(wide: pd.DataFrame, title: str) -> Table:
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """A panel for each geometry: purity against the dial, with 95 % bands over features."""
+    """A panel for each geometry: purity against the severity, with 95 % bands over features."""
     geometries = [g for g in dict.fromkeys(table["model_geometry"]) if g != "orthogonal"]
     zero = table[table["model_geometry"] == "orthogonal"]
     columns = min(len(geometries), _COLUMNS) or 1
@@ -69,14 +69,14 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     for axis, geometry in zip(axes, geometries, strict=False):
         rows = pd.concat([zero, table[table["model_geometry"] == geometry]])
         for place, (family, mine) in enumerate(rows.groupby("family", sort=False)):
-            line = mine.sort_values("model_dial")
+            line = mine.sort_values("model_severity")
             style = "--" if "whitened" in str(family) else "-"
             colour = f"C{place % 10}"
-            x, y = line["model_dial"], line["purity"]
+            x, y = line["model_severity"], line["purity"]
             axis.plot(x, y, style, marker="o", markersize=3, color=colour, label=family)
             axis.fill_between(x, line["low"], line["high"], color=colour, alpha=0.12, linewidth=0)
         axis.set_title(geometry)
-        axis.set_xlabel("dial")
+        axis.set_xlabel("severity")
     axes[0].set_ylabel("purity (1: as pure as the oracle's)")
     axes[0].set_ylim(0, 1.1)
     names = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))

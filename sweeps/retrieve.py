@@ -70,7 +70,7 @@ def ranked(
     tasks: Sequence[Task], references: Sequence[ReferenceStatistics]
 ) -> list[dict[str, Any]]:
     """A row for each task: how its score ranks the reference images."""
-    if any(task.job.recipe.images > 1 for task in tasks):
+    if any(task.job.recipe.images_per_job > 1 for task in tasks):
         raise ValueError("images_per_job must be 1 to rank single images")
     scores: dict[int, np.ndarray] = {}
     for group in group_tasks(tasks, measured=False):

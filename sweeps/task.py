@@ -22,7 +22,7 @@ class Task:
         measured: whether all metrics are computed, or only the score.
         shared_inputs: inputs of the metrics that all jobs of a layer share.
         job_inputs: the job's own inputs of the metrics.
-        headline: the metric that Hydra's sweepers see.
+        optimized_metric: the metric that Hydra's sweepers see.
         job_id: a hash of the config and of the files that it names.
         columns: the config as columns of the table.
     """
@@ -33,6 +33,6 @@ class Task:
     measured: bool = True
     shared_inputs: SharedMetricInputs = _NO_SHARED_INPUTS
     job_inputs: JobMetricInputs = _NO_JOB_INPUTS
-    headline: str = "score"
+    optimized_metric: str = "final_score"
     job_id: str = ""
     columns: dict[str, Any] = field(default_factory=dict)

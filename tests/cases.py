@@ -34,17 +34,17 @@ OBJECTIVES = SCORES | PENALTIES
 
 PHOTO = jax.random.uniform(jax.random.key(7), (SIZE, SIZE, 3), minval=0.1, maxval=0.9)
 PARAMETERIZATIONS = {
-    "fourier": fvjax.Fourier(size=SIZE, deviation=0.01, decay=1.0, decorrelate=True),
-    "fourier_rgb": fvjax.Fourier(size=33, deviation=0.01, decay=0.5, decorrelate=False),
-    "pixels": fvjax.Pixels(size=SIZE, deviation=0.01, decorrelate=True),
+    "fourier": fvjax.Fourier(image_size=SIZE, stddev=0.01, decay_power=1.0, decorrelate=True),
+    "fourier_rgb": fvjax.Fourier(image_size=33, stddev=0.01, decay_power=0.5, decorrelate=False),
+    "pixels": fvjax.Pixels(image_size=SIZE, stddev=0.01, decorrelate=True),
     "fourier_start": fvjax.Fourier(
-        size=SIZE, deviation=0.01, decay=1.0, decorrelate=True, start=PHOTO
+        image_size=SIZE, stddev=0.01, decay_power=1.0, decorrelate=True, start=PHOTO
     ),
-    "pixels_start": fvjax.Pixels(size=SIZE, deviation=0.01, decorrelate=True, start=PHOTO),
-    "laplacian": fvjax.Laplacian(size=SIZE, levels=4, deviation=0.01, decorrelate=True),
-    "cppn": fvjax.CPPN(size=SIZE, channels=8, layers=3, deviation=0.1, decorrelate=True),
-    "maco": fvjax.Maco(size=SIZE, magnitude=fvjax.spectrum([PHOTO], True), decorrelate=True),
-    "maco_rgb": fvjax.Maco(size=33, magnitude=20 * jnp.ones((3, 33, 17)), decorrelate=False),
+    "pixels_start": fvjax.Pixels(image_size=SIZE, stddev=0.01, decorrelate=True, start=PHOTO),
+    "laplacian": fvjax.Laplacian(image_size=SIZE, levels=4, stddev=0.01, decorrelate=True),
+    "cppn": fvjax.CPPN(image_size=SIZE, channels=8, layers=3, stddev=0.1, decorrelate=True),
+    "maco": fvjax.Maco(image_size=SIZE, magnitude=fvjax.spectrum([PHOTO], True), decorrelate=True),
+    "maco_rgb": fvjax.Maco(image_size=33, magnitude=20 * jnp.ones((3, 33, 17)), decorrelate=False),
 }
 
 LUCID = Standard(jitter=8.0, scale=0.1, rotation=10.0, late_jitter=4.0, fill=0.5)

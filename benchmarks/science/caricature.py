@@ -28,14 +28,14 @@ from PIL import Image
 
 import fvjax
 import sweeps
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from sweeps.analysis.inference import interval
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 LAYER = "fire9"
-SHOWN = ["photograph", "neuron", "natural_ratio", "cosine"]
+SHOWN = ["photograph", "neuron", "reference_ratio", "cosine"]
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def recognized(results: pd.DataFrame, weights: str, images: str) -> pd.DataFrame
     model = fvjax.load("squeezenet", weights=weights)
     look = jax.jit(lambda model, image: model(image)[LAYER].mean((0, 1)))
     size = int(table["size"].iloc[0])
-    reference = Reference(images, size, 10**6)
+    reference = ReferenceImages(images, size, 10**6)
     photos = np.array([look(model, jnp.asarray(x)) for batch in reference for x in batch.images])
     names = [path.name for path in reference.paths]
     pictures = np.array([look(model, _picture(row["image"])) for row in table.to_dict("records")])

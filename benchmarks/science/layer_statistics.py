@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fvjax
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import refuse_singular
 from fvjax.reference.moments import Statistics
@@ -27,7 +27,9 @@ def measured(description: str) -> ReferenceStatistics:
     model = fvjax.load(arguments.model, weights=None if own else Path(arguments.weights))
     source, size = ("generated", 64) if own else (arguments.images, arguments.size)
     return ReferenceStatistics(
-        model, Reference(source, size, arguments.count), ArrayCache(cache_folder() / "natural")
+        model,
+        ReferenceImages(source, size, arguments.count),
+        ArrayCache(cache_folder() / "natural"),
     )
 
 

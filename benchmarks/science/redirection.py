@@ -30,7 +30,9 @@ def job(model: fvjax.Model, layer: str, index: int, center: bool, steps: int) ->
     score: Any = fvjax.DotCosine(exponent=0.0, floor=0.1)
     recipe = fvjax.Recipe(
         objective=fvjax.AtCenter(objective=score) if center else score,
-        parameterization=fvjax.Fourier(size=128, deviation=0.01, decay=1.0, decorrelate=True),
+        parameterization=fvjax.Fourier(
+            image_size=128, stddev=0.01, decay_power=1.0, decorrelate=True
+        ),
         transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
         learning_rate=0.05,
         steps=steps,
@@ -59,7 +61,7 @@ def main() -> None:
         for layer, channels, center in CASES:
             jobs = stack([job(model, layer, i, center, arguments.steps) for i in channels])
             result = jax.jit(lambda model, jobs: run_jobs(model, jobs))(model, jobs)
-            final = np.asarray(result.score)
+            final = np.asarray(result.final_score)
             where = "center" if center else "all"
             dead = f"{int(np.sum(result.dead))} of {len(channels)} dead"
             print(f"{mode:20s} {layer} {where:6s} mean {final.mean():6.1f}  {dead}", flush=True)

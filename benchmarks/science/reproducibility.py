@@ -1,6 +1,6 @@
-"""How far an image depends on chunk size and device count: equal at first, then rounding grows.
+"""How far an image depends on batch size and device count: equal at first, then rounding grows.
 
-Runs the same TextureNet jobs in chunks of 16, 4 and 1 on one device and in chunks of 16 on four
+Runs the same TextureNet jobs in batches of 16, 4 and 1 on one device and in batches of 16 on four
 simulated devices, and prints the largest difference in pixels and in score from the first.
 """
 
@@ -24,7 +24,9 @@ def job(index: int, steps: int) -> fvjax.Job:
     """A channel of conv4 under the standard recipe."""
     recipe = fvjax.Recipe(
         objective=fvjax.DotCosine(exponent=2.0, floor=0.1),
-        parameterization=fvjax.Fourier(size=64, deviation=0.01, decay=1.0, decorrelate=True),
+        parameterization=fvjax.Fourier(
+            image_size=64, stddev=0.01, decay_power=1.0, decorrelate=True
+        ),
         transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
         learning_rate=0.05,
         steps=steps,
@@ -34,24 +36,26 @@ def job(index: int, steps: int) -> fvjax.Job:
     return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
 
 
-def run(devices: int, chunk: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def run(devices: int, batch_size: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and scores of sixteen jobs."""
     model, jobs = fvjax.load("texturenet"), [job(i, steps) for i in range(16)]
     tasks = [Task(model, j, DirectionInfo(j.direction, "", "vector")) for j in jobs]
     (group,) = group_tasks(tasks)
     executor = Executor(jax.devices()[:devices])
     results = [
-        outcome.result for ended in executor.execute(group, tasks, chunk) for _, outcome in ended
+        outcome.result
+        for ended in executor.execute(group, tasks, batch_size)
+        for _, outcome in ended
     ]
-    return np.stack([r.image for r in results]), np.stack([r.score for r in results])
+    return np.stack([r.image for r in results]), np.stack([r.final_score for r in results])
 
 
 if __name__ == "__main__":
-    print("steps  devices  chunk  largest difference: pixel  score (relative)")
+    print("steps  devices  batch_size  largest difference: pixel  score (relative)")
     for steps in (8, 192):
         images, scores = run(1, 16, steps)
-        for devices, chunk in ((1, 16), (1, 4), (1, 1), (4, 16)):
-            others, values = run(devices, chunk, steps)
+        for devices, batch_size in ((1, 16), (1, 4), (1, 1), (4, 16)):
+            others, values = run(devices, batch_size, steps)
             pixel = np.abs(images - others).max()
             score = (np.abs(scores - values) / np.abs(scores)).max()
-            print(f"{steps:5d}  {devices:7d}  {chunk:5d}  {pixel:25.1e}  {score:16.1e}")
+            print(f"{steps:5d}  {devices:7d}  {batch_size:5d}  {pixel:25.1e}  {score:16.1e}")

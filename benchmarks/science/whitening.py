@@ -17,8 +17,8 @@ def main() -> None:
     reference = measured(__doc__)
     model, white = reference.model, []
     for layer, statistics in invertible(reference):
-        model = fvjax.Whitened(model, statistics=statistics, layer=layer, shrinkage=0.0)
-        white.append(f"{layer}/whitened")
+        model = fvjax.with_whitened_layer(model, statistics=statistics, layer=layer, shrinkage=0.0)
+        white.append(f"{layer}@whitened")
     print("layer             covariance off the identity  mean off 0")
     for name, found in collect(model, reference.images, white).items():
         off = np.abs(found.covariance - np.eye(found.channels)).max()

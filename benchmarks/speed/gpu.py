@@ -1,4 +1,4 @@
-"""How fast an accelerator runs GoogLeNet with random weights, by precision and chunk, and why.
+"""How fast an accelerator runs GoogLeNet with random weights, by precision and batch size, and why.
 
 Rate: image-steps per second of side_fvjax's loop, whose looks at the first and the last image cost
 as much as steps and are counted as such; the median of calls that fill three seconds, compiling
@@ -7,13 +7,13 @@ MFU: that rate times the operations of an image-step over a matrix product's rat
 the same precision. The operations are counted, not taken from XLA, which counts nothing for cuDNN:
 the convolutions' forward (side_fvjax.flops), twice, since the input gradient costs the same again.
 Bound, the first that holds:
-  launch: a step takes less than 1.25 times as long as with the next smaller chunk measured (the
-    smallest chunk: the next larger one takes less than 1.25 times as long);
+  launch: a step takes less than 1.25 times as long as with the next smaller batch measured (the
+    smallest batch: the next larger one takes less than 1.25 times as long);
   bandwidth: a step's bytes (`traffic`) over its time exceed 60 % of what a copy reaches here;
   matmul: neither.
 Memory: program_mib is the compiled program's temporaries and arguments; peak_mib the device's peak
 since the start, which only grows (0 where the device does not say). What ran out of memory is a
-row, and no larger chunk of its kind is tried. No row starts once the budget is spent.
+row, and no larger batch of its kind is tried. No row starts once the budget is spent.
 
 Writes gpu.json after every row and prints one table. Runs on a CPU with --quick; where fvjax is not
 installed, with PYTHONPATH=. in front.
@@ -45,7 +45,7 @@ OUT = Path(__file__).parents[1] / "out" / "gpu.json"
 QUICK = {
     "layers": ["mixed3a"],
     "sizes": [32],
-    "chunks": [1, 2],
+    "batch_sizes": [1, 2],
     "precisions": ["bfloat16", "float32"],
     "steps": 2,
     "seconds": 0.0,
@@ -118,7 +118,7 @@ def measure(setting: Setting, precision: str, weights: str, peak: float, least: 
     model = load(weights).in_precision(precision)
     channels = model.layers[setting.layer][-1]
     row = {"layer": setting.layer, "size": setting.size, "precision": precision}
-    row |= {"chunk": setting.batch}
+    row |= {"batch_size": setting.batch}
     try:
         lanes = jnp.arange(setting.batch) % channels
         jobs = jax.vmap(lambda index: job(index, setting, channels))(lanes)
@@ -147,7 +147,7 @@ def measure(setting: Setting, precision: str, weights: str, peak: float, least: 
 
 
 def kind(row: Row) -> tuple[str, int, str]:
-    """What rows that differ in chunk alone have in common."""
+    """What rows that differ in batch size alone have in common."""
     return row["layer"], row["size"], row["precision"]
 
 
@@ -156,7 +156,7 @@ def bound(row: Row, rows: Sequence[Row], bandwidth: float) -> str:
     if "rate" not in row:
         return "out of memory"
     alike = [r for r in rows if kind(r) == kind(row) and "rate" in r]
-    alike.sort(key=lambda r: r["chunk"])
+    alike.sort(key=lambda r: r["batch_size"])
     times = [r["step_ms"] for r in alike[max(alike.index(row) - 1, 0) :][:2]]
     if len(times) == 2 and times[1] < LAUNCH * times[0]:
         return "launch"
@@ -179,7 +179,7 @@ def table(report: Mapping[str, Any]) -> str:
         best = max(done, key=lambda row: row["rate"])
         lines.append(
             f"Best: {best['rate']:,.1f} image-steps/s ({best['layer']}, {best['size']} px, "
-            f"{best['precision']}, chunk {best['chunk']}), {best['mfu']:.1%} MFU."
+            f"{best['precision']}, batch_size {best['batch_size']}), {best['mfu']:.1%} MFU."
         )
     return "\n".join(lines)
 
@@ -193,9 +193,14 @@ def run(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
     report = {"device": jax.devices()[0].device_kind, "jax": jax.__version__}
     report |= {"matmul_flops_per_second": peaks, "copy_bytes_per_second": copy}
     report |= {"steps": arguments.steps, "rows": rows, "left_out": left_out}
-    orders = (arguments.layers, arguments.sizes, sorted(arguments.chunks), arguments.precisions)
-    for layer, size, chunk, precision in product(*orders):
-        name = f"{layer}, {size} px, {precision}, chunk {chunk}"
+    orders = (
+        arguments.layers,
+        arguments.sizes,
+        sorted(arguments.batch_sizes),
+        arguments.precisions,
+    )
+    for layer, size, batch_size, precision in product(*orders):
+        name = f"{layer}, {size} px, {precision}, batch_size {batch_size}"
         now = time.perf_counter() - start
         full = {kind(row) for row in rows if "rate" not in row}
         if now > arguments.budget or (layer, size, precision) in full:
@@ -203,7 +208,7 @@ def run(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
             left_out.append(f"{name} ({why})")
             continue
         print(f"{now:5.0f} s: {name}", file=sys.stderr, flush=True)
-        setting = Setting(name, size, chunk, arguments.steps, layer, {})
+        setting = Setting(name, size, batch_size, arguments.steps, layer, {})
         rows.append(measure(setting, precision, weights, peaks[precision], least))
         for row in rows:
             row["bound"] = bound(row, rows, copy)
@@ -217,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--layers", nargs="+", default=["mixed4d", "mixed5b"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 224], help="pixels")
-    parser.add_argument("--chunks", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024])
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024])
     parser.add_argument(
         "--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS)[::-1]
     )

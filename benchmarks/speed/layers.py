@@ -96,7 +96,13 @@ def measure(arguments: argparse.Namespace, batch: int, peak: float) -> list[dict
         work = 2 * 2 * batch * (side // stride) ** 2 * kernel**2 * channels * features
         for way, function in ways.items():
             rate = work / seconds(function, x, weights, arguments.rounds) / 1e9
-            row = {"layer": name, "side": side, "batch": batch, "way": way, "gflop": work / 1e9}
+            row = {
+                "layer": name,
+                "side": side,
+                "batch_size": batch,
+                "way": way,
+                "gflop": work / 1e9,
+            }
             rows.append(row | {"gflops": rate, "of_peak": rate / peak})
             print(
                 f"{batch:5d}  {name:18s} {side:4d}  {way:11s} {work / batch / 1e6:8.1f} MFLOP/image"

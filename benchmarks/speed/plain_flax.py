@@ -1,6 +1,6 @@
 """What the layers gain: GoogLeNet with fvjax.ops.layers against plain flax.linen, same loop.
 
-Both networks have the same weights and run in `fvjax.visualize`, vmapped over the chunk, on one
+Both networks have the same weights and run in `fvjax.visualize`, vmapped over the batch, on one
 device, to mixed4d; the plain one has nn.Conv, nn.max_pool, the normalisation by its formula, and
 autodiff. Before timing, the gradients of whole steps by the parameters must agree to 1e-4 of their
 norm with weights in float64. In float32 a rounding error decides now and then which pixel wins a
@@ -39,7 +39,7 @@ from sweeps.execution.compile import compiler_options
 OUT = Path(__file__).parents[1] / "out" / "plain.json"
 TOLERANCE = 1e-4
 JOBS = 12  # whose gradients are compared
-QUICK = {"layer": "mixed3a", "size": 32, "chunks": [2], "steps": 2, "rounds": 1}
+QUICK = {"layer": "mixed3a", "size": 32, "batch_sizes": [2], "steps": 2, "rounds": 1}
 
 
 def pool(x: Array, stride: int = 2) -> Array:
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--layer", default="mixed4d")
     parser.add_argument("--size", type=int, default=128, help="pixels")
-    parser.add_argument("--chunks", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=OUT)
@@ -132,7 +132,7 @@ def main() -> None:
         ours = load(write_weights(f"{folder}/random.safetensors", arguments.layer))
     models = {"layers": ours, "plain": ours.replace(network=Linen(PlainGoogLeNet()))}
     channels = ours.layers[arguments.layer][-1]
-    report: dict[str, Any] = {"arguments": vars(arguments) | {"out": None}, "chunks": {}}
+    report: dict[str, Any] = {"arguments": vars(arguments) | {"out": None}, "batch_sizes": {}}
     setting = Setting("", arguments.size, 1, arguments.steps, arguments.layer, {})
     some = [job(i, setting, channels) for i in range(JOBS)]
     single = report["gradients_differ_float32"] = differences(list(models.values()), some)
@@ -146,9 +146,9 @@ def main() -> None:
         f"gradients differ by at most {max(double):.1e} in float64; in float32 by "
         f"{statistics.median(single):.1e} (median), in {kinks} of {JOBS} by more than {TOLERANCE}"
     )
-    print("chunk  network  image-steps/s: median (low - high)  compile s  kernel layouts")
-    for chunk in arguments.chunks:
-        jobs = stack([job(i, setting, channels) for i in range(chunk)])
+    print("batch_size  network  image-steps/s: median (low - high)  compile s  kernel layouts")
+    for batch_size in arguments.batch_sizes:
+        jobs = stack([job(i, setting, channels) for i in range(batch_size)])
         rows = {}
         for name, model in models.items():
             begin = time.perf_counter()
@@ -163,19 +163,19 @@ def main() -> None:
             for name in list(rows)[:: -1 if round_ % 2 else 1]:
                 begin = time.perf_counter()
                 jax.block_until_ready(rows[name]["program"](models[name], jobs))
-                rate = chunk * (arguments.steps + 2) / (time.perf_counter() - begin)
+                rate = batch_size * (arguments.steps + 2) / (time.perf_counter() - begin)
                 rows[name]["rates"].append(rate)
         for name, row in rows.items():
             del row["program"]
             rates = row["rates"]
             print(
-                f"{chunk:5d}  {name:7}  {statistics.median(rates):8.1f} ({min(rates):.1f} - "
+                f"{batch_size:5d}  {name:7}  {statistics.median(rates):8.1f} ({min(rates):.1f} - "
                 f"{max(rates):.1f})  {row['compile_s']:9.1f}  {' '.join(row['layouts'])}"
             )
         pairs = zip(rows["layers"]["rates"], rows["plain"]["rates"], strict=True)
         ratios = [ours_ / theirs for ours_, theirs in pairs]
         print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
-        report["chunks"][chunk] = rows | {"ratios": ratios}
+        report["batch_sizes"][batch_size] = rows | {"ratios": ratios}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=1) + "\n")
 

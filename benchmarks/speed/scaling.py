@@ -1,7 +1,7 @@
 """What more jobs, more pixels and deeper layers cost, through the executor that sweeps use.
 
 Jobs: TextureNet's conv4, 64 px; seconds per job, compiling apart, with the programs compiled and
-the largest one's temporary memory. Pixels and depth: GoogLeNet with random weights, a chunk of 8;
+the largest one's temporary memory. Pixels and depth: GoogLeNet with random weights, a batch of 8;
 milliseconds per image-step, the loop's two looks counted as steps. The compiled program's FLOPs
 beside the convolutions' up to the layer prove that nothing above it is computed.
 
@@ -58,10 +58,10 @@ def many(count: int, steps: int) -> Row:
     (group,) = group_tasks(tasks)
     executor = Executor()
     ended = [outcome for part in executor.execute(group, tasks) for _, outcome in part]
-    run, _ = executor.programs[group.signature, ended[0].chunk]
+    run, _ = executor.programs[group.signature, ended[0].batch_size]
     return {
         "jobs": count,
-        "chunk": ended[0].chunk,
+        "batch_size": ended[0].batch_size,
         "seconds_per_job": statistics.mean(outcome.seconds for outcome in ended),
         "compile_seconds": max(outcome.compile_seconds for outcome in ended),
         "programs": executor.compiled,

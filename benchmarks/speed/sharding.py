@@ -1,6 +1,6 @@
 """What sharding costs where there is nothing to share: one device, plain jit against shard_map.
 
-GoogLeNet with random weights to mixed4d, 128 pixels, a chunk of 8, alternating rounds in one run.
+GoogLeNet with random weights to mixed4d, 128 pixels, a batch of 8, alternating rounds in one run.
 Prints the ratio of times, sharded over plain, and by how much the images differ.
 """
 
@@ -28,20 +28,22 @@ def main() -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=128, help="pixels")
-    parser.add_argument("--chunk", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--layer", default="mixed4d")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     if parser.parse_known_args()[0].quick:
-        parser.set_defaults(size=32, chunk=2, steps=2, rounds=1, layer="mixed3a")
+        parser.set_defaults(size=32, batch_size=2, steps=2, rounds=1, layer="mixed3a")
     arguments = parser.parse_args()
-    setting = Setting("", arguments.size, arguments.chunk, arguments.steps, arguments.layer, {})
+    setting = Setting(
+        "", arguments.size, arguments.batch_size, arguments.steps, arguments.layer, {}
+    )
     with tempfile.TemporaryDirectory() as folder:
         model = load(write_weights(f"{folder}/random.safetensors", arguments.layer))
     channels = model.layers[arguments.layer][-1]
-    jobs = stack([side_fvjax.job(i, setting, channels) for i in range(arguments.chunk)])
+    jobs = stack([side_fvjax.job(i, setting, channels) for i in range(arguments.batch_size)])
     mesh = Mesh(np.array(jax.devices()[:1]), ("jobs",))
     options = compiler_options(jax.default_backend())
     programs = {

@@ -60,7 +60,7 @@ def job(index: int, setting: Setting, channels: int) -> fvjax.Job:
     recipe = fvjax.Recipe(
         objective=fvjax.DotCosine(exponent=0.0, floor=0.1),
         parameterization=fvjax.Fourier(
-            size=setting.size, deviation=0.01, decay=1.0, decorrelate=True
+            image_size=setting.size, stddev=0.01, decay_power=1.0, decorrelate=True
         ),
         transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
         learning_rate=0.05,
@@ -80,17 +80,17 @@ def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
 
 @lru_cache
 def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
-    """Runs all chunks of the batch, as the executor cuts it; and the seconds to compile that."""
+    """Runs all batches of the batch, as the executor cuts it; and the seconds to compile that."""
     model = load(weights)
     channels = model.layers[setting.layer][-1]
     jobs = [job(i, setting, channels) for i in range(setting.batch)]
     devices = np.array(jax.devices()[: setting.batch])
     size = min(MAX_JOBS_PER_CPU_DEVICE * len(devices), setting.batch)
-    chunks = [stack(jobs[i : i + size]) for i in range(0, setting.batch, size)]
+    batches = [stack(jobs[i : i + size]) for i in range(0, setting.batch, size)]
     begin = time.perf_counter()
-    program = shard_jobs(loop, Mesh(devices, ("jobs",)), 1).lower(model, chunks[0]).compile()
+    program = shard_jobs(loop, Mesh(devices, ("jobs",)), 1).lower(model, batches[0]).compile()
     seconds = time.perf_counter() - begin
-    return lambda: [program(model, chunk) for chunk in chunks], seconds
+    return lambda: [program(model, jobs) for jobs in batches], seconds
 
 
 def warm(setting: Setting, weights: str) -> float:

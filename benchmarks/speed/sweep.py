@@ -41,7 +41,7 @@ class Sweep:
         return len(self.exponents) * self.directions
 
 
-QUICK = Sweep(layer="mixed3a", channels=256, size=32, steps=4, exponents=(0, 2), directions=1)
+QUICK = Sweep(layer="mixed3a", channels=256, image_size=32, steps=4, exponents=(0, 2), directions=1)
 
 
 def ours(sweep: Sweep, weights: str, folder: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def ours(sweep: Sweep, weights: str, folder: Path) -> dict[str, Any]:
     begin = time.perf_counter()
     exponents = ",".join(map(str, sweep.exponents))
     command = ["-m", "sweeps", "-m", "model=googlenet", f"model.weights={weights}"]
-    command += [f"layer={sweep.layer}", f"size={sweep.size}", f"steps={sweep.steps}"]
+    command += [f"layer={sweep.layer}", f"image_size={sweep.size}", f"steps={sweep.steps}"]
     command += ["metrics=none"]  # lucent's user takes none
     command += ["objective=dot_cosine", f"objective.exponent={exponents}"]
     command += [f"direction.index=range(0,{sweep.directions})", f"hydra.sweep.dir={out}"]

@@ -54,11 +54,11 @@ CORRUPTIONS = {"noise": noise, "blur": blur, "contrast": contrast}  # what an im
 NOISES = {"white": white, "pink": pink}  # nothing of it stays
 
 
-def _smoothing(size: int, deviation: Scalar) -> Float[Array, "size size"]:
+def _smoothing(size: int, stddev: Scalar) -> Float[Array, "size size"]:
     """The matrix that smooths a row of pixels, mirrored at its ends."""
     place = jnp.arange(size)
     mirrored = jnp.stack([-1 - place, place, 2 * size - 1 - place])  # each pixel, three times
     apart = place[:, None, None] - mirrored[None]
-    narrow = jnp.maximum(deviation, 1e-3)  # at 0 each pixel is its own
+    narrow = jnp.maximum(stddev, 1e-3)  # at 0 each pixel is its own
     weights = jnp.exp(-0.5 * (apart / narrow) ** 2).sum(1)
     return weights / weights.sum(1, keepdims=True)

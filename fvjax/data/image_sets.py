@@ -15,7 +15,15 @@ from PIL import Image as Pillow
 
 from fvjax import checks
 from fvjax.data.photos import read_photo
-from fvjax.data.textures import HEADS, SIZE, UNSEEN_HEADS, VERSION, Sample, sample, sample_unseen
+from fvjax.data.textures import (
+    ATTRIBUTES,
+    SIZE,
+    UNSEEN_ATTRIBUTES,
+    VERSION,
+    Sample,
+    sample,
+    sample_unseen,
+)
 from fvjax.types import Key
 
 GENERATED, UNSEEN = "generated", "unseen"
@@ -29,7 +37,7 @@ class Batch:
 
     images: Float[np.ndarray, "images height width 3"]
     numbers: Int[np.ndarray, "images"]
-    labels: Int[np.ndarray, "images heads"]
+    labels: Int[np.ndarray, "images attributes"]
 
 
 class ImageSet(Protocol):
@@ -40,7 +48,7 @@ class ImageSet(Protocol):
         """Where they come from."""
 
     @property
-    def size(self) -> int:
+    def image_size(self) -> int:
         """Of the square images, in pixels."""
 
     @property
@@ -48,11 +56,11 @@ class ImageSet(Protocol):
         """A hash of what the images are."""
 
     @property
-    def heads(self) -> Mapping[str, tuple[str, ...]]:
+    def attributes(self) -> Mapping[str, tuple[str, ...]]:
         """Kinds of label, and the names of each; none where they have no labels."""
 
     @property
-    def labels(self) -> Int[np.ndarray, "images heads"]:
+    def labels(self) -> Int[np.ndarray, "images attributes"]:
         """Of all images, in the order of their numbers."""
 
     def __len__(self) -> int:
@@ -66,7 +74,7 @@ class ImageSet(Protocol):
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceImages:
     """Images to compare with: `generated`, or the photographs of a folder.
 
     A folder's photographs may lie in one folder for each class; then they have one label, `class`.
@@ -74,18 +82,18 @@ class Reference:
     Args:
         source: "generated"; "unseen", the same with textures that no network was trained on; or a
             path.
-        size: of the square images, in pixels.
+        image_size: of the square images, in pixels.
         count: of generated images; at most so many of a folder's, in the order of their names.
         first: the first image; with another, generated images are others.
         every: 2 for each second image.
     """
 
     source: str
-    size: int
+    image_size: int
     count: int
     first: int = 0
     every: int = 1
-    heads: dict[str, tuple[str, ...]] = field(init=False, hash=False, compare=False)
+    attributes: dict[str, tuple[str, ...]] = field(init=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a folder without photographs.
@@ -93,13 +101,13 @@ class Reference:
         Raises:
             ValueError: in one sentence.
         """
-        checks.path("images", self.source)
-        checks.count("image_count", self.count)
+        checks.path("reference_images", self.source)
+        checks.count("reference_count", self.count)
         checks.count("first", self.first, least=0)
         checks.count("every", self.every)
         drawn = _DRAWN.get(self.source)
-        heads = dict(drawn[1]) if drawn else _classes(self.paths, Path(self.source))
-        object.__setattr__(self, "heads", heads)
+        attributes = dict(drawn[1]) if drawn else _classes(self.paths, Path(self.source))
+        object.__setattr__(self, "attributes", attributes)
 
     @cached_property
     def paths(self) -> list[Path]:
@@ -108,7 +116,9 @@ class Reference:
             return []
         folder = Path(self.source)
         if not folder.is_dir():
-            raise ValueError(f"images must be {GENERATED} or a folder; there is no folder {folder}")
+            raise ValueError(
+                f"reference_images must be {GENERATED} or a folder; there is no folder {folder}"
+            )
         known = {suffix for suffix, form in Pillow.registered_extensions().items()}
         found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
         if not found:
@@ -138,20 +148,22 @@ class Reference:
         seeds = jnp.asarray(_FIRST + self.first + self.every * numbers)
         drawn = _draw(seeds, _DRAWN[self.source][0])
         images = drawn.image
-        if self.size != SIZE:
-            images = jax.image.resize(images, (len(numbers), self.size, self.size, 3), "linear")
-        labels = np.stack([np.asarray(getattr(drawn, head)) for head in HEADS], -1)
+        if self.image_size != SIZE:
+            images = jax.image.resize(
+                images, (len(numbers), self.image_size, self.image_size, 3), "linear"
+            )
+        labels = np.stack([np.asarray(getattr(drawn, attribute)) for attribute in ATTRIBUTES], -1)
         return Batch(np.asarray(images), numbers, labels)
 
     def _read(self, numbers: np.ndarray) -> Batch:
         mine = [self.paths[number] for number in numbers]
-        images = np.stack([read_photo(path, self.size) for path in mine])
-        names = self.heads.get("class", ())
+        images = np.stack([read_photo(path, self.image_size) for path in mine])
+        names = self.attributes.get("class", ())
         labels = np.array([[names.index(path.parent.name)] for path in mine] if names else [])
         return Batch(images, numbers, labels.reshape(len(mine), -1).astype(int))
 
     @cached_property
-    def labels(self) -> Int[np.ndarray, "images heads"]:
+    def labels(self) -> Int[np.ndarray, "images attributes"]:
         """Of all images, in the order of their numbers."""
         return np.concatenate([batch.labels for batch in self])
 
@@ -160,8 +172,8 @@ class Reference:
         """A hash of what the images are."""
         if self.source in _DRAWN:
             others = f" {self.first} {self.every}" if (self.first, self.every) != (0, 1) else ""
-            return f"{self.source} {VERSION} {self.count} {self.size}{others}"
-        digest = hashlib.sha256(f"{self.size}".encode())
+            return f"{self.source} {VERSION} {self.count} {self.image_size}{others}"
+        digest = hashlib.sha256(f"{self.image_size}".encode())
         for path in self.paths:
             digest.update(str(path.relative_to(self.source)).encode() + path.read_bytes())
         return digest.hexdigest()
@@ -180,4 +192,4 @@ def _draw(seeds: Any, draw: Callable[[Key], Sample]) -> Any:
     return jax.vmap(lambda seed: draw(jax.random.key(seed)))(seeds)
 
 
-_DRAWN = {GENERATED: (sample, HEADS), UNSEEN: (sample_unseen, UNSEEN_HEADS)}
+_DRAWN = {GENERATED: (sample, ATTRIBUTES), UNSEEN: (sample_unseen, UNSEEN_ATTRIBUTES)}

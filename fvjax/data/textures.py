@@ -11,8 +11,8 @@ from fvjax.pytree import dataclass
 from fvjax.types import Image, Key, Scalar
 
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
-HEADS: dict[str, tuple[str, ...]] = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
-UNSEEN_HEADS = HEADS | {"texture": UNSEEN}
+ATTRIBUTES: dict[str, tuple[str, ...]] = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
+UNSEEN_ATTRIBUTES = ATTRIBUTES | {"texture": UNSEEN}
 SIZE = 64  # pixels
 VERSION = 1  # of the images that a key draws
 Patterns = Callable[[Array, Array, Scalar, Key], Float[Array, "count height width"]]
@@ -74,7 +74,7 @@ class Nuisances:
 
 @dataclass
 class Sample:
-    """One image, its three labels (0 ... 7, names in `HEADS`) and its nuisances."""
+    """One image, its three labels (0 ... 7, names in `ATTRIBUTES`) and its nuisances."""
 
     image: Image
     shape: Int[Array, ""]

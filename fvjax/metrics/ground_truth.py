@@ -19,13 +19,13 @@ _CLEARLY = 0.1  # the margin of a recovered feature
 
 Content = Float[Array, "features"]
 _BESIDE = (
-    "paper_purity",
-    "paper_strength",
-    "dataset_purity",
-    "dataset_recovered",
-    "dataset_strength",
+    "optimum_purity",
+    "optimum_strength",
+    "best_reference_purity",
+    "best_reference_recovered",
+    "best_reference_strength",
 )
-_NOT_ON_PAPER = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Alignment)
+_WITHOUT_OPTIMUM = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Alignment)
 
 
 @dataclass
@@ -107,9 +107,9 @@ def ground_truth_metrics(
 ) -> dict[str, Array]:
     """An image made for a feature, and beside it what its objective wants and finds elsewhere.
 
-    The scores; `content`, every feature's F; `decoys`, their mean content; `paper_purity` and
-    `paper_strength` of the optimum on paper, where purity is the raw share; `dataset_purity`,
-    `dataset_recovered` and `dataset_strength` of the reference image that the objective ranks
+    The scores; `content`, every feature's F; `decoys`, their mean content; `optimum_purity` and
+    `optimum_strength` of the optimum on paper, where purity is the raw share; `best_reference_purity`,
+    `best_reference_recovered` and `best_reference_strength` of the reference image that the objective ranks
     first. Objectives that look at the image, or at several, have no optimum on paper and rank
     nothing here: NaN.
     """
@@ -121,16 +121,16 @@ def ground_truth_metrics(
         "decoys": jnp.mean(content(activations, focus, "decoys")),
     }
     found |= dict.fromkeys(_BESIDE, jnp.array(jnp.nan))
-    if any(isinstance(part, _NOT_ON_PAPER) for part in parts(objective)):
+    if any(isinstance(part, _WITHOUT_OPTIMUM) for part in parts(objective)):
         return found
     best = optimum(model, objective, direction).features
     ideal = content_metrics(best, feature, jnp.zeros_like(best), jnp.eye(best.size))
-    found |= {f"paper_{name}": ideal[name] for name in ("purity", "strength")}
+    found |= {f"optimum_{name}": ideal[name] for name in ("purity", "strength")}
     if truth.maps is not None:
         top = _first(model, objective, direction, truth.maps)
         shown = content(planted_activations(model, top), focus)
         there = content_metrics(shown, feature, truth.grey, truth.oracle)
-        found |= {f"dataset_{n}": there[n] for n in ("purity", "recovered", "strength")}
+        found |= {f"best_reference_{n}": there[n] for n in ("purity", "recovered", "strength")}
     return found
 
 

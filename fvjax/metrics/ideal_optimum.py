@@ -12,7 +12,7 @@ from fvjax.activations import layer_of, unit
 from fvjax.direction import Direction
 from fvjax.models.model import Model
 from fvjax.models.planted import earlier, mixed
-from fvjax.models.transformed import WithTransform
+from fvjax.models.transformed import WithAffineLayer
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass
 from fvjax.types import Activations, Scalar
@@ -37,7 +37,7 @@ def planted_activations(
     model: Model, content: Float[Array, "height width detectors"]
 ) -> Activations:
     """What a planted model, in any space, would record where the detectors have these values."""
-    if isinstance(model.network, WithTransform):
+    if isinstance(model.network, WithAffineLayer):
         inner = model.replace(  # type: ignore[attr-defined]
             weights=model.weights["network"], network=model.network.network
         )

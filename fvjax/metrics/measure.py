@@ -20,8 +20,8 @@ from fvjax.transforms import Transform
 from fvjax.types import Activations, Image, Scalar
 
 VIEWS = 16  # fixed random views behind the robust_* metrics
-BLOCKS = 8  # parsimony hides one of BLOCKS x BLOCKS patches at a time
-_PARSIMONY_SHARE = 0.9  # of the dot product that the counted patches carry
+BLOCKS = 8  # occlusion_support hides one of BLOCKS x BLOCKS patches at a time
+_OCCLUSION_SHARE = 0.9  # of the dot product that the counted patches carry
 
 
 def alignment(activations: Activations, direction: Direction) -> dict[str, Scalar]:
@@ -62,7 +62,7 @@ def measure(
     """All metrics of one image, by name.
 
     `rank` means something for a direction of one channel, `inversion_error` for one with a length
-    of its own (no covector), `parsimony` where the dot product is positive; elsewhere the caller
+    of its own (no covector), `occlusion_support` where the dot product is positive; elsewhere the caller
     leaves them out. An image that is not finite has NaN for all.
 
     Args:
@@ -110,7 +110,7 @@ def measure(
     metrics = {name: values[0] for name, values in looks.items()} | {
         "robust_dot": jnp.mean(looks["dot"][hidden:]),
         "robust_cosine": jnp.mean(looks["cosine"][hidden:]),
-        "parsimony": parsimony(kept[0] - kept[1:]),
+        "occlusion_support": occlusion_support(kept[0] - kept[1:]),
         "total_variation": total_variation(image),
         "high_frequency": high_frequency(image),
         "saturated": saturated(image),
@@ -126,7 +126,7 @@ def rank(activations: Activations, direction: Direction) -> Scalar:
     return 1 + jnp.sum(mean > mean[jnp.argmax(v[0])])
 
 
-def parsimony(drops: Float[Array, "patches"]) -> Scalar:
+def occlusion_support(drops: Float[Array, "patches"]) -> Scalar:
     """Smallest share of the patches that carries 90 % of what all of them carry.
 
     `drops`: how far the dot product falls when a patch is hidden; a patch whose hiding helps
@@ -135,7 +135,7 @@ def parsimony(drops: Float[Array, "patches"]) -> Scalar:
     carried = jnp.sort(jnp.maximum(drops, 0))[::-1]
     total = jnp.sum(carried)
     share = jnp.cumsum(carried) / jnp.where(total > 0, total, 1.0)
-    counted = (1 + jnp.sum(share < _PARSIMONY_SHARE)) / drops.size
+    counted = (1 + jnp.sum(share < _OCCLUSION_SHARE)) / drops.size
     return jnp.where(total > 0, counted, jnp.nan)
 
 

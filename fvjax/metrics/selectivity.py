@@ -1,8 +1,8 @@
 """How selective units are for known labels: which one they prefer, and how many they serve.
 
-A unit's response to an image is its mean activation over positions, r >= 0. The images have heads
+A unit's response to an image is its mean activation over positions, r >= 0. The images have attributes
 of labels that exclude each other (shape, texture, hue); m_c is a unit's mean response to label c of
-a head. Everything is about the unit: what its network was told does not enter.
+a attribute. Everything is about the unit: what its network was told does not enter.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 Responses = Float[np.ndarray, "images units"]
-Labels = Int[np.ndarray, "images heads"]
+Labels = Int[np.ndarray, "images attributes"]
 
 
 @dataclass(frozen=True)
@@ -20,28 +20,28 @@ class Selectivity:
     """Of each unit; NaN for one that never fires, and -1 for what it or a constant one prefers.
 
     Args:
-        explained: share of the variance of r that a head's labels explain, corrected for their
+        explained: share of the variance of r that a attribute's labels explain, corrected for their
             number (epsilon squared, Kelley 1935): 1 - (SS_within / (n - k)) / (SS_total / (n - 1))
             for n images and k labels, at least 0; NaN for a constant unit.
-        head: the head that explains most.
-        label: of that head, the one of largest m_c.
+        attribute: the attribute that explains most.
+        label: of that attribute, the one of largest m_c.
         index: (m_max - m_rest) / (m_max + m_rest), where m_rest is the mean of the other m_c: the
-            class selectivity index of Morcos et al. 2018, within the preferred head; 1 for a unit
+            class selectivity index of Morcos et al. 2018, within the preferred attribute; 1 for a unit
             that fires for one label only. NaN where a mean is negative.
-        labels: effective number of labels that it fires for, exp(-sum p_c log p_c) with
-            p_c = m_c / sum m, within the preferred head; NaN where a mean is negative.
-        heads: effective number of heads that drive it, the same of the shares of `explained`: 1 for
-            a unit that cares for hue alone; NaN where no head explains anything.
+        effective_labels: effective number of labels that it fires for, exp(-sum p_c log p_c) with
+            p_c = m_c / sum m, within the preferred attribute; NaN where a mean is negative.
+        effective_attributes: effective number of attributes that drive it, the same of the shares of `explained`: 1 for
+            a unit that cares for hue alone; NaN where no attribute explains anything.
 
-    A preferred label says little where its head explains little.
+    A preferred label says little where its attribute explains little.
     """
 
-    explained: Float[np.ndarray, "units heads"]
-    head: Int[np.ndarray, "units"]
+    explained: Float[np.ndarray, "units attributes"]
+    attribute: Int[np.ndarray, "units"]
     label: Int[np.ndarray, "units"]
     index: Float[np.ndarray, "units"]
-    labels: Float[np.ndarray, "units"]
-    heads: Float[np.ndarray, "units"]
+    effective_labels: Float[np.ndarray, "units"]
+    effective_attributes: Float[np.ndarray, "units"]
 
 
 def selectivity(responses: Responses, labels: Labels, counts: Sequence[int]) -> Selectivity:
@@ -49,30 +49,32 @@ def selectivity(responses: Responses, labels: Labels, counts: Sequence[int]) -> 
 
     Args:
         responses: of each image and unit.
-        labels: of each image, one for each head.
-        counts: labels of each head.
+        labels: of each image, one for each attribute.
+        counts: labels of each attribute.
 
     Raises:
         ValueError: a label that no image has, or as many labels as images.
     """
     r = np.asarray(responses, np.float64)
-    means = [_means(r, labels[:, head], count, head) for head, count in enumerate(counts)]
+    means = [
+        _means(r, labels[:, attribute], count, attribute) for attribute, count in enumerate(counts)
+    ]
     explained = np.stack(
-        [_explained(r, labels[:, head], mean) for head, mean in enumerate(means)], -1
+        [_explained(r, labels[:, attribute], mean) for attribute, mean in enumerate(means)], -1
     )
     units = np.arange(r.shape[1])
     varies = np.ptp(r, axis=0) > 0
-    head = np.where(varies, np.nan_to_num(explained).argmax(-1), -1)
-    label = np.where(varies, np.stack([m.argmax(0) for m in means])[head, units], -1)
-    index = np.stack([_index(m) for m in means])[head, units]
+    attribute = np.where(varies, np.nan_to_num(explained).argmax(-1), -1)
+    label = np.where(varies, np.stack([m.argmax(0) for m in means])[attribute, units], -1)
+    index = np.stack([_index(m) for m in means])[attribute, units]
     effective = np.stack([effective_number(np.where(m < 0, np.nan, m).T) for m in means])
     return Selectivity(
         explained=explained,
-        head=head,
+        attribute=attribute,
         label=label,
         index=index,
-        labels=effective[head, units],
-        heads=effective_number(explained),
+        effective_labels=effective[attribute, units],
+        effective_attributes=effective_number(explained),
     )
 
 
@@ -84,8 +86,8 @@ def precision(
     (Zhou et al. 2015.) NaN for a unit that prefers none, or fires for fewer images than that.
     """
     best = np.argsort(-responses, axis=0, kind="stable")[:count]
-    fires = (np.take_along_axis(np.asarray(responses), best, 0) > 0).all(0) & (found.head >= 0)
-    share: np.ndarray = (labels[best, found.head[None]] == found.label[None]).mean(0)
+    fires = (np.take_along_axis(np.asarray(responses), best, 0) > 0).all(0) & (found.attribute >= 0)
+    share: np.ndarray = (labels[best, found.attribute[None]] == found.label[None]).mean(0)
     return np.where(fires, share, np.nan)
 
 
@@ -102,12 +104,14 @@ def effective_number(weights: Float[np.ndarray, "*rows kinds"]) -> Float[np.ndar
 
 
 def _means(
-    r: Responses, labels: Int[np.ndarray, "images"], count: int, head: int
+    r: Responses, labels: Int[np.ndarray, "images"], count: int, attribute: int
 ) -> Float[np.ndarray, "labels units"]:
     images = np.bincount(labels, minlength=count)
     if not images.all():
         missing = int(np.flatnonzero(images == 0)[0])
-        raise ValueError(f"no image has label {missing} of head {head}: more images are needed")
+        raise ValueError(
+            f"no image has label {missing} of attribute {attribute}: more images are needed"
+        )
     if len(labels) <= count:
         raise ValueError(f"{count} labels need more images than that, got {len(labels)}")
     return np.stack([r[labels == label].mean(0) for label in range(count)])

@@ -41,7 +41,7 @@ def load_caffe(
     names: Mapping[str, str],
     path: str | Path,
     *,
-    size: int,
+    image_size: int,
     default_layer: str,
 ) -> Model:
     """A model from Caffe's weights; `names` maps linen layers to Caffe's."""
@@ -49,11 +49,11 @@ def load_caffe(
     def initialise(key: Array, image: Array) -> Any:
         return module.init(key, image, Record({}, False))["params"]
 
-    image = jax.ShapeDtypeStruct((size, size, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((image_size, image_size, 3), jnp.float32)
     params = jax.eval_shape(initialise, jax.random.key(0), image)
     return Model(
         weights=read_caffe(path, params, names),
         network=Linen(module),
-        size=(size, size),
+        image_size=(image_size, image_size),
         default_layer=default_layer,
     )

@@ -63,7 +63,7 @@ class Model:
 
     weights: Any
     network: Network = static()
-    size: tuple[int, int] = static()  # pixels: the network's own input
+    image_size: tuple[int, int] = static()  # pixels: the network's own input
     default_layer: str = static()
     classes: tuple[str, ...] = static(default=())  # names of the logits
     precision: str = static(default="float32")  # see `in_precision`
@@ -74,7 +74,7 @@ class Model:
         apply: Callable[[Any, Image, Record], Any],
         weights: Any,
         *,
-        size: tuple[int, int],
+        image_size: tuple[int, int],
         default_layer: str | None = None,
     ) -> "Model":
         """Your own model: `apply(weights, image, record)` calls `x = record(name, x)` per layer.
@@ -83,11 +83,16 @@ class Model:
             apply: a module-level function or another hashable callable; a new lambda each time is a
                 new program each time.
             weights: any pytree of arrays.
-            size: (height, width) in pixels that the network was made for.
+            image_size: (height, width) in pixels that the network was made for.
             default_layer: the last main layer if None.
         """
         weights = jax.tree.map(jnp.asarray, weights)
-        model = cls(weights=weights, network=apply, size=(size[0], size[1]), default_layer="")
+        model = cls(
+            weights=weights,
+            network=apply,
+            image_size=(image_size[0], image_size[1]),
+            default_layer="",
+        )
         layers = model.layers
         if not layers:
             raise ValueError("the network recorded no layer: call record(name, x) at each of them")
@@ -139,12 +144,12 @@ class Model:
     @property
     def layers(self) -> dict[str, Shape]:
         """Shape of every layer, in forward order, at the model's own image size."""
-        return self.shapes(self.size)
+        return self.shapes(self.image_size)
 
     @property
     def main_layers(self) -> tuple[str, ...]:
         """Names on the main path: no branches, no pre-activations."""
-        return self._structure(self.size)[1]
+        return self._structure(self.image_size)[1]
 
     def previous(self, layer: str) -> str | None:
         """The main-path layer before `layer`; None for the first."""

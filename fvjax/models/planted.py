@@ -11,24 +11,24 @@ for; all others are the K features. At a position with features f and decoys g, 
 `features` and `decoys` are the truth: later layers do not read their records, only an oracle does.
 The first K rows of `mixing` are the features' vectors, of unit length, in K channels; the others
 say how decoys leak. `mixed` is linear, without ReLU: what the layer shows of a feature is its
-vector, whatever its signs. Geometry and dial enter through the weights `mixing`, `depth` and `gain`
+vector, whatever its signs. Geometry and severity enter through the weights `mixing`, `depth` and `gain`
 alone, and share a compiled program.
 
-At dial 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
+At severity 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
 
-- orthogonal: any dial is ignored. The control.
-- skewed: any two vectors have the cosine `dial` < 1. Entanglement: to excite one feature is to
+- orthogonal: any severity is ignored. The control.
+- skewed: any two vectors have the cosine `severity` < 1. Entanglement: to excite one feature is to
   excite all, a little.
 - paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
   with one other feature, which is no gain along one direction, as skew among all is.
-- random: a feature's own channel plus `dial` times random signs / sqrt(K), at unit length.
+- random: a feature's own channel plus `severity` times random signs / sqrt(K), at unit length.
   Entanglement with some, and its opposite with others.
-- superposed: the own channel less `dial` <= 1 times its part in a random subspace of K/2
+- superposed: the own channel less `severity` <= 1 times its part in a random subspace of K/2
   dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
   were half as many channels as features: no linear readout can tell them apart.
-- exciting: contrast at any of the decoys adds `dial` to every channel, without passing through
+- exciting: contrast at any of the decoys adds `severity` to every channel, without passing through
   `previous`. An input that excites everything.
-- cheap: the decoys are units of `previous`, of activation 0 ... `dial`. Each leaks a quarter of
+- cheap: the decoys are units of `previous`, of activation 0 ... `severity`. Each leaks a quarter of
   it into one half of the channels and minus a quarter into the other half. Every channel has a
   friend among them, and no decoy excites the layer as a whole. A feature gives its channel four
   times as much for the same activation.
@@ -50,36 +50,36 @@ from fvjax.types import Image
 SIZE = 40  # pixels
 
 _LEAK = 0.25  # of a decoy's activation, into a channel; a feature gives 1 to its own
-_SEED = 0  # of random signs and of the random subspace: a geometry at a dial is one world
+_SEED = 0  # of random signs and of the random subspace: a geometry at a severity is one world
 
 Vectors = Float[np.ndarray, "features channels"]
 
 
-def planted(*, geometry: str, dial: float, orientations: int) -> Model:
+def planted(*, geometry: str, severity: float, orientations: int) -> Model:
     """The model of a geometry: 8 features and a decoy for each orientation; default layer `mixed`.
 
     Args:
         geometry: one of `GEOMETRIES`.
-        dial: how far from orthogonal, at least 0.
+        severity: how far from orthogonal, at least 0.
         orientations: of the bank, even.
     """
     checks.choice("geometry", geometry, GEOMETRIES)
-    checks.not_negative("dial", dial)
+    checks.not_negative("severity", severity)
     checks.count("orientations", orientations, least=2)
     if orientations % 2:
         raise ValueError(f"orientations must be an even number, got {orientations}")
     features = gabors.detectors(orientations) - orientations
-    vectors = _VECTORS.get(geometry, _orthogonal)(features, dial)
+    vectors = _VECTORS.get(geometry, _orthogonal)(features, severity)
     weights = {
         "kernels": gabors.kernels(orientations),
         "mixing": np.concatenate([vectors, _leaks(orientations, features)]),
-        "depth": dial if geometry == "cheap" else 0.0,
-        "gain": dial if geometry == "exciting" else 0.0,
+        "depth": severity if geometry == "cheap" else 0.0,
+        "gain": severity if geometry == "exciting" else 0.0,
     }
     return Model(
         weights={name: jnp.asarray(weight, jnp.float32) for name, weight in weights.items()},
         network=network,
-        size=(SIZE, SIZE),
+        image_size=(SIZE, SIZE),
         default_layer="mixed",
     )
 
@@ -132,39 +132,39 @@ def vectors_of(model: Model, layer: str) -> Float[Array, "features channels"]:
     return jnp.eye(features, features if layer == "features" else units)
 
 
-def _orthogonal(features: int, dial: float) -> Vectors:
-    del dial
+def _orthogonal(features: int, severity: float) -> Vectors:
+    del severity
     return np.eye(features)
 
 
-def _skewed(features: int, dial: float, together: int | None = None) -> Vectors:
-    """Unit vectors whose cosine is `dial` within each set of `together` features, else 0.
+def _skewed(features: int, severity: float, together: int | None = None) -> Vectors:
+    """Unit vectors whose cosine is `severity` within each set of `together` features, else 0.
 
     They are a e_k + b (sum of e_j over the set of m), where a² + 2 a b + m b² = 1 is their squared
-    length and 2 a b + m b² the dial. Members of a set are as far apart in the bank as can be.
+    length and 2 a b + m b² the severity. Members of a set are as far apart in the bank as can be.
     """
-    checks.below("dial", dial, 1)
+    checks.below("severity", severity, 1)
     m = features if together is None else together
-    a = math.sqrt(1 - dial)
-    b = (math.sqrt(a**2 + m * dial) - a) / m
+    a = math.sqrt(1 - severity)
+    b = (math.sqrt(a**2 + m * severity) - a) / m
     vectors: Vectors = a * np.eye(features) + b * np.kron(np.ones((m, m)), np.eye(features // m))
     return vectors
 
 
-def _paired(features: int, dial: float) -> Vectors:
-    return _skewed(features, dial, together=2)
+def _paired(features: int, severity: float) -> Vectors:
+    return _skewed(features, severity, together=2)
 
 
-def _random(features: int, dial: float) -> Vectors:
+def _random(features: int, severity: float) -> Vectors:
     signs = np.random.default_rng(_SEED).choice([-1.0, 1.0], (features, features))
-    return _unit(np.eye(features) + dial * signs / np.sqrt(features))
+    return _unit(np.eye(features) + severity * signs / np.sqrt(features))
 
 
-def _superposed(features: int, dial: float) -> Vectors:
-    checks.at_most("dial", dial, 1)
+def _superposed(features: int, severity: float) -> Vectors:
+    checks.at_most("severity", severity, 1)
     draws = np.random.default_rng(_SEED).normal(size=(features, features // 2))
     lost, _ = np.linalg.qr(draws)
-    return _unit(np.eye(features) - dial * lost @ lost.T)
+    return _unit(np.eye(features) - severity * lost @ lost.T)
 
 
 def _unit(rows: Vectors) -> Vectors:

@@ -60,4 +60,4 @@ class SqueezeNet(nn.Module):
 
 def squeezenet(weights: str | Path) -> Model:
     """SqueezeNet v1.1 from a .safetensors file with Caffe's names; 227 x 227 pixels."""
-    return load_caffe(SqueezeNet(), NAMES, weights, size=227, default_layer="fire8")
+    return load_caffe(SqueezeNet(), NAMES, weights, image_size=227, default_layer="fire8")

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from fvjax.data.arrays import read_arrays
-from fvjax.data.textures import HEADS
+from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.conv import Conv
 from fvjax.models.model import Linen, Model, Record
 from fvjax.models.weights import read_weights
 from fvjax.ops import layers
 
 SHIPPED = Path(__file__).parent / "data"
-_LOGITS = 24  # eight shapes, eight textures, eight hues: fvjax.data.textures.HEADS
+_LOGITS = 24  # eight shapes, eight textures, eight hues: fvjax.data.textures.ATTRIBUTES
 
 
 class TextureNet(nn.Module):
@@ -65,9 +65,9 @@ def texturenet(weights: str | Path | None = None) -> Model:
     return Model(
         weights=params,
         network=Linen(TextureNet(widths)),
-        size=(64, 64),
+        image_size=(64, 64),
         default_layer="conv4",
-        classes=tuple(f"{head}={name}" for head, names in HEADS.items() for name in names),
+        classes=tuple(f"{head}={name}" for head, names in ATTRIBUTES.items() for name in names),
     )
 
 

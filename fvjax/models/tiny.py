@@ -40,9 +40,9 @@ def tiny(seed: int = 0) -> Model:
     def draw(leaf: jax.ShapeDtypeStruct) -> Array:
         if len(leaf.shape) == 1:  # a bias
             return jnp.zeros(leaf.shape)
-        deviation = math.sqrt(2 / math.prod(leaf.shape[:-1]))
-        return jnp.asarray(deviation * draws.standard_normal(leaf.shape), jnp.float32)
+        stddev = math.sqrt(2 / math.prod(leaf.shape[:-1]))
+        return jnp.asarray(stddev * draws.standard_normal(leaf.shape), jnp.float32)
 
     shapes = jax.eval_shape(initialise, jax.random.key(0), jnp.zeros((32, 32, 3)))
     weights = jax.tree.map(draw, shapes)
-    return Model(weights=weights, network=Linen(module), size=(32, 32), default_layer="conv2")
+    return Model(weights=weights, network=Linen(module), image_size=(32, 32), default_layer="conv2")

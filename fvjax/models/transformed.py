@@ -14,7 +14,7 @@ from fvjax.types import Image
 
 
 @dataclass(frozen=True)
-class WithTransform:
+class WithAffineLayer:
     """A network that also records `"<layer>/<name>"`: (activations - mean) @ matrix."""
 
     network: Network
@@ -37,7 +37,7 @@ class WithTransform:
         return there
 
 
-def Transformed(
+def with_affine_layer(
     model: Model,
     *,
     layer: str,
@@ -61,5 +61,5 @@ def Transformed(
             f"of shape {mean.shape} do not fit; wanted ({channels}, features) and ({channels},)"
         )
     weights = {"network": model.weights, "mean": mean, "matrix": matrix}
-    network = WithTransform(model.network, layer, name)
+    network = WithAffineLayer(model.network, layer, name)
     return model.replace(weights=weights, network=network)  # type: ignore[attr-defined, no-any-return]

@@ -15,8 +15,8 @@ from fvjax.models.tiny import tiny
 _FROM_FILE = {"googlenet": googlenet, "squeezenet": squeezenet}
 _SHIPPED: Mapping[str, Callable[[], Model]] = {
     "texturenet": texturenet,
-    "judge": texturenet_judge,
-    "planted": partial(planted, geometry="orthogonal", dial=0.0, orientations=4),
+    "texturenet_judge": texturenet_judge,
+    "planted": partial(planted, geometry="orthogonal", severity=0.0, orientations=4),
     "tiny": tiny,
 }
 _FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v1.1.safetensors"}
@@ -26,7 +26,7 @@ def load(name: str, weights: str | Path | None = None) -> Model:
     """A network by name: googlenet and squeezenet need a file, the others come with the package.
 
     Args:
-        name: texturenet; judge, another TextureNet to read the first one's pictures; googlenet;
+        name: texturenet; texturenet_judge, another TextureNet to read the first one's pictures; googlenet;
             squeezenet; planted, of orthogonal features (`fvjax.models.planted` has the others);
             tiny, with random weights.
         weights: path of the weights' file, for the networks whose weights are not shipped.

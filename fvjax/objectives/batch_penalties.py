@@ -43,16 +43,16 @@ class Diversity(Objective):
 class Alignment(Objective):
     """How far neighbouring images are apart at `layer`: a penalty, as Lucid's `alignment`.
 
-    Σ_{k=1..4} Σ_i mean((a_i - a_{i+k})²) / decay^k over images i, i + k in their order; layer
+    Σ_{k=1..4} Σ_i mean((a_i - a_{i+k})²) / decay_ratio^k over images i, i + k in their order; layer
     "image" aligns the pixels.
     """
 
     layer: str = static()
-    decay: Number  # Lucid's decay_ratio: 2
+    decay_ratio: Number  # Lucid's decay_ratio: 2
 
     def __post_init__(self) -> None:
-        """Refuse a decay that divides by zero."""
-        checks.positive("decay", self.decay)
+        """Refuse a decay_ratio that divides by zero."""
+        checks.positive("decay_ratio", self.decay_ratio)
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """0, for one image."""
@@ -66,6 +66,6 @@ class Alignment(Objective):
         a = a.reshape(a.shape[0], -1)
         steps = range(1, min(_REACH, a.shape[0] - 1) + 1)
         return sum(
-            (jnp.sum(jnp.mean((a[k:] - a[:-k]) ** 2, -1)) / self.decay**k for k in steps),
+            (jnp.sum(jnp.mean((a[k:] - a[:-k]) ** 2, -1)) / self.decay_ratio**k for k in steps),
             jnp.zeros(()),
         )

@@ -129,7 +129,7 @@ class Differential(Objective):
     """
 
     along: Number  # s_d, of the dot product
-    deviation: Float[Array, "channels"]  # s_c
+    stddev: Float[Array, "channels"]  # s_c
 
     def __post_init__(self) -> None:
         """Refuse a dot product that never varies."""
@@ -138,8 +138,8 @@ class Differential(Objective):
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
         a, v = matched(activations, direction)
-        alive = self.deviation > 0
-        each = jnp.where(alive, jnp.mean(a, 0) / jnp.where(alive, self.deviation, 1.0), 0.0)
+        alive = self.stddev > 0
+        each = jnp.where(alive, jnp.mean(a, 0) / jnp.where(alive, self.stddev, 1.0), 0.0)
         return jnp.mean(dots(a, v)) / self.along - jnp.sum(each) / jnp.maximum(jnp.sum(alive), 1)
 
 

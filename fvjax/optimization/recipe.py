@@ -24,25 +24,25 @@ class Recipe:
     learning_rate: Number
     steps: int = static()
     optimizer: str = static()
-    images: int = static(default=1)  # made together, see `sets`
+    images_per_job: int = static(default=1)  # made together, see `sets`
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
         checks.positive("learning_rate", self.learning_rate)
         checks.count("steps", self.steps)
         checks.choice("optimizer", self.optimizer, OPTIMIZERS)
-        checks.count("images", self.images)
+        checks.count("images_per_job", self.images_per_job)
 
     def init(self, key: Key) -> Any:
         """Parameters of the first image, or of several, with a leading axis."""
-        if self.images == 1:
+        if self.images_per_job == 1:
             return self.parameterization.init(key)
-        return jax.vmap(self.parameterization.init)(jax.random.split(key, self.images))
+        return jax.vmap(self.parameterization.init)(jax.random.split(key, self.images_per_job))
 
     def decode(self, params: Any) -> Image:
         """The image of the parameters, or several, with a leading axis."""
         decode = self.parameterization.decode
-        return decode(params) if self.images == 1 else jax.vmap(decode)(params)
+        return decode(params) if self.images_per_job == 1 else jax.vmap(decode)(params)
 
 
 @dataclass

@@ -44,11 +44,11 @@ def score_of(
         here = recipe.objective.focus(activations, direction.original)
         return alignment(*here) | {"is_dead": is_dead(*here)}
 
-    if recipe.images == 1:
+    if recipe.images_per_job == 1:
         seen = one(image, 0, 0.0)
         return recipe.objective(*seen), told(*seen)
-    shares = jnp.linspace(0, 1, recipe.images)
-    each = jax.vmap(one)(image, jnp.arange(recipe.images), shares)
+    shares = jnp.linspace(0, 1, recipe.images_per_job)
+    each = jax.vmap(one)(image, jnp.arange(recipe.images_per_job), shares)
     all_told = jax.vmap(told)(*each)
     any_asleep = jnp.any(all_told.pop("is_dead"))
     means = {name: jnp.mean(values) for name, values in all_told.items()}

@@ -27,8 +27,8 @@ class Result:
 
     image: Image  # untransformed, RGB in [0, 1]; several have a leading axis
     history: dict[str, Float[Array, "steps"]]  # measured on each step's transformed view
-    first_score: Scalar  # of the first image, untransformed
-    score: Scalar  # of the final image, untransformed
+    initial_score: Scalar  # of the first image, untransformed
+    final_score: Scalar  # of the final image, untransformed
     finite: Bool[Array, ""]  # every step's score and gradient was a number
     dead: Bool[Array, ""]  # never woke: no gradient once unaided, or a dot product of 0 throughout
 
@@ -62,7 +62,7 @@ def visualize(model: Model, job: Job) -> Result:
 
         def views(image: Image, number: int | Array) -> Image:
             key = jax.random.fold_in(draws, step)
-            if recipe.images > 1:
+            if recipe.images_per_job > 1:
                 key = jax.random.fold_in(key, number)
             return jnp.where(looking, image, recipe.transform(key, image))
 
@@ -106,8 +106,8 @@ def visualize(model: Model, job: Job) -> Result:
     return Result(
         image=image,
         history=history,
-        first_score=looks["score"][0],
-        score=score,
+        initial_score=looks["score"][0],
+        final_score=score,
         finite=finite & jnp.isfinite(score) & jnp.all(jnp.isfinite(image)),
         dead=stuck | jnp.all(looks["dot"][1:] == 0),
     )

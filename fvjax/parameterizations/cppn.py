@@ -29,18 +29,18 @@ class CPPN:
     the same parameters are the same picture, sampled more or less finely.
     """
 
-    size: int = static()  # pixels, of a square image
+    image_size: int = static()  # pixels, of a square image
     channels: int = static()  # of every hidden layer; Lucid: 24
     layers: int = static()  # hidden ones; Lucid: 8
-    deviation: Number  # standard deviation of the initial output weights; Lucid: 0
+    stddev: Number  # standard deviation of the initial output weights; Lucid: 0
     decorrelate: bool = static()  # Lucid: no
 
     def __post_init__(self) -> None:
         """Refuse values that make no network."""
-        checks.count("size", self.size, least=2)
+        checks.count("image_size", self.image_size, least=2)
         checks.count("channels", self.channels)
         checks.count("layers", self.layers)
-        checks.not_negative("deviation", self.deviation)
+        checks.not_negative("stddev", self.stddev)
         checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> list[Layer]:
@@ -50,7 +50,7 @@ class CPPN:
         """
         inputs = [2] + [2 * self.channels] * self.layers
         outputs = [self.channels] * self.layers + [3]
-        spread = [n**-0.5 for n in inputs[:-1]] + [self.deviation]
+        spread = [n**-0.5 for n in inputs[:-1]] + [self.stddev]
         params = []
         for i, k in enumerate(jax.random.split(key, len(inputs))):
             drawn = normal(k, (inputs[i] + 1, outputs[i]))
@@ -59,13 +59,13 @@ class CPPN:
 
     def decode(self, params: Sequence[Layer]) -> Image:
         """The network's output at every pixel, then colour space and sigmoid."""
-        line = np.linspace(-(3**0.5), 3**0.5, self.size, dtype=np.float32)
+        line = np.linspace(-(3**0.5), 3**0.5, self.image_size, dtype=np.float32)
         down, across = np.meshgrid(line, line, indexing="ij")
         x = jnp.stack([across.ravel(), down.ravel()], -1)
         for layer in params[:-1]:
             angle = jnp.arctan(_linear(layer, x))
             x = jnp.concatenate([angle / _ARCTAN, angle**2 / _SQUARE], -1)
-        raw = _linear(params[-1], x).reshape(self.size, self.size, 3)
+        raw = _linear(params[-1], x).reshape(self.image_size, self.image_size, 3)
         return to_rgb(raw, self.decorrelate)
 
 

@@ -32,29 +32,29 @@ class Maco:
     mean; and the phases, whose deviation of 1 has them agree at the first pixel.
     """
 
-    size: int = static()  # pixels, of a square image
+    image_size: int = static()  # pixels, of a square image
     magnitude: Float[Array, "3 height half"]  # `spectrum` of reference images, same colour space
     decorrelate: bool = static()
 
     def __post_init__(self) -> None:
         """Refuse magnitudes of another size."""
-        checks.count("size", self.size)
-        wanted = (3, self.size, self.size // 2 + 1)
+        checks.count("image_size", self.image_size)
+        wanted = (3, self.image_size, self.image_size // 2 + 1)
         checks.shape("magnitude", self.magnitude, wanted, "a spectrum")
         checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> Float[Array, "3 height half"]:
         """Phases in radians, uniform on the circle."""
-        return uniform_phase(key, (3, self.size, self.size // 2 + 1))
+        return uniform_phase(key, (3, self.image_size, self.image_size // 2 + 1))
 
     def decode(self, params: Float[Array, "3 height half"]) -> Image:
         """Transform back, colour space and sigmoid."""
-        turn = jnp.asarray(_turns(self.size))[None]
+        turn = jnp.asarray(_turns(self.image_size))[None]
         opposite = jnp.roll(params[:, ::-1], 1, axis=1)  # row -k, where row k was
         phase = jnp.where(turn < 0, -opposite, params)
         imaginary = jnp.where(turn == 0, 0.0, jnp.sin(phase))
         spectrum = lax.complex(self.magnitude * jnp.cos(phase), self.magnitude * imaginary)
-        raw = jnp.fft.irfft2(spectrum, s=(self.size, self.size))
+        raw = jnp.fft.irfft2(spectrum, s=(self.image_size, self.image_size))
         return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)
 
 

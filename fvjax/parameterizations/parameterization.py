@@ -22,10 +22,10 @@ LEAST = 1 / 512
 
 
 class Parameterization(Protocol):
-    """A pytree with two methods; `size` is the side of the square image in pixels, static."""
+    """A pytree with two methods; `image_size` is the side of the square image in pixels, static."""
 
     @property
-    def size(self) -> int:
+    def image_size(self) -> int:
         """Side of the image in pixels."""
 
     def init(self, key: Key) -> Any:
@@ -35,17 +35,17 @@ class Parameterization(Protocol):
         """The image of the parameters, in [0, 1]."""
 
 
-def check_noise(size: int, deviation: Number, decorrelate: bool, start: Image | None) -> None:
+def check_noise(size: int, stddev: Number, decorrelate: bool, start: Image | None) -> None:
     """Refuse a size, noise, colour space or start that make no image; only a start needs no noise.
 
     Without noise every grey start is the same, and nothing is random but the transforms.
     """
-    checks.count("size", size)
+    checks.count("image_size", size)
     checks.boolean("decorrelate", decorrelate)
     if start is None:
-        checks.positive("deviation", deviation)
+        checks.positive("stddev", stddev)
     else:
-        checks.not_negative("deviation", deviation)
+        checks.not_negative("stddev", stddev)
         checks.shape("start", start, (size, size, 3), "an image in [0, 1]")
 
 

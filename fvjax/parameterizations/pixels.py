@@ -11,18 +11,18 @@ from fvjax.types import Image, Key, Number
 class Pixels:
     """One unbounded value per pixel and colour; a sigmoid brings it to [0, 1]."""
 
-    size: int = static()  # pixels, of a square image
-    deviation: Number  # standard deviation of the initial values; Lucid: .01
+    image_size: int = static()  # pixels, of a square image
+    stddev: Number  # standard deviation of the initial values; Lucid: .01
     decorrelate: bool = static()
     start: Image | None = None  # an image to start from instead of grey
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""
-        check_noise(self.size, self.deviation, self.decorrelate, self.start)
+        check_noise(self.image_size, self.stddev, self.decorrelate, self.start)
 
     def init(self, key: Key) -> Float[Array, "height width 3"]:
         """Independent normal values, about the start if there is one."""
-        noise = self.deviation * normal(key, (self.size, self.size, 3))
+        noise = self.stddev * normal(key, (self.image_size, self.image_size, 3))
         return noise if self.start is None else from_rgb(self.start, self.decorrelate) + noise
 
     def decode(self, params: Float[Array, "height width 3"]) -> Image:

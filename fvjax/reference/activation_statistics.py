@@ -134,12 +134,12 @@ class ReferenceStatistics:
 
     def label_mask(self, concept: str | None) -> np.ndarray | None:
         """Which images have a label such as "texture=stripes"; None where none can."""
-        head, _, name = (concept or "").partition("=")
-        heads = self.images.heads
-        if name not in heads.get(head, ()):
+        attribute, _, name = (concept or "").partition("=")
+        attributes = self.images.attributes
+        if name not in attributes.get(attribute, ()):
             return None
-        labels = self.images.labels[:, list(heads).index(head)]
-        wanted: np.ndarray = labels == heads[head].index(name)
+        labels = self.images.labels[:, list(attributes).index(attribute)]
+        wanted: np.ndarray = labels == attributes[attribute].index(name)
         return wanted
 
     def get_or_compute(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
@@ -171,7 +171,9 @@ class ReferenceStatistics:
 def require_reference(what: str, reference: ReferenceStatistics | None) -> ReferenceStatistics:
     """What is known of reference images; refused where there are none."""
     if reference is None:
-        raise ValueError(f"{what} needs reference images: give images=generated or images=FOLDER")
+        raise ValueError(
+            f"{what} needs reference images: give reference_images=generated or reference_images=FOLDER"
+        )
     return reference
 
 

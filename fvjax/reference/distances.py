@@ -31,10 +31,10 @@ class ReferenceDistribution:
     """What reference images do at one layer and the objective's positions; shared by all jobs."""
 
     mean: Float[Array, "channels"]  # of images' activations
-    deviation: Float[Array, "channels"]  # their standard deviation
+    stddev: Float[Array, "channels"]  # their standard deviation
     center: Float[Array, "channels"]  # mean over all positions
     matrix: Float[Array, "channels channels"]  # whitens them
-    heads: tuple[ClassGaussians, ...]  # none where the reference images have no labels
+    attributes: tuple[ClassGaussians, ...]  # none where the reference images have no labels
 
 
 def fit_distribution(
@@ -51,14 +51,14 @@ def fit_distribution(
     rows = statistics.centers if centered else statistics.means
     arrays = {
         "mean": rows.mean(0),
-        "deviation": rows.std(0),
+        "stddev": rows.std(0),
         "center": affine_map.mean,
         "matrix": affine_map.matrix,
     }
-    heads = [_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T]
-    known = tuple(head for head in heads if head is not None)
+    attributes = [_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T]
+    known = tuple(attribute for attribute in attributes if attribute is not None)
     return ReferenceDistribution(
-        **{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, heads=known
+        **{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, attributes=known
     )
 
 
@@ -85,9 +85,9 @@ def standardize_channels(
     a: Float[Array, "channels"], distribution: ReferenceDistribution
 ) -> Float[Array, "channels"]:
     """Of each channel, standardised by reference images; 0 for one that is the same on all."""
-    alive = distribution.deviation > 0
+    alive = distribution.stddev > 0
     return jnp.where(
-        alive, (a - distribution.mean) / jnp.where(alive, distribution.deviation, 1.0), 0.0
+        alive, (a - distribution.mean) / jnp.where(alive, distribution.stddev, 1.0), 0.0
     )
 
 
@@ -108,7 +108,7 @@ def reference_metrics(
         distribution: of the layer.
     """
     a, v = matched(activations, direction)
-    alive = distribution.deviation > 0
+    alive = distribution.stddev > 0
     excitation = jnp.sum(standardize_channels(jnp.mean(a, 0), distribution)) / jnp.maximum(
         jnp.sum(alive), 1
     )
@@ -141,19 +141,19 @@ def class_distances(
         class_distance, the largest distance to the nearest class; centroid_margin, the smallest
         difference between the distances to the second nearest and to the nearest.
     """
-    if not distribution.heads:
+    if not distribution.attributes:
         return {}
     pooled = jnp.mean(whole.reshape(-1, whole.shape[-1]), 0)
-    distances = [nearest(pooled, head) for head in distribution.heads]
+    distances = [nearest(pooled, attribute) for attribute in distribution.attributes]
     return {
         "class_distance": jnp.max(jnp.stack([one for one, _ in distances])),
         "centroid_margin": jnp.min(jnp.stack([two - one for one, two in distances])),
     }
 
 
-def nearest(pooled: Float[Array, "channels"], head: ClassGaussians) -> tuple[Scalar, Scalar]:
+def nearest(pooled: Float[Array, "channels"], attribute: ClassGaussians) -> tuple[Scalar, Scalar]:
     """Distance to the nearest and to the second nearest class."""
-    apart = norm((pooled @ head.matrix)[None] - head.centroids)[:, 0]
+    apart = norm((pooled @ attribute.matrix)[None] - attribute.centroids)[:, 0]
     first, second = jnp.sort(apart)[:2]
     return first, second
 
@@ -164,14 +164,14 @@ def standardize_projection(
     """Where a dot product stands among the reference images' own.
 
     Returns:
-        natural_z, in their standard deviations above their mean; natural_percentile, the share of
-        them that it exceeds, in percent; natural_ratio, over the largest. NaN where that would
+        reference_z, in their standard deviations above their mean; reference_percentile, the share of
+        them that it exceeds, in percent; reference_ratio, over the largest. NaN where that would
         divide by 0 or compare with a largest that is not positive.
     """
     rows = np.asarray(projections, np.float64)
     spread, most = rows.std(), rows.max()
     return {
-        "natural_z": (value - rows.mean()) / spread if spread > 0 else np.nan,
-        "natural_percentile": 100 * float(np.mean(rows < value)),
-        "natural_ratio": value / most if most > 0 else np.nan,
+        "reference_z": (value - rows.mean()) / spread if spread > 0 else np.nan,
+        "reference_percentile": 100 * float(np.mean(rows < value)),
+        "reference_ratio": value / most if most > 0 else np.nan,
     }

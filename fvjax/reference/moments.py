@@ -34,7 +34,7 @@ class Statistics:
     numbers: Int[np.ndarray, "images"]
     means: Float[np.ndarray, "images channels"]
     centers: Float[np.ndarray, "images channels"]
-    labels: Int[np.ndarray, "images heads"]  # no heads where the images have no labels
+    labels: Int[np.ndarray, "images attributes"]  # no attributes where the images have no labels
 
     @property
     def channels(self) -> int:
@@ -122,7 +122,7 @@ def forward(model: Model, images: Array, layers: tuple[str, ...]) -> dict[str, A
 def observed(
     activations: Float[np.ndarray, "images *space channels"],
     numbers: Int[np.ndarray, "images"],
-    labels: Int[np.ndarray, "images heads"],
+    labels: Int[np.ndarray, "images attributes"],
 ) -> Statistics:
     """Statistics of a batch of images, of which `numbers` are unique names."""
     images, *space, channels = activations.shape

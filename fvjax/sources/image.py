@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from fvjax import checks
 from fvjax.data.photos import read_photo
-from fvjax.data.textures import HEADS, SIZE, sample
+from fvjax.data.textures import ATTRIBUTES, SIZE, sample
 from fvjax.direction import Direction, FromImage
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics
@@ -28,17 +28,17 @@ class Photo:
 
     path: str
     at: At
-    size: int | None = None  # pixels at which the photograph is read; the job's if None
+    image_size: int | None = None  # pixels at which the photograph is read; the job's if None
 
     def __call__(
         self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
     ) -> DirectionInfo:
         """The activation vector, its length kept; silence at that place is refused."""
-        side = size if self.size is None else self.size
-        checks.count("direction.size", side)
+        side = size if self.image_size is None else self.image_size
+        checks.count("direction.image_size", side)
         if self.at == "all" and side != size:
             raise ValueError(
-                f"direction.at=all matches the picture position by position: direction.size={side} "
+                f"direction.at=all matches the picture position by position: direction.image_size={side} "
                 f"must be its size, {size}"
             )
         image = jnp.asarray(read_photo(self.path, side))
@@ -58,7 +58,9 @@ class Generated:
         """The activation vector, its length kept; the label names the image's content."""
         checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         drawn = _draw(jax.random.key(self.seed))
-        name = " ".join(names[int(getattr(drawn, head))] for head, names in HEADS.items())
+        name = " ".join(
+            names[int(getattr(drawn, attribute))] for attribute, names in ATTRIBUTES.items()
+        )
         shape = (size, size, 3)
         image = drawn.image if size == SIZE else jax.image.resize(drawn.image, shape, "linear")
         return point(model, layer, image, self.at, name)

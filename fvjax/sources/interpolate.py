@@ -13,7 +13,7 @@ from fvjax.sources.reference import one_vector
 
 
 @dataclass(frozen=True)
-class Between:
+class Interpolate:
     """(1 - mix) v + mix w. The mix is part of the vector: it never recompiles."""
 
     first: DirectionSource
@@ -34,7 +34,7 @@ class Between:
 
 
 @dataclass(frozen=True)
-class Path:
+class InterpolationPath:
     """All of the way: each image of a job (images_per_job) has a direction of its own."""
 
     first: DirectionSource

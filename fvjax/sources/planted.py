@@ -39,7 +39,7 @@ class Dual:
     """A feature's dual covector: what reads the feature off the layer and is blind to the others.
 
     A row of the pseudo-inverse of the vectors; where these are linearly dependent (`superposed` at
-    dial 1), the readout of least squared error.
+    severity 1), the readout of least squared error.
     """
 
     index: int
@@ -54,7 +54,7 @@ class Dual:
 
 
 @dataclass(frozen=True)
-class Content:
+class FeatureImage:
     """The activation of an image that shows one feature, or several, and nothing else."""
 
     index: int | Sequence[int]

@@ -10,7 +10,7 @@ from fvjax.sources.reference import one_vector
 
 
 @dataclass(frozen=True)
-class Preferring:
+class PreferredLabel:
     """Another direction, with the label that it prefers among the reference images as its concept.
 
     So a judge can say whether its picture shows that label (`transfer`). A direction that no
@@ -23,19 +23,19 @@ class Preferring:
         self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
     ) -> DirectionInfo:
         """The direction itself; its label for people names what it prefers."""
-        known = require_reference("direction=preferring", reference)
+        known = require_reference("direction=preferred_label", reference)
         info = self.of(model, layer, size, reference)
-        heads = known.images.heads
-        if not heads:
+        attributes = known.images.attributes
+        if not attributes:
             raise ValueError(
-                f"direction=preferring needs labels, and {known.images.source} has none: "
+                f"direction=preferred_label needs labels, and {known.images.source} has none: "
                 "a folder needs a folder in it for each class"
             )
         dots = known.projections(info.direction.layer, one_vector(info), centered=False)
-        counts = [len(names) for names in heads.values()]
+        counts = [len(names) for names in attributes.values()]
         found = selectivity(dots[:, None], known.images.labels, counts)
-        if found.head[0] < 0:
+        if found.attribute[0] < 0:
             return info
-        head = list(heads)[found.head[0]]
-        name = f"{head}={heads[head][found.label[0]]}"
+        attribute = list(attributes)[found.attribute[0]]
+        name = f"{attribute}={attributes[attribute][found.label[0]]}"
         return replace(info, concept=name, label=f"{info.label} ({name})")

@@ -22,7 +22,7 @@ Rows = Float[np.ndarray, "count channels"]
 class Centroid:
     """The mean activation, over positions, of the reference images of one class."""
 
-    head: str  # of the labels: shape, texture or hue of generated images; class of a folder's
+    attribute: str  # of the labels: shape, texture or hue of generated images; class of a folder's
     index: int
 
     def __call__(
@@ -30,19 +30,19 @@ class Centroid:
     ) -> DirectionInfo:
         """The centroid, its length kept."""
         known = require_reference("direction=centroid", reference)
-        heads = known.images.heads
-        if not heads:
+        attributes = known.images.attributes
+        if not attributes:
             raise ValueError(
                 f"direction=centroid needs labels, and {known.images.source} has none: "
                 "a folder needs a folder in it for each class"
             )
-        checks.choice("direction.head", self.head, heads)
-        checks.index("direction.index", self.index, len(heads[self.head]))
+        checks.choice("direction.attribute", self.attribute, attributes)
+        checks.index("direction.index", self.index, len(attributes[self.attribute]))
         statistics = known.statistics(layer)
-        mine = statistics.labels[:, list(heads).index(self.head)] == self.index
-        name = f"{self.head}={heads[self.head][self.index]}"
+        mine = statistics.labels[:, list(attributes).index(self.attribute)] == self.index
+        name = f"{self.attribute}={attributes[self.attribute][self.index]}"
         if not mine.any():
-            raise ValueError(f"no reference image has {name}: raise image_count")
+            raise ValueError(f"no reference image has {name}: raise reference_count")
         vector = statistics.means[mine].mean(0)
         return replace(
             _direction_info(vector, layer, f"{layer}:{name} centroid", "point"), concept=name
@@ -50,7 +50,7 @@ class Centroid:
 
 
 @dataclass(frozen=True)
-class Similar:
+class NearestMean:
     """The mean of the reference vectors that are most similar, by cosine, to another direction."""
 
     to: DirectionSource
@@ -61,7 +61,7 @@ class Similar:
     ) -> DirectionInfo:
         """The mean, its length kept."""
         known, first = (
-            require_reference("direction=similar", reference),
+            require_reference("direction=nearest_mean", reference),
             self.to(model, layer, size, reference),
         )
         vector = one_vector(first)

@@ -14,7 +14,7 @@ from fvjax.sources.reference import one_vector
 
 
 @dataclass(frozen=True)
-class Strongest:
+class TopChannels:
     """A weighted sum of the `count` channels that are largest, in magnitude, in another direction.
 
     Of an activation vector, all channels are the vector itself (in the network's own space), one

@@ -1,10 +1,10 @@
 """Spaces: linear transforms of a layer's activations."""
 
-from fvjax.models.transformed import Transformed as Transformed
+from fvjax.models.transformed import with_affine_layer as with_affine_layer
 from fvjax.spaces.choices import Atlas as Atlas
 from fvjax.spaces.choices import Linear as Linear
 from fvjax.spaces.choices import Plain as Plain
 from fvjax.spaces.choices import Space as Space
 from fvjax.spaces.choices import Whiten as Whiten
 from fvjax.spaces.choices import whiten as whiten
-from fvjax.spaces.whitened_layer import Whitened as Whitened
+from fvjax.spaces.whitened_layer import with_whitened_layer as with_whitened_layer

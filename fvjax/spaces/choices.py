@@ -11,7 +11,7 @@ from fvjax.affine_map import AffineMap
 from fvjax.data.arrays import read_array
 from fvjax.direction import AnyDirection, Direction
 from fvjax.models.model import Model
-from fvjax.models.transformed import Transformed
+from fvjax.models.transformed import with_affine_layer
 from fvjax.objectives.objective import Objective
 from fvjax.objectives.similarity import DotCosine, LucidAtlas
 from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
@@ -54,7 +54,7 @@ class Whiten(Space):
     def move(
         self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
-        """To "<layer>/whitened"."""
+        """To "<layer>@whitened"."""
         layer, known = info.direction.layer, require_reference("space=whitened", reference)
         affine_map = known.whitening(layer, self.shrinkage)
         return _with(model, layer, affine_map, "whitened"), affine_map.map_direction(
@@ -79,7 +79,7 @@ class Linear(Space):
     def move(
         self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
     ) -> tuple[Model, AnyDirection]:
-        """To "<layer>/linear"; a file's matrix is applied about 0, components about the mean."""
+        """To "<layer>@linear"; a file's matrix is applied about 0, components about the mean."""
         layer = info.direction.layer
         affine_map = _linear(model, reference, layer, self)
         return _with(model, layer, affine_map, "linear"), affine_map.map_direction(
@@ -124,13 +124,13 @@ class Atlas(Space):
 
 @cache
 def _with(model: Model, layer: str, affine_map: AffineMap, name: str) -> Model:
-    return Transformed(
+    return with_affine_layer(
         model, layer=layer, matrix=affine_map.matrix, mean=affine_map.mean, name=name
     )
 
 
 def whiten(model: Model, reference: ReferenceStatistics, layer: str, shrinkage: Shrinkage) -> Model:
-    """The model with "<layer>/whitened"; the same object each time."""
+    """The model with "<layer>@whitened"; the same object each time."""
     return _with(model, layer, reference.whitening(layer, shrinkage), "whitened")
 
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from safetensors.numpy import save_file
 
-from fvjax.data.textures import HEADS
+from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.texturenet import TextureNet, texturenet
 from fvjax.training.trainer import Progress, State, Trainer, accuracy, draw, key_for
 
@@ -33,7 +33,7 @@ def train(trainer: Trainer, out: Path) -> dict[str, Any]:
         if step % EVERY == 0:
             loss = np.mean([p.loss for p in recent])
             shares = np.mean([p.accuracy for p in recent], 0)
-            told = ", ".join(f"{h} {s:.3f}" for h, s in zip(HEADS, shares, strict=True))
+            told = ", ".join(f"{h} {s:.3f}" for h, s in zip(ATTRIBUTES, shares, strict=True))
             print(f"step {step}, {seconds:.0f} s: loss {loss:.3f}, {told}", flush=True)
             recent = []
         if step * SAVES // trainer.steps > (step - 1) * SAVES // trainer.steps:
@@ -49,7 +49,7 @@ def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str,
     record = {
         "seed": trainer.seed,
         "widths": trainer.net.widths,
-        "batch": trainer.batch,
+        "batch_size": trainer.batch,
         "adversarial_epsilon": trainer.adversarial_epsilon,
         "steps": int(state.step),
         "planned_steps": trainer.steps,

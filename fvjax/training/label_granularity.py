@@ -1,6 +1,6 @@
 """Tasks of growing difficulty on the same images: how many of the 24 labels must be told apart.
 
-The eight classes of a head are merged into groups of neighbours (in `fvjax.data.textures.HEADS`:
+The eight classes of a head are merged into groups of neighbours (in `fvjax.data.textures.ATTRIBUTES`:
 red to green against cyan to pink), so that every image still has a label. Each task refines the one
 before it: two images that an easier task tells apart, a harder one tells apart too.
 """
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from fvjax import checks
-from fvjax.data.textures import HEADS
+from fvjax.data.textures import ATTRIBUTES
 
 ClassesPerAttribute = tuple[
     int, ...
@@ -29,7 +29,7 @@ LABELS = tuple(_GROUPS)
 
 
 def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
-    """The groups of each head, in the order of `HEADS`, of a task of so many labels.
+    """The groups of each head, in the order of `ATTRIBUTES`, of a task of so many labels.
 
     Args:
         labels: 0, 2, 4, 8, 16 or 24; 0 tells nothing.
@@ -37,9 +37,9 @@ def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
             turn. At 0 and 24 labels it makes no difference.
     """
     checks.choice("labels", labels, LABELS)
-    checks.choice("head", first, HEADS)
-    ahead = list(HEADS).index(first)
-    return tuple(_GROUPS[labels][(i - ahead) % len(HEADS)] for i in range(len(HEADS)))
+    checks.choice("head", first, ATTRIBUTES)
+    ahead = list(ATTRIBUTES).index(first)
+    return tuple(_GROUPS[labels][(i - ahead) % len(ATTRIBUTES)] for i in range(len(ATTRIBUTES)))
 
 
 def grouped(

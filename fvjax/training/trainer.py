@@ -189,14 +189,14 @@ def correct(logits: Logits, labels: Labels, granularity: Groups = ALL) -> Bool[A
 
 def _heads(logits: Logits, granularity: Groups) -> Float[Array, "batch 3 8"]:
     there = jnp.arange(8)[None, None] < jnp.asarray(granularity)[None, :, None]
-    return jnp.where(there, logits.reshape(-1, len(textures.HEADS), 8), _NEVER)
+    return jnp.where(there, logits.reshape(-1, len(textures.ATTRIBUTES), 8), _NEVER)
 
 
 def accuracy(net: TextureNet, weights: Any, key: Key, batches: int) -> dict[str, float]:
     """Share of `batches` x 128 new images whose label the plain network tells, by head."""
     keys = [jax.random.fold_in(key, i) for i in range(batches)]
     shares = np.mean([_shares(net, weights, *draw(k, 128)) for k in keys], 0)
-    return {head: float(share) for head, share in zip(textures.HEADS, shares, strict=True)}
+    return {head: float(share) for head, share in zip(textures.ATTRIBUTES, shares, strict=True)}
 
 
 @partial(jax.jit, static_argnums=0)

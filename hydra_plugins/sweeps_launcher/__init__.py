@@ -25,12 +25,12 @@ class FusedLauncherConfig:
     """How the jobs of a sweep run together."""
 
     _target_: str = "hydra_plugins.sweeps_launcher.FusedLauncher"
-    chunk: int | None = None
+    batch_size: int | None = None
     """Jobs per program, a shorter group padded to it; a fitting number if null."""
     resume: bool = False
     """Whether jobs that the sweep's directory holds already are not run again."""
-    records: str = "full"
-    """full: a directory for each job, with its config; table: none, which is quicker."""
+    job_dirs: bool = True
+    """Whether every job has a directory with its config; without, a sweep is quicker."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class GridsSweeperConfig:
     _target_: str = "hydra_plugins.sweeps_launcher.GridsSweeper"
     grids: list[dict[str, Any]] = field(default_factory=list)
     """Each maps override keys to a value, a list of values, or text such as `range(0,8)`."""
-    times: list[dict[str, Any]] = field(default_factory=list)
+    cross_with: list[dict[str, Any]] = field(default_factory=list)
     """Another union of grids, which multiplies the first."""
     params: dict[str, Any] = field(default_factory=dict)
     """Choices common to all grids."""
@@ -51,11 +51,11 @@ class FusedLauncher(Launcher):
 
     names_all_mistakes = True  # so a sweeper need not look for the first
 
-    def __init__(self, chunk: int | None, resume: bool, records: str) -> None:
+    def __init__(self, batch_size: int | None, resume: bool, job_dirs: bool) -> None:
         """Called by Hydra with the fields of `FusedLauncherConfig`."""
-        self.chunk = chunk
+        self.batch_size = batch_size
         self.resume = resume
-        self.records = records
+        self.job_dirs = job_dirs
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -86,9 +86,9 @@ class GridsSweeper(Sweeper):
     config: DictConfig
     launcher: Launcher
 
-    def __init__(self, grids: Any, times: Any, params: Any) -> None:
+    def __init__(self, grids: Any, cross_with: Any, params: Any) -> None:
         """Called by Hydra with the fields of `GridsSweeperConfig`."""
-        self.grids, self.times, self.params = _plain(grids), _plain(times), _plain(params)
+        self.grids, self.cross_with, self.params = _plain(grids), _plain(cross_with), _plain(params)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -105,7 +105,7 @@ class GridsSweeper(Sweeper):
         from sweeps.config.grids import expand
 
         loader = self.hydra_context.config_loader
-        jobs = expand(self.grids, self.params, arguments, loader, self.times)
+        jobs = expand(self.grids, self.params, arguments, loader, self.cross_with)
         if not getattr(self.launcher, "names_all_mistakes", False):
             self.validate_batch_is_legal(jobs)
         directory = Path(self.config.hydra.sweep.dir)

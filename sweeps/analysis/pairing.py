@@ -20,10 +20,10 @@ class Pairs(NamedTuple):
 
     values: pd.DataFrame  # a row for each pair: direction (a number), mine, base
     unpaired: int  # rows of the arm without a pair
-    why: str
-    unpaired_baseline: int
-    why_baseline: str
-    also: str  # columns that are one value in the arm and another in the baseline
+    unpaired_reason: str
+    baseline_unpaired: int
+    baseline_unpaired_reason: str
+    also_differs: str  # columns that are one value in the arm and another in the baseline
 
 
 def compared_columns(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
@@ -100,10 +100,10 @@ def pair(
     return Pairs(
         values=pd.DataFrame(values),
         unpaired=len(ours) - len(both),
-        why=_reasons(ours, own, other, state, key, table, on),
-        unpaired_baseline=len(theirs) - len(both),
-        why_baseline=_reasons(theirs, other, own, state, key, table, on),
-        also=", ".join(differing),
+        unpaired_reason=_reasons(ours, own, other, state, key, table, on),
+        baseline_unpaired=len(theirs) - len(both),
+        baseline_unpaired_reason=_reasons(theirs, other, own, state, key, table, on),
+        also_differs=", ".join(differing),
     )
 
 

@@ -30,7 +30,7 @@ def jobs_of(arguments: Sequence[str]) -> Jobs:
         master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
         sweeper: Any = OmegaConf.to_container(master.hydra.sweeper, resolve=True)
         task = [str(one) for one in master.hydra.overrides.task]
-        overrides = expand(sweeper["grids"], sweeper["params"], task, loader, sweeper["times"])
+        overrides = expand(sweeper["grids"], sweeper["params"], task, loader, sweeper["cross_with"])
         composer = Composer(loader)
         configs = [attempt(composer.load_sweep_config, master, one) for one in overrides]
     return Jobs(master, overrides, configs)

@@ -16,7 +16,7 @@ def expand(
     params: Mapping[str, Any],
     arguments: Sequence[str],
     loader: ConfigLoader | None = None,
-    times: Sequence[Mapping[str, Any]] = (),
+    cross_with: Sequence[Mapping[str, Any]] = (),
 ) -> list[list[str]]:
     """The overrides of every job of a union of grids, in order and each job once.
 
@@ -33,13 +33,13 @@ def expand(
         params: choices common to all grids.
         arguments: the overrides of the command line.
         loader: finds the options of a group for `glob(...)`.
-        times: another union of grids; every grid of the first is multiplied by each of it.
+        cross_with: another union of grids; every grid of the first is multiplied by each of it.
     """
     parser = OverridesParser.create(config_loader=loader)
     given = {_name(one): _each(one) for one in parser.parse_overrides(list(arguments))}
     common = _choices(params, parser)
     jobs: dict[tuple[str, ...], list[str]] = {}
-    for other, grid in itertools.product(times or [{}], grids or [{}]):
+    for other, grid in itertools.product(cross_with or [{}], grids or [{}]):
         own = common | _choices(other, parser) | _choices(grid, parser)
         replaced = [key for key in own.keys() & given.keys() if own[key] != given[key]]
         kept = {k: v for k, v in own.items() if k in given or k.partition(".")[0] not in replaced}

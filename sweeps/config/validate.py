@@ -6,12 +6,24 @@ from typing import Any
 from sweeps.config.paths import CONF
 
 OF_ENVIRONMENT = (
-    *("model._target_", "model.default_layer", "size", "images", "image_count", "precision"),
+    *(
+        "model._target_",
+        "model.default_layer",
+        "image_size",
+        "reference_images",
+        "reference_count",
+        "precision",
+    ),
 )  # of a study of images, which has no jobs
 _OF_JOB = (
     *("direction._target_", "objective._target_", "penalty", "space._target_"),
-    *("parameterization._target_", "transform._target_", "optimizer.name", "metrics.headline"),
-    *("metrics.measured", "layer", "position", "steps", "learning_rate", "images_per_job"),
+    *(
+        "parameterization._target_",
+        "transform._target_",
+        "optimizer.name",
+        "metrics.optimized_metric",
+    ),
+    *("metrics.enabled", "layer", "position", "steps", "learning_rate", "images_per_job"),
     *("judge", "seed"),
 )
 

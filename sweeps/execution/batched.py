@@ -72,11 +72,11 @@ def measure_jobs(
 
     def several(job: Job, job_inputs: JobMetricInputs, images: Any) -> Any:
         """The means over a job's images."""
-        shares = jnp.linspace(0, 1, job.recipe.images)
+        shares = jnp.linspace(0, 1, job.recipe.images_per_job)
         each = jax.vmap(partial(one, job, job_inputs))(images, shares)
         return jax.tree.map(partial(jnp.mean, axis=0), each)
 
-    alone = jobs.recipe.images == 1
+    alone = jobs.recipe.images_per_job == 1
     return jax.vmap(one if alone else several)(jobs, job_inputs, images)
 
 

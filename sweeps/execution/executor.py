@@ -1,4 +1,4 @@
-"""Run groups of jobs: padded chunks of one compiled program, sharded over the devices."""
+"""Run groups of jobs: padded batches of one compiled program, sharded over the devices."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from fvjax.optimization.recipe import Job
 from fvjax.optimization.visualize import Result
 from sweeps.execution.batched import JOBS, measure_jobs, run_jobs, stack, without_objective
 from sweeps.execution.compile import compiled
-from sweeps.execution.grouping import Group, chunks, signature
+from sweeps.execution.grouping import Group, batches, signature
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ MAX_JOBS_PER_CPU_DEVICE = (
     4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
 )
 MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, memory permitting
-MAX_IN_FLIGHT = 2  # chunks given to the device before the first of them is fetched
+MAX_IN_FLIGHT = 2  # batches given to the device before the first of them is fetched
 _MEMORY = 0.9  # of a device's, for one program
 
 
@@ -38,15 +38,15 @@ class Outcome:
     result: Result | None = None  # on the host
     metrics: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
-    seconds: float = 0.0  # the chunk's, divided by its jobs
-    compile_seconds: float = 0.0  # that the chunk compile_wait for its programs
-    chunk: int = 0  # jobs in the program, padding included
+    seconds: float = 0.0  # the batch's, divided by its jobs
+    compile_seconds: float = 0.0  # that the batch waited for its programs
+    batch_size: int = 0  # jobs in the program, padding included
     device: str = ""
 
 
 @dataclass
 class InFlightBatch:
-    """A chunk that the devices have been given."""
+    """A batch that the devices have been given."""
 
     members: tuple[int, ...]
     values: Any  # result and metrics, on the devices
@@ -55,7 +55,7 @@ class InFlightBatch:
 
 
 class TooLarge(MemoryError):
-    """A program that needs more memory than there is, and the chunk that would fit."""
+    """A program that needs more memory than there is, and the batch that would fit."""
 
     def __init__(self, needed: int, limit: int, fitting: int) -> None:
         """Say so."""
@@ -64,16 +64,16 @@ class TooLarge(MemoryError):
 
 
 class Executor:
-    """Compiled programs by structure and chunk size; lives as long as the process."""
+    """Compiled programs by structure and batch size; lives as long as the process."""
 
     def __init__(self, devices: Sequence[Any] | None = None) -> None:
         """Use these devices (all local ones if None)."""
         self.devices = list(jax.local_devices() if devices is None else devices)
-        self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and chunk
+        self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and batch_size
         self.measures: dict[Any, Future[Any]] = {}  # the same; objectives share them
         self.pool = ThreadPoolExecutor(2, "compile")
 
-    def chunk_for(self, group: Group, wanted: int | None = None) -> int:
+    def batch_size_for(self, group: Group, wanted: int | None = None) -> int:
         """Jobs per program: as wanted; else of a program that is there; else an even share."""
         many, jobs = len(self.devices), len(group.members)
         if wanted is None:
@@ -93,9 +93,9 @@ class Executor:
         used = min(len(self.devices), wanted)
         return -(-wanted // used) * used
 
-    def prepare(self, group: Group, tasks: Sequence[Task], chunk: int | None = None) -> int:
-        """Have a group's programs compiled in the background; returns their chunk size."""
-        size = self.chunk_for(group, chunk)
+    def prepare(self, group: Group, tasks: Sequence[Task], batch_size: int | None = None) -> int:
+        """Have a group's programs compiled in the background; returns their batch size."""
+        size = self.batch_size_for(group, batch_size)
         key = (group.signature, size)
         if key not in self.programs:
             first = tasks[group.members[0]]
@@ -124,26 +124,28 @@ class Executor:
         self,
         group: Group,
         tasks: Sequence[Task],
-        chunk: int | None = None,
+        batch_size: int | None = None,
         announce: Callable[[str], None] = lambda text: None,
     ) -> Iterator[list[tuple[int, Outcome]]]:
-        """Run a group chunk by chunk; each yields its members' outcomes.
+        """Run a group batch by batch; each yields its members' outcomes.
 
         Args:
             group: of `plan`.
             tasks: all of the sweep; `group.members` are places in it.
-            chunk: jobs per program; None for a fitting one.
+            batch_size: jobs per program; None for a fitting one.
             announce: told what happens before it does.
 
-        The devices have the next chunk before the outcomes of the last one are yielded. A chunk for
+        The devices have the next batch before the outcomes of the last one are yielded. A batch for
         which there is too little memory is made smaller; any other error is its jobs' outcome.
         """
-        if chunk is not None and chunk > 2 * len(group.members):
-            log.warning(f"a group of {len(group.members)} jobs is padded to the chunk of {chunk}")
-        size = self.chunk_for(group, chunk)
-        pending = deque(chunks(group.members, size))
+        if batch_size is not None and batch_size > 2 * len(group.members):
+            log.warning(
+                f"a group of {len(group.members)} jobs is padded to the batch of {batch_size}"
+            )
+        size = self.batch_size_for(group, batch_size)
+        pending = deque(batches(group.members, size))
         in_flight: deque[InFlightBatch] = deque()
-        device_idle_since = 0.0  # when the devices ended their last chunk
+        device_idle_since = 0.0  # when the devices ended their last batch
         while pending or in_flight:
             can_dispatch = bool(pending) and len(in_flight) < MAX_IN_FLIGHT
             members = pending.popleft() if can_dispatch else in_flight[0].members
@@ -161,14 +163,14 @@ class Executor:
                     left = {m for run in (members, *pending) for m in run}
                     left |= {m for batch in in_flight for m in batch.members}
                     size = smaller
-                    pending = deque(chunks(sorted(left), size))
+                    pending = deque(batches(sorted(left), size))
                     in_flight.clear()
                     continue
-                outcomes = [Outcome(error=summarize_error(error), chunk=size) for _ in members]
+                outcomes = [Outcome(error=summarize_error(error), batch_size=size) for _ in members]
             yield list(zip(members, outcomes, strict=True))
 
     def _smaller(self, error: Exception, size: int) -> int:
-        """A chunk that may fit where this error tells of too little memory; else the same."""
+        """A batch that may fit where this error tells of too little memory; else the same."""
         if "RESOURCE_EXHAUSTED" not in str(error) or size == 1:
             return size
         fitting = error.fitting if isinstance(error, TooLarge) else size // 2
@@ -183,7 +185,7 @@ class Executor:
         size: int,
         announce: Callable[[str], None],
     ) -> InFlightBatch:
-        """Start a chunk on the devices."""
+        """Start a batch on the devices."""
         started_at = time.perf_counter()
         self.prepare(group, tasks, size)
         programs = self.programs[group.signature, size]
@@ -209,7 +211,7 @@ class Executor:
     def _collect(
         self, batch: InFlightBatch, size: int, device_idle_since: float
     ) -> tuple[list[Outcome], float]:
-        """Wait for a chunk: its outcomes, and when it ended."""
+        """Wait for a batch: its outcomes, and when it ended."""
         jax.block_until_ready(batch.values)
         ended = time.perf_counter()
         result, metrics = jax.device_get(batch.values)
@@ -220,7 +222,7 @@ class Executor:
                 metrics={name: values[place].tolist() for name, values in metrics.items()},
                 seconds=seconds / len(batch.members),
                 compile_seconds=batch.compile_wait,
-                chunk=size,
+                batch_size=size,
                 device=self.devices[0].device_kind,
             )
             for place in range(len(batch.members))

@@ -46,6 +46,6 @@ def group_tasks(tasks: Sequence[Task], measured: bool = True) -> list[Group]:
     ]
 
 
-def chunks(members: Sequence[int], size: int) -> list[tuple[int, ...]]:
+def batches(members: Sequence[int], size: int) -> list[tuple[int, ...]]:
     """The members in runs of at most `size`."""
     return [tuple(members[i : i + size]) for i in range(0, len(members), size)]

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first time the work ends after the chunk in flight, the second time at once."""
+"""Ctrl-C: the first time the work ends after the batch in flight, the second time at once."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sweeps.config.errors import INTERRUPTED
 
-_NOTICE = "interrupted: waiting for the chunk in flight; press Ctrl-C again to stop at once"
+_NOTICE = "interrupted: waiting for the batch in flight; press Ctrl-C again to stop at once"
 
 
 @contextmanager

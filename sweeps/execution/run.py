@@ -35,35 +35,39 @@ def run(
     tasks: Sequence[Task],
     numbers: Sequence[int],
     directory: Path,
-    chunk: int | None = None,
-    chunk_of: Mapping[str, int] | None = None,
+    batch_size: int | None = None,
+    batch_size_of: Mapping[str, int] | None = None,
     report: Callable[[Row], None] = lambda row: None,
 ) -> None:
-    """Run the tasks; each chunk's rows are on disk before they are reported.
+    """Run the tasks; each batch's rows are on disk before they are reported.
 
     Args:
         tasks: what to run.
         numbers: the tasks' job numbers.
         directory: of the sweep, or of the run.
-        chunk: jobs per program; None for a fitting number.
-        chunk_of: for programs that ran before, their chunk: a resumed sweep repeats the same sums.
-        report: called with the row of every task as its chunk ends.
+        batch_size: jobs per program; None for a fitting number.
+        batch_size_of: for programs that ran before, their batch sizes, so that a resumed sweep
+            repeats the same sums.
+        report: called with the row of every task as its batch ends.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the chunk that was in flight is on disk and reported.
+        KeyboardInterrupt: Ctrl-C; the batch that was in flight is on disk and reported.
     """
     groups = group_tasks(tasks)
     total = sum(task.job.recipe.steps for task in tasks)
     with interruptible() as interrupted, Progress(total) as progress:
         names = [program_name(group.signature) for group in groups]
-        wanted = [chunk if chunk is not None else (chunk_of or {}).get(name) for name in names]
+        wanted = [
+            batch_size if batch_size is not None else (batch_size_of or {}).get(name)
+            for name in names
+        ]
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
             if interrupted():  # between two groups nothing is in flight
                 raise KeyboardInterrupt
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], tasks, wanted[near])
             for ended in executor().execute(group, tasks, wanted[place], progress.announce):
-                stop = interrupted()  # while this chunk was in flight; later, the next one is
+                stop = interrupted()  # while this batch was in flight; later, the next one is
                 for row in _kept(ended, tasks, numbers, name, directory):
                     progress.advance(row["steps"])
                     report(row)
@@ -78,7 +82,7 @@ def _kept(
     program: str,
     directory: Path,
 ) -> list[Row]:
-    """The rows of a chunk, when they are on disk."""
+    """The rows of a batch, when they are on disk."""
     rows = [row_of(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
     write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
     return rows
@@ -99,20 +103,23 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     row |= {"layer": task.info.direction.layer, "label": task.info.label}
     row |= {"kind": task.info.kind} | dict.fromkeys((*METRICS, "content"))
     if result is not None:
-        metrics: dict[str, Any] = {"first_score": result.first_score, "score": result.score}
+        metrics: dict[str, Any] = {
+            "initial_score": result.initial_score,
+            "final_score": result.final_score,
+        }
         metrics |= outcome.metrics
         if "dot" in metrics and task.info.reference is not None:
             metrics |= standardize_projection(metrics["dot"], task.info.reference)
-            metrics["differential"] = metrics["natural_z"] - metrics["excitation"]
+            metrics["differential"] = metrics["reference_z"] - metrics["excitation"]
         row |= {name: _number(value) for name, value in metrics.items()}
         if task.info.channel is None:
             row["rank"] = None
         if task.info.kind == "covector":
             row["inversion_error"] = None
         if not (row.get("dot") or 0) > 0:
-            row["parsimony"] = None
+            row["occlusion_support"] = None
     row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
-    row |= {"device": outcome.device, "program": program, "chunk": outcome.chunk}
+    row |= {"device": outcome.device, "program": program, "batch_size": outcome.batch_size}
     return row | {"image": _picture(outcome, number, directory)}
 
 
@@ -123,10 +130,10 @@ def _fate(outcome: Outcome) -> tuple[str, str | None]:
         return "failed", outcome.error
     if not result.finite:
         return "diverged", "a step was not finite"
-    if result.score < result.first_score:
+    if result.final_score < result.initial_score:
         return "diverged", (
-            f"the final score {result.score:.3g} is below the first image's "
-            f"{result.first_score:.3g}: too few steps, or too large a learning rate"
+            f"the final score {result.final_score:.3g} is below the first image's "
+            f"{result.initial_score:.3g}: too few steps, or too large a learning rate"
         )
     return ("dead" if result.dead else "ok"), None
 
@@ -153,7 +160,7 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
 
 
 def _history(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """History columns of one chunk: job, step and what `visualize` kept of every step."""
+    """History columns of one batch_size: job, step and what `visualize` kept of every step."""
     columns: dict[str, list[Any]] = {"job": [], "step": []}
     for row, outcome in zip(rows, outcomes, strict=True):
         if outcome.result is None:

@@ -11,7 +11,7 @@ from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.run import Row, run
 from sweeps.launcher.callbacks import planned_tasks
-from sweeps.launcher.job_return import headline_of
+from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
 from sweeps.results.summary import finish
 from sweeps.storage.directory_lock import acquire, release_all
@@ -33,7 +33,7 @@ def job(config: DictConfig) -> float:
         task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
         acquire(directory, finish)
         run([task], [0], directory, report=rows.append)
-        return headline_of(rows[0], task.headline)
+        return return_value_of(rows[0], task.optimized_metric)
 
 
 def _plan(config: DictConfig) -> Task:

@@ -17,18 +17,18 @@ class JobFailed(HydraException, RuntimeError):
 
 
 class Replay:
-    """The task of a job that has run: returns its headline metric or raises its error.
+    """The task of a job that has run: returns its optimized_metric metric or raises its error.
 
     Pickles as the task itself, so that Hydra's rerun of a pickled job computes.
     """
 
-    def __init__(self, task: Any, row: Row, headline: str) -> None:
+    def __init__(self, task: Any, row: Row, optimized_metric: str) -> None:
         """Take the job's row."""
-        self.task, self.row, self.headline = task, row, headline
+        self.task, self.row, self.optimized_metric = task, row, optimized_metric
 
     def __call__(self, config: DictConfig) -> float:
         """What the job returns to Hydra."""
-        return headline_of(self.row, self.headline)
+        return return_value_of(self.row, self.optimized_metric)
 
     def __reduce__(self) -> Any:
         """Be the original task again."""
@@ -39,7 +39,7 @@ def _itself(task: Any) -> Any:
     return task
 
 
-def headline_of(row: Row, headline: str) -> float:
+def return_value_of(row: Row, optimized_metric: str) -> float:
     """The metric that a sweeper sees.
 
     Raises:
@@ -47,16 +47,18 @@ def headline_of(row: Row, headline: str) -> float:
     """
     if row["status"] in BAD:
         raise JobFailed(f"the job {row['status']}: {row['error']}")
-    if row.get(headline) is None:
-        raise JobFailed(f"the job has no {headline}, which metrics.headline asks for")
-    return float(row[headline])
+    if row.get(optimized_metric) is None:
+        raise JobFailed(
+            f"the job has no {optimized_metric}, which metrics.optimized_metric asks for"
+        )
+    return float(row[optimized_metric])
 
 
-def returned(overrides: Sequence[str], row: Row, headline: str) -> JobReturn:
+def returned(overrides: Sequence[str], row: Row, optimized_metric: str) -> JobReturn:
     """What Hydra's `run_job` would return, without a directory for the job."""
     done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
     try:
-        done.return_value = headline_of(row, headline)
+        done.return_value = return_value_of(row, optimized_metric)
     except RuntimeError as error:
         done.status, done.return_value = JobStatus.FAILED, error
     return done

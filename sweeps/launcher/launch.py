@@ -19,6 +19,7 @@ from omegaconf import DictConfig, open_dict
 
 from fvjax import checks
 from sweeps.config.enumerate_jobs import attempt
+from sweeps.config.job_id import VERSION
 from sweeps.execution.run import Row, executor, run
 from sweeps.launcher.job_return import BAD, Replay, returned
 from sweeps.planning.plan import build_all
@@ -46,9 +47,9 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     acquire(directory)
     if not job_overrides:  # Hydra's own sweeper makes none of `range(0,0)`
         raise ValueError("the sweep has no jobs")
-    if launcher.chunk is not None:
-        checks.count("hydra.launcher.chunk", launcher.chunk)
-    checks.choice("hydra.launcher.records", launcher.records, ("full", "table"))
+    if launcher.batch_size is not None:
+        checks.count("hydra.launcher.batch_size", launcher.batch_size)
+    checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     known, taken = _known(directory)
     numbered = enumerate(job_overrides, first)
     configs = [attempt(_compose, launcher, one, number) for number, one in numbered]
@@ -64,13 +65,13 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
     def report(place: int, row: Row) -> None:
         rows[place] = row
-        if launcher.records == "table":
-            returns[place] = returned(job_overrides[place], row, tasks[place].headline)
+        if not launcher.job_dirs:
+            returns[place] = returned(job_overrides[place], row, tasks[place].optimized_metric)
             return
         composed = _compose(launcher, job_overrides[place], numbers[place])
         returns[place] = run_job(
             hydra_context=launcher.context,
-            task_function=Replay(launcher.task, row, tasks[place].headline),
+            task_function=Replay(launcher.task, row, tasks[place].optimized_metric),
             config=composed,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
@@ -85,15 +86,17 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     for job_id in places:
         if job_id in done:
             report_all(done[job_id])
-    chunk = _chunk(launcher.chunk, [len(places), *(row["chunk"] for row in done.values())])
+    batch_size = _batch_size(
+        launcher.batch_size, [len(places), *(row["batch_size"] for row in done.values())]
+    )
     before = executor().compiled
     try:
         run(
             [tasks[place] for place in missing],
             [numbers[place] for place in missing],
             directory,
-            chunk,
-            {row["program"]: row["chunk"] for row in done.values()},
+            batch_size,
+            {row["program"]: row["batch_size"] for row in done.values()},
             report_all,
         )
     except KeyboardInterrupt:
@@ -117,16 +120,15 @@ def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig
     return config
 
 
-def _chunk(wanted: int | None, jobs: Sequence[int]) -> int | None:
-    """The chunk that is run for the wanted one: shared evenly by the devices, and no larger than
-    the sweep, or than a chunk that ran before."""
+def _batch_size(wanted: int | None, jobs: Sequence[int]) -> int | None:
+    """Return the batch size: the wanted one, shared evenly by the devices and at most `jobs`."""
     if wanted is None:
         return None
-    chunk = executor().shared(min(wanted, max(jobs)))
-    if chunk != wanted:
+    batch_size = executor().shared(min(wanted, max(jobs)))
+    if batch_size != wanted:
         many = len(executor().devices)
-        log.info(f"chunks of {chunk}, not {wanted}: {max(jobs)} jobs on {many} devices")
-    return chunk
+        log.info(f"batches of {batch_size}, not {wanted}: {max(jobs)} jobs on {many} devices")
+    return batch_size
 
 
 def _again(directory: Path) -> str:
@@ -142,6 +144,12 @@ def _known(directory: Path) -> tuple[dict[str, Row], set[int]]:
     if not holds_results(directory):
         return {}, set()
     rows = load(directory).replace({float("nan"): None}).to_dict("records")
+    old = [row["job_id"] for row in rows if not str(row["job_id"]).startswith(f"{VERSION}-")]
+    if old:
+        raise ValueError(
+            f"{directory} holds results of an older version of fvjax, whose job ids differ: choose "
+            "another hydra.sweep.dir (sweeps.load reads the old table)"
+        )
     known = {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
     return known, {int(row["job"]) for row in rows}
 

@@ -20,7 +20,8 @@ from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.moments import forward
 from fvjax.sources import DirectionInfo, DirectionSource
 from fvjax.spaces import Space
-from sweeps.config.columns import choices_of, columns, identity
+from sweeps.config.columns import choices_of, columns
+from sweeps.config.job_id import job_id
 from sweeps.config.paths import CONF
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
 from sweeps.execution.batched import leaves
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 _POSITIONS = ("all", "center")
 _SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
 # Of a model's config, for other keys to take up.
-_OF_SWEEP = ("default_layer", "size", "images", "judge")
+_OF_SWEEP = ("default_layer", "image_size", "reference_images", "judge")
 
 
 def build(config: DictConfig) -> Task:
@@ -44,27 +45,27 @@ def build(config: DictConfig) -> Task:
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
     cfg, model, reference = environment(config)
     require_keys(cfg)
-    size = cfg["size"]
+    size = cfg["image_size"]
     checks.choice("layer", cfg["layer"], model.layers)
     checks.choice("position", cfg["position"], _POSITIONS)
     checks.count("seed", cfg["seed"], least=0, most=checks.MOST_SEED)
     info = _direction_info(cfg, model, reference)
-    headline, measured = cfg["metrics"]["headline"], cfg["metrics"]["measured"]
-    checks.boolean("metrics.measured", measured)
+    optimized_metric, measured = cfg["metrics"]["optimized_metric"], cfg["metrics"]["enabled"]
+    checks.boolean("metrics.enabled", measured)
     judge = _judge(cfg)
     there = applicable_metrics(model, info, reference, judge) if measured else SCORES
-    checks.choice("metrics.headline", headline, there)
+    checks.choice("metrics.optimized_metric", optimized_metric, there)
     space: Space = instantiate(cfg["space"])
     moved, direction = space.move(model, info, reference)
     objective, moved = score_for(cfg, moved, info, reference, space)
     recipe = Recipe(
         objective=objective,
-        parameterization=instantiate(arguments(cfg["parameterization"], size), size=size),
+        parameterization=instantiate(arguments(cfg["parameterization"], size), image_size=size),
         transform=instantiate(cfg["transform"]),
         learning_rate=cfg["learning_rate"],
         steps=cfg["steps"],
         optimizer=cfg["optimizer"]["name"],
-        images=cfg["images_per_job"],
+        images_per_job=cfg["images_per_job"],
     )
     key = jax.random.key(cfg["seed"])
     job = leaves(Job(recipe=recipe, direction=direction, key=key))
@@ -72,14 +73,13 @@ def build(config: DictConfig) -> Task:
     if measured:
         shared, own = metric_inputs(cfg, model, info, reference, judge)
         measures = {"shared_inputs": shared, "job_inputs": own}
-    job_id = identity([choices_of(cfg, choices), _resolved(cfg, model, info)])
     return Task(
         model=moved,
         job=job,
         info=info,
         measured=measured,
-        headline=headline,
-        job_id=job_id,
+        optimized_metric=optimized_metric,
+        job_id=job_id(_resolved(cfg, model, info), choices_of(cfg, choices), CONF),
         columns=columns(cfg, choices),
         **measures,
     )
@@ -89,12 +89,16 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Model, ReferenceSta
     """The resolved config, the network that it names, and the reference images through it."""
     cfg = _resolve_config(config)
     require_keys(cfg, OF_ENVIRONMENT)
-    size = cfg["size"]
-    checks.count("size", size, *_SIZES)
+    size = cfg["image_size"]
+    checks.count("image_size", size, *_SIZES)
     check_model_choice(cfg["model"], config.hydra.runtime.choices["model"])
     model = _model(json.dumps(cfg["model"], sort_keys=True), cfg["precision"])
     _fits(model, size)
-    return cfg, model, load_reference_statistics(model, cfg["images"], cfg["image_count"], size)
+    return (
+        cfg,
+        model,
+        load_reference_statistics(model, cfg["reference_images"], cfg["reference_count"], size),
+    )
 
 
 def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def _direction_info(
 ) -> DirectionInfo:
     """The direction, with the reference images' own dot products where there is one."""
     source: DirectionSource = instantiate(cfg["direction"])
-    info = source(model, cfg["layer"], cfg["size"], reference)
+    info = source(model, cfg["layer"], cfg["image_size"], reference)
     layer, own = cfg["layer"], info.direction.layer
     if layer not in (own, cfg["model"]["default_layer"]):
         raise ValueError(
@@ -138,7 +142,7 @@ def _judge(cfg: Mapping[str, Any]) -> Model | None:
     judge = _model(json.dumps(node, sort_keys=True), "float32")
     if "logits" not in judge.layers:
         raise ValueError(f"judge={name} has no logits to read pictures by")
-    _fits(judge, cfg["size"])
+    _fits(judge, cfg["image_size"])
     return judge
 
 
@@ -167,7 +171,9 @@ def _fits(model: Model, size: int) -> None:
         shapes = model.shapes((size, size))
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"the network cannot take images of size {size}: {reason}") from error
+        raise ValueError(
+            f"the network cannot take images of image_size={size}: {reason}"
+        ) from error
     for name, shape in shapes.items():
         if 0 in shape:
-            raise ValueError(f"size {size} is too small: layer {name!r} would be empty")
+            raise ValueError(f"image_size={size} is too small: layer {name!r} would be empty")

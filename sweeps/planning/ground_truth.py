@@ -43,11 +43,11 @@ def truth_of(cfg: Mapping[str, Any], model: Model) -> GroundTruth | None:
         return None
     return _truth(
         cfg["model"]["orientations"],
-        cfg["size"],
+        cfg["image_size"],
         cfg["position"],
         json.dumps(cfg["parameterization"], sort_keys=True),
-        cfg["images"],
-        cfg["image_count"],
+        cfg["reference_images"],
+        cfg["reference_count"],
     )
 
 
@@ -67,7 +67,7 @@ def _truth(
     config = json.loads(parameterization)
     recipe = Recipe(
         objective=objective,
-        parameterization=instantiate(arguments(config, size), size=size),
+        parameterization=instantiate(arguments(config, size), image_size=size),
         transform=Identity(),
         learning_rate=RATE,
         steps=STEPS,
@@ -85,7 +85,7 @@ def _truth(
 
 @cache
 def _bank(orientations: int) -> Model:
-    return planted(geometry="orthogonal", dial=0.0, orientations=orientations)
+    return planted(geometry="orthogonal", severity=0.0, orientations=orientations)
 
 
 def _digest(*parts: Any) -> str:

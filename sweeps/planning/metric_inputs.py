@@ -17,7 +17,7 @@ from fvjax.sources import DirectionInfo
 from sweeps.planning.ground_truth import truth_of
 from sweeps.results.table import METRICS
 
-SCORES = ("first_score", "score")  # there without measuring
+SCORES = ("initial_score", "final_score")  # there without measuring
 _OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
 
 
@@ -60,13 +60,13 @@ def concept_of(judge: Model, name: str | None) -> Concept | None:
     if name is None:
         return None
     (logits,) = judge.layers["logits"]
-    head, _, value = name.partition("=")
+    attribute, _, value = name.partition("=")
     if judge.classes:
         if name not in judge.classes:
             return None
         index = judge.classes.index(name)
-        rivals = [other.partition("=")[0] == head for other in judge.classes]
-    elif head == "class" and value.isdecimal() and int(value) < logits:
+        rivals = [other.partition("=")[0] == attribute for other in judge.classes]
+    elif attribute == "class" and value.isdecimal() and int(value) < logits:
         index, rivals = int(value), [True] * logits
     else:
         return None
@@ -85,14 +85,14 @@ def applicable_metrics(
     if model.previous(info.direction.layer) is None:
         absent |= {"previous_l1", "previous_l2"}
     if info.reference is None:
-        absent |= {"natural_z", "natural_percentile", "natural_ratio", "differential"}
+        absent |= {"reference_z", "reference_percentile", "reference_ratio", "differential"}
     if reference is None:
         absent |= {"excitation", "whitened_cosine", "mahalanobis"}
     if info.feature is None:
-        absent |= {name for name in METRICS if name in _OF_TRUTH or name.startswith("paper_")}
+        absent |= {name for name in METRICS if name in _OF_TRUTH or name.startswith("optimum_")}
     if info.feature is None or reference is None:
-        absent |= {name for name in METRICS if name.startswith("dataset_")}
-    if reference is None or not reference.images.heads:
+        absent |= {name for name in METRICS if name.startswith("best_reference_")}
+    if reference is None or not reference.images.attributes:
         absent |= {"class_distance", "centroid_margin"}
     if judge is None or concept_of(judge, info.concept) is None:
         absent |= {"transfer", "ambiguity"}

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 import fvjax
-from fvjax.data.image_sets import GENERATED, Reference
+from fvjax.data.image_sets import GENERATED, ReferenceImages
 from fvjax.data.photos import read_photo
 from sweeps.storage.content_hash import Stamp, stamp
 
-_NO_ARGUMENTS = ("images", "count", "learning_rate")
+_NO_ARGUMENTS = ("reference_images", "reference_count", "learning_rate")
 _KEPT = 64  # photographs and spectra, which many jobs share
 
 
@@ -28,12 +28,12 @@ def arguments(config: Mapping[str, Any], size: int) -> dict[str, Any]:
         if not isinstance(start, str):
             raise ValueError(f"parameterization.start must be the path of a photo, got {start!r}")
         given["start"] = _photo(start, size, stamp(start))
-    if "images" in config:
-        source, count = config["images"], config["count"]
+    if "reference_images" in config:
+        source, count = config["reference_images"], config["reference_count"]
         if source is None:
             raise ValueError(
-                "parameterization=maco needs reference images: give images=generated or "
-                "images=FOLDER"
+                "parameterization=maco needs reference images: give reference_images=generated or "
+                "reference_images=FOLDER"
             )
         stamped = stamp(source) if source != GENERATED and isinstance(source, str) else ()
         given["magnitude"] = _magnitude(source, size, count, config["decorrelate"], stamped)
@@ -47,6 +47,6 @@ def _photo(path: str, size: int, stamped: Stamp) -> np.ndarray:
 
 @lru_cache(_KEPT)
 def _magnitude(source: str, size: int, count: int, decorrelate: bool, stamped: Stamp) -> np.ndarray:
-    reference = Reference(source, size, count)
+    reference = ReferenceImages(source, size, count)
     images = (image for batch in reference for image in batch.images)
     return np.asarray(fvjax.spectrum(images, decorrelate))

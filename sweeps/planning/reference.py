@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from fvjax import checks
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.planning.statistics_file import SUFFIX, read_collected
@@ -24,7 +24,7 @@ def load_reference_statistics(
     """
     if images is None:
         return None
-    checks.path("images", images)
+    checks.path("reference_images", images)
     return _natural(model, images, count, size, array_cache.cache_folder() / "natural")
 
 
@@ -32,7 +32,7 @@ def load_reference_statistics(
 def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> ReferenceStatistics:
     if images.endswith(SUFFIX):
         return read_collected(model, images, size)
-    reference = Reference(images, size, count)
+    reference = ReferenceImages(images, size, count)
 
     def announce(what: str) -> None:
         log.info(f"computing {what} over {len(reference)} reference images ({images})")

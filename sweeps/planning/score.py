@@ -14,7 +14,7 @@ from fvjax.reference.activation_statistics import ReferenceStatistics, require_r
 from fvjax.sources import DirectionInfo
 from fvjax.spaces import Plain, Space, whiten
 
-_UNITS = ("plain", "natural", "balanced")
+_UNITS = ("raw", "reference_std", "balanced")
 
 
 def score_for(
@@ -42,9 +42,9 @@ def score_for(
         model = _whitened(penalty, model, info, reference)
         name_layer(penalty, model, info)
         term: Objective = instantiate(penalty)
-        if unit == "natural":
-            term = _in_natural_units(
-                term, info, require_reference("penalty.unit=natural", reference)
+        if unit == "reference_std":
+            term = _in_reference_std(
+                term, info, require_reference("penalty.unit=reference_std", reference)
             )
         if unit == "balanced":
             score = score - fvjax.Balanced(weight=weight, penalty=term)
@@ -66,7 +66,7 @@ def _objective(
             raise ValueError("objective=differential needs one direction for all images of a job")
         statistics = known.statistics(direction.layer)
         rows = statistics.centers if cfg["position"] == "center" else statistics.means
-        return fvjax.Differential(along=float(info.reference.std()), deviation=rows.std(0))
+        return fvjax.Differential(along=float(info.reference.std()), stddev=rows.std(0))
     score: Objective = instantiate(config)
     if info.kind == "covector" and any(isinstance(p, fvjax.Inversion) for p in parts(score)):
         raise ValueError(
@@ -86,7 +86,7 @@ def _whitened(
     if "shrinkage" not in penalty:
         return model
     shrinkage, layer = penalty.pop("shrinkage"), info.direction.layer
-    penalty["layer"] = f"{layer}/whitened"
+    penalty["layer"] = f"{layer}@whitened"
     if penalty["layer"] in model.layers:  # the space's own
         return model
     return whiten(model, require_reference("penalty=mahalanobis", reference), layer, shrinkage)
@@ -103,7 +103,7 @@ def name_layer(penalty: dict[str, Any], model: Model, info: DirectionInfo) -> No
     checks.choice("penalty.layer", penalty["layer"], model.layers)
 
 
-def _in_natural_units(
+def _in_reference_std(
     term: Objective, info: DirectionInfo, reference: ReferenceStatistics
 ) -> Objective:
     """The penalty over the reference images' standard deviation in its layer.
@@ -117,10 +117,10 @@ def _in_natural_units(
             layer, whole, power = term.layer, False, term.order
         case _:
             raise ValueError(
-                f"penalty.unit=natural is for penalties on activations, not {type(term).__name__}"
+                f"penalty.unit=reference_std is for penalties on activations, not {type(term).__name__}"
             )
     variances = np.diag(reference.statistics(layer.partition("/")[0]).covariance)
     variance = float(variances.sum() if whole else variances.mean())
     if not variance > 0:
-        raise ValueError(f"layer {layer!r} never varies on the reference images: no natural unit")
+        raise ValueError(f"layer {layer!r} never varies on the reference images: no reference_std")
     return fvjax.Scaled(weight=variance ** (-power / 2), objective=term)

@@ -24,10 +24,10 @@ class Collected:
     """Stands for reference images of which only the statistics in a file are known."""
 
     source: str
-    size: int
+    image_size: int
     count: int
     identity: str
-    heads: dict[str, tuple[str, ...]] = field(hash=False, compare=False)
+    attributes: dict[str, tuple[str, ...]] = field(hash=False, compare=False)
     layers: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class Collected:
     def _absent(self) -> NoReturn:
         raise ValueError(
             f"{self.source} holds statistics of {', '.join(self.layers)} and no images: for "
-            "anything else give images=FOLDER"
+            "anything else give reference_images=FOLDER"
         )
 
 
@@ -60,9 +60,9 @@ def write_collected(reference: ReferenceStatistics, layers: Sequence[str], path:
     about = {
         "fingerprint": reference.fingerprint,
         "identity": images.identity,
-        "size": images.size,
+        "image_size": images.image_size,
         "count": len(images),
-        "heads": {head: list(names) for head, names in images.heads.items()},
+        "attributes": {attribute: list(names) for attribute, names in images.attributes.items()},
         "layers": list(layers),
     }
     arrays: Arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
@@ -86,10 +86,14 @@ def read_collected(model: Model, path: str, size: int) -> ReferenceStatistics:
         raise ValueError(f"{path} holds no statistics of sweeps.statistics") from error
     if about["fingerprint"] != fingerprint(model):
         raise ValueError(f"{path} holds statistics of other weights, or of another precision")
-    if about["size"] != size:
-        raise ValueError(f"{path} holds statistics of {about['size']} pixels, not of size={size}")
-    heads = {head: tuple(names) for head, names in about["heads"].items()}
-    images = Collected(path, size, about["count"], about["identity"], heads, tuple(about["layers"]))
+    if about["image_size"] != size:
+        raise ValueError(
+            f"{path} holds statistics of {about['image_size']} pixels, not of image_size={size}"
+        )
+    attributes = {attribute: tuple(names) for attribute, names in about["attributes"].items()}
+    images = Collected(
+        path, size, about["count"], about["identity"], attributes, tuple(about["layers"])
+    )
     reference = ReferenceStatistics(model, images)
     for layer in about["layers"]:
         mine = {k.removeprefix(f"{layer}/"): x for k, x in arrays.items() if _of(k, layer)}

@@ -21,12 +21,12 @@ _EVERY = 100  # steps between two lines of the log
 def trained(
     *,
     labels: int,
-    first: str,
+    first_attribute: str,
     seed: int,
     steps: int,
     batch: int,
     widths: Sequence[int],
-    beside: Sequence[int],
+    also_train: Sequence[int],
 ) -> Model:
     """A TextureNet trained to tell so many labels apart; trained now unless it was before.
 
@@ -34,13 +34,13 @@ def trained(
 
     Args:
         labels: told apart (`fvjax.training.label_granularity`); 0 leaves the weights random.
-        first: the head that is told first.
+        first_attribute: the attribute that is told first.
         seed: of the weights and the images: nets that differ in `labels` begin alike and see the
             same images.
         steps: of the training.
         batch: images of a step.
         widths: channels of the five convolutions.
-        beside: other numbers of labels, whose networks are trained in the same pass if they are
+        also_train: other numbers of labels, whose networks are trained in the same pass if they are
             missing: they share the drawing of images.
     """
     checks.count("model.seed", seed, least=0, most=checks.MOST_SEED)
@@ -52,13 +52,19 @@ def trained(
         raise ValueError(f"model.widths must be five numbers of channels, got {list(widths)}")
     net, store = TextureNet(tuple(widths)), ArrayCache(cache_folder() / "trained")
     trainers = {
-        n: Trainer(net, seed, steps if n else 0, batch, granularity=classes_per_attribute(n, first))
-        for n in (labels, *beside)
+        n: Trainer(
+            net,
+            seed,
+            steps if n else 0,
+            batch,
+            granularity=classes_per_attribute(n, first_attribute),
+        )
+        for n in (labels, *also_train)
     }
     wanted = key_of(trainers[labels])
     if wanted not in store:
         missing = {n: t for n, t in trainers.items() if key_of(t) not in store}
-        for n, tensors in _run(missing, f"{first} first, seed {seed}").items():
+        for n, tensors in _run(missing, f"{first_attribute} first_attribute, seed {seed}").items():
             store[key_of(trainers[n])] = tensors
     found = texturenet(store.folder / f"{wanted}.npz")
     return found.replace(classes=())  # type: ignore[attr-defined, no-any-return]

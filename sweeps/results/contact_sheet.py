@@ -35,7 +35,7 @@ def write_sheet(results: pd.DataFrame, path: Path) -> int:
     names = sorted(layer_of, key=lambda row: (layer_of[row], natural_sort_key(row)))[: _MOST[1]]
     columns = list(dict.fromkeys(jobs["arm"]))[: _MOST[0]]
     jobs = jobs[jobs["row"].isin(names) & jobs["arm"].isin(columns)]
-    side = max(_SIDES[0], min(_SIDES[1], int(results["size"].max())))
+    side = max(_SIDES[0], min(_SIDES[1], int(results["image_height"].max())))
     step = side + _GAP
     canvas = np.full((len(names) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)
     places = zip(jobs["row"], jobs["arm"], jobs["image"], jobs["status"], strict=True)

@@ -14,7 +14,7 @@ from sweeps.results.table import RESULTS, consolidate, holds_results
 
 # In 80 letters there is room for four numbers and for words of so many letters.
 _WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4
-_SHOWN = ("score", "dot", "cosine", "orthogonal")
+_SHOWN = ("final_score", "dot", "cosine", "orthogonal")
 _ROWS = 40  # of the summary; more are not read
 
 
@@ -34,9 +34,13 @@ def finish(directory: Path) -> None:
 
 
 def summary(results: pd.DataFrame) -> Table:
-    """Mean metrics of the jobs that are ok, the headline's among them, by what differs."""
-    headlines = results["metrics_headline"].dropna() if "metrics_headline" in results else ()
-    shown = [name for name in dict.fromkeys([*headlines, *_SHOWN]) if name in results][:_NUMBERS]
+    """Mean metrics of the jobs that are ok, the optimized_metric's among them, by what differs."""
+    optimized = (
+        results["metrics_optimized_metric"].dropna()
+        if "metrics_optimized_metric" in results
+        else ()
+    )
+    shown = [name for name in dict.fromkeys([*optimized, *_SHOWN]) if name in results][:_NUMBERS]
     named, good = arm_labels(results), results["status"] == "ok"
     words = [len(word) for arm in named.unique() for word in arm.split()]
     # Two arms cut short may look the same, and so may numbers.

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweeps.results.legacy import rename_columns
 from sweeps.storage.atomic import atomic_write
 
 RESULTS, HISTORY, PARTS = "results", "history", "parts"
@@ -27,8 +28,8 @@ COLUMNS = {
     "error": "what was wrong with a failed or diverged job",
     "label": "the direction, for people",
     "kind": "point, vector or covector: how the direction travels through a linear transform",
-    "first_score": "the objective of the first image, untransformed",
-    "score": "the objective of the final image, untransformed",
+    "initial_score": "the objective of the first image, untransformed",
+    "final_score": "the objective of the final image, untransformed",
     "dot": "mean over positions of a·v/|v|",
     "cosine": "mean over positions of cos(a, v)",
     "norm": "mean over positions of |a|",
@@ -36,18 +37,18 @@ COLUMNS = {
     "rank": "place of the channel among all channels by mean activation, 1 = first; null unless "
     "the direction is one channel",
     "inversion_error": "mean|a - v|²/mean|v|²; null for a covector, which has no length",
-    "parsimony": "smallest share of the image's 8 x 8 patches that carries 90 % of the dot "
+    "occlusion_support": "smallest share of the image's 8 x 8 patches that carries 90 % of the dot "
     "product; null where the dot product is not positive",
     "previous_l1": "mean |a| of the main-path layer before; null for the first layer",
     "previous_l2": "mean a² of the main-path layer before; null for the first layer",
     "robust_dot": "mean of dot over 16 fixed random views by the job's transform",
     "robust_cosine": "mean of cosine over the same views",
-    "natural_z": "dot, standardised by the reference images' own dots",
-    "natural_percentile": "share of the reference images that dot exceeds, in percent",
-    "natural_ratio": "dot over the reference images' largest",
+    "reference_z": "dot, standardised by the reference images' own dots",
+    "reference_percentile": "share of the reference images that dot exceeds, in percent",
+    "reference_ratio": "dot over the reference images' largest",
     "excitation": "mean over channels of their activation, standardised by the reference images: "
     "how much the picture excites everything",
-    "differential": "natural_z - excitation",
+    "differential": "reference_z - excitation",
     "whitened_cosine": "mean over positions of the cosine in the whitened space",
     "mahalanobis": "root mean square, over positions and channels, of the whitened activation: 1 "
     "for reference images",
@@ -65,29 +66,29 @@ COLUMNS = {
     "recovered": "planted model: 1 where the margin is above .1, else 0",
     "strength": "planted model: the feature's content, 1 = the most that any oracle image has",
     "decoys": "planted model: mean content of the decoys, contrast that no feature stands for",
-    "paper_purity": "planted model: the feature's share in the optimum on paper, the content that "
+    "optimum_purity": "planted model: the feature's share in the optimum on paper, the content that "
     "the objective wants if an image could have any",
-    "paper_strength": "planted model: the feature's content in the optimum on paper",
-    "dataset_purity": "planted model: purity of the reference image that the objective ranks first",
-    "dataset_recovered": "planted model: recovered, of that image",
-    "dataset_strength": "planted model: strength, of that image",
+    "optimum_strength": "planted model: the feature's content in the optimum on paper",
+    "best_reference_purity": "planted model: purity of the reference image that the objective ranks first",
+    "best_reference_recovered": "planted model: recovered, of that image",
+    "best_reference_strength": "planted model: strength, of that image",
     "total_variation": "mean absolute difference of neighbouring pixels",
     "high_frequency": "share of the spectral power above half the Nyquist frequency",
     "saturated": "share of pixel values below .01 or above .99",
     "content": "planted model: every feature's content, a list; 1 = the most that any oracle "
     "image has",
-    "seconds": "the chunk's wall time, compilation apart, divided by its jobs",
-    "compile_seconds": "that the job's chunk waited for its programs; others run while they are "
+    "seconds": "the batch's wall time, compilation apart, divided by its jobs",
+    "compile_seconds": "that the job's batch_size waited for its programs; others run while they are "
     "compiled",
     "device": "what it ran on",
     "program": "equal for jobs of equal structure, which share a compiled program",
-    "chunk": "jobs in one run of the program, padding included",
+    "batch_size": "jobs in one run of the program, padding included",
     "image": "the final image, untransformed: a struct of PNG bytes and path within the directory",
 }
 
 
 _MEANINGS = list(COLUMNS)
-METRICS = tuple(_MEANINGS[_MEANINGS.index("first_score") : _MEANINGS.index("saturated") + 1])
+METRICS = tuple(_MEANINGS[_MEANINGS.index("initial_score") : _MEANINGS.index("saturated") + 1])
 _NUMBERS = {*METRICS, "seconds", "compile_seconds"}
 
 
@@ -124,7 +125,7 @@ def load(path: str | Path) -> pd.DataFrame:
     Raises:
         ValueError: a folder without results.
     """
-    return _load(Path(path), RESULTS)
+    return rename_columns(_load(Path(path), RESULTS))
 
 
 def load_history(path: str | Path) -> pd.DataFrame:

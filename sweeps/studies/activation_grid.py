@@ -63,7 +63,7 @@ def write_grids(results: pd.DataFrame, path: Path) -> None:
 
 def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
     """side x side pictures, each at its position; grey where there is none."""
-    size = int(jobs["size"].iloc[0])
+    size = int(jobs["image_height"].iloc[0])
     canvas = np.full((side * size, side * size, 3), 128, np.uint8)
     for position, picture in zip(jobs["direction_at"], jobs["image"], strict=True):
         if picture is not None:

@@ -1,6 +1,6 @@
 """How well objectives recover planted features, each at the settings that suit it.
 
-A *world* is a geometry at a dial. A *family* is an objective with its penalty and space; its
+A *world* is a geometry at a severity. A *family* is an objective with its penalty and space; its
 *settings* are all other columns in which its jobs differ (exponent, weight, learning rate). Seeds
 are averaged inside a feature. Settings are chosen on one half of the features, by mean purity, and
 the family is judged on the other half; then the other way round (two-fold cross-fitting).
@@ -15,17 +15,17 @@ from fvjax import checks
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
 from sweeps.results.table import COLUMNS
 
-WORLD, FEATURE = ["model_geometry", "model_dial"], "direction_index"
+WORLD, FEATURE = ["model_geometry", "model_severity"], "direction_index"
 FAMILY = ["objective", "penalty", "space"]
-JUDGED = ["purity", "recovered", "strength", "decoys", "paper_purity"]
-JUDGED += ["dataset_purity", "dataset_recovered", "chance"]
+JUDGED = ["purity", "recovered", "strength", "decoys", "optimum_purity"]
+JUDGED += ["best_reference_purity", "best_reference_recovered", "chance"]
 _NOT_SETTINGS = {*WORLD, FEATURE, *FAMILY, "seed", "sweep"}
 
 
 def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
     """Each world, family and feature at the setting that the other half of the features chose.
 
-    Columns: `model_geometry model_dial family direction_index setting`, and the means over seeds of
+    Columns: `model_geometry model_severity family direction_index setting`, and the means over seeds of
     `JUDGED`. An image without content has no purity: it counts as 0.
 
     Raises:
@@ -38,7 +38,9 @@ def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
     rows["purity"] = rows["purity"].fillna(0.0)
     rows["chance"] = chance(rows)
     rows["family"] = families(rows)
-    rows["model_dial"] = rows["model_dial"].where(rows["model_geometry"] != "orthogonal", 0.0)
+    rows["model_severity"] = rows["model_severity"].where(
+        rows["model_geometry"] != "orthogonal", 0.0
+    )
     rows["setting"] = _settings(rows)
     keys = [*WORLD, "family", "setting", FEATURE]
     means = rows.groupby(keys, sort=False)[JUDGED].mean().reset_index()
@@ -87,8 +89,8 @@ def board(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
             found.append(row)
     table = pd.DataFrame(found)
     table["p_holm"] = holm(table["p"].tolist())
-    table["gap_objective"] = 1 - table["paper_purity"]
-    table["gap_optimizer"] = table["paper_purity"] - table["purity"]
+    table["gap_objective"] = 1 - table["optimum_purity"]
+    table["gap_optimizer"] = table["optimum_purity"] - table["purity"]
     return table
 
 
@@ -148,7 +150,7 @@ def _settings(rows: pd.DataFrame) -> pd.Series:
 
 def matrix(table: pd.DataFrame, value: str, worlds: Sequence[str] | None = None) -> pd.DataFrame:
     """Families by worlds (`skewed .5`), for people."""
-    named = table["model_geometry"] + table["model_dial"].map(lambda d: f" {d:g}" if d else "")
+    named = table["model_geometry"] + table["model_severity"].map(lambda d: f" {d:g}" if d else "")
     wide = table.assign(world=named).pivot_table(index="family", columns="world", values=value)
     order = list(dict.fromkeys(named)) if worlds is None else list(worlds)
     return wide.reindex(index=list(dict.fromkeys(table["family"])), columns=order)

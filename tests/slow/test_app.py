@@ -20,7 +20,7 @@ import sweeps
 from sweeps.config.errors import UserError
 from sweeps.config.paths import CONF
 from sweeps.execution.run import executor
-from sweeps.launcher.job_return import headline_of
+from sweeps.launcher.job_return import return_value_of
 from sweeps.results.table import COLUMNS
 
 TINY = ("model=tiny", "steps=3")
@@ -59,7 +59,10 @@ def test_without_metrics_a_sweep_has_its_scores(app: App, tmp_path: Path) -> Non
     assert app("-m", *TINY, "metrics=none,default", "hydra.sweep.dir=some") == 0
     bare, whole = (row for _, row in sweeps.load(tmp_path / "some").iterrows())
     assert np.isnan([bare["dot"], bare["robust_dot"], bare["saturated"]]).all()
-    assert (bare["score"], bare["first_score"]) == (whole["score"], whole["first_score"])
+    assert (bare["final_score"], bare["initial_score"]) == (
+        whole["final_score"],
+        whole["initial_score"],
+    )
     assert (tmp_path / "some" / "0").is_dir() and whole["dot"] > 0
     assert bare["program"] != whole["program"]
 
@@ -68,8 +71,8 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     assert app("-m", *TINY, "seed=0,1", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
-    plain = {"layer", "position", "steps", "size", "learning_rate", "seed", "precision"}
-    plain |= {"images", "image_count", "images_per_job", "judge"}
+    plain = {"layer", "position", "steps", "image_size", "learning_rate", "seed", "precision"}
+    plain |= {"reference_images", "reference_count", "images_per_job", "judge"}
     ours = {c for c in results if not any(c == g or c.startswith(f"{g}_") for g in groups)}
     assert ours == COLUMNS.keys() | plain
 
@@ -78,16 +81,26 @@ def test_reference_images_give_natural_metrics_in_every_space(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    images = ("images=generated", "image_count=24", "metrics.headline=differential")
+    images = (
+        "reference_images=generated",
+        "reference_count=24",
+        "metrics.optimized_metric=differential",
+    )
     assert app("-m", *TINY, *images, "space=plain,whitened", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
-    reference = ["natural_z", "natural_percentile", "natural_ratio", "excitation", "differential"]
+    reference = [
+        "reference_z",
+        "reference_percentile",
+        "reference_ratio",
+        "excitation",
+        "differential",
+    ]
     reference += ["whitened_cosine", "mahalanobis", "class_distance", "centroid_margin"]
     assert np.isfinite(results[reference].astype(float)).all().all()
-    gap = results["natural_z"] - results["excitation"] - results["differential"]
-    assert np.abs(gap).max() < 1e-5 and results["natural_percentile"].between(0, 100).all()
+    gap = results["reference_z"] - results["excitation"] - results["differential"]
+    assert np.abs(gap).max() < 1e-5 and results["reference_percentile"].between(0, 100).all()
     plain, white = (row for _, row in results.iterrows())
-    assert plain["score"] != white["score"] and plain["dot"] > 0 and white["dot"] > 0
+    assert plain["final_score"] != white["final_score"] and plain["dot"] > 0 and white["dot"] > 0
 
 
 def test_caricatures_stand_among_the_reference_images_of_the_whole_picture(
@@ -95,28 +108,41 @@ def test_caricatures_stand_among_the_reference_images_of_the_whole_picture(
 ) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(photo)
-    images = ("images=generated", "image_count=24", f"direction.path={photo}", "direction.at=all")
+    images = (
+        "reference_images=generated",
+        "reference_count=24",
+        f"direction.path={photo}",
+        "direction.at=all",
+    )
     assert app("-m", *TINY, "direction=photo", *images, "seed=0,1", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
-    own = results[["natural_z", "natural_percentile", "natural_ratio", "differential"]]
+    own = results[["reference_z", "reference_percentile", "reference_ratio", "differential"]]
     assert np.isfinite(own.astype(float)).all().all()
 
 
 def test_a_judge_reads_the_pictures(app: App, tmp_path: Path) -> None:
-    net = ("model=texturenet", "size=32", "steps=3", "images=null", "direction=logit")
-    assert app("-m", *net, "judge=judge,null,tiny", "hydra.sweep.dir=some") == 0
+    net = (
+        "model=texturenet",
+        "image_size=32",
+        "steps=3",
+        "reference_images=null",
+        "direction=logit",
+    )
+    assert app("-m", *net, "judge=texturenet_judge,null,tiny", "hydra.sweep.dir=some") == 0
     read, unread, other = (row for _, row in sweeps.load(tmp_path / "some").iterrows())
     assert 0 < read["transfer"] < 1
     assert np.isnan([unread["transfer"], other["transfer"]]).all()  # tiny has no such class
     with Image.open(io.BytesIO(read["image"]["bytes"])) as picture:
         seen = np.asarray(picture, np.float32) / 255
-    logits = np.asarray(fvjax.load("judge")(seen)["logits"], np.float64)[:8]  # the shapes
+    logits = np.asarray(fvjax.load("texturenet_judge")(seen)["logits"], np.float64)[
+        :8
+    ]  # the shapes
     expected = np.exp(logits[0]) / np.exp(logits).sum()
     assert read["transfer"] == pytest.approx(expected, abs=0.02)  # the PNG has 8 bits
 
 
 def test_several_images_of_a_job_are_one_row_and_one_picture(app: App, tmp_path: Path) -> None:
-    together = ("images_per_job=3", "penalty=diversity", "direction=path")
+    together = ("images_per_job=3", "penalty=diversity", "direction=interpolation_path")
     assert app("-m", *TINY, *together, "seed=0,1", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
     assert len(results) == 2 and (results["status"] == "ok").all() and results["dot"].notna().all()
@@ -130,7 +156,7 @@ def test_a_diverging_job_is_a_row_and_a_warning(app: App, tmp_path: Path) -> Non
     results = sweeps.load(tmp_path / "wild")
     assert len(results) == 16
     wild = results[results["learning_rate"] == 1e38].iloc[0]
-    assert wild["status"] == "diverged" and wild["image"] is None and np.isnan(wild["score"])
+    assert wild["status"] == "diverged" and wild["image"] is None and np.isnan(wild["final_score"])
     assert (results.drop(wild.name)["image"].map(lambda image: image is not None)).all()
     log = (tmp_path / "wild" / str(wild["job"]) / ".hydra" / "overrides.yaml").read_text()
     assert "learning_rate=1e" in log
@@ -158,7 +184,7 @@ def test_resuming_runs_what_is_missing_under_the_old_numbers(app: App, tmp_path:
 
 
 def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -> None:
-    sweep = ["-m", "model=tiny", "steps=400", "seed=range(0,40)", "hydra.launcher.chunk=2"]
+    sweep = ["-m", "model=tiny", "steps=400", "seed=range(0,40)", "hydra.launcher.batch_size=2"]
     sweep.append(f"hydra.sweep.dir={tmp_path / 'killed'}")
     process = subprocess.Popen([sys.executable, "-m", "sweeps", *sweep])
     parts = tmp_path / "killed" / "parts"
@@ -174,7 +200,7 @@ def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -
     assert set(before["job_id"]) <= set(after.index) and set(range(8)) <= set(after["seed"])
     for row in before.itertuples():
         assert after.loc[row.job_id, "image"] == row.image
-    assert after["chunk"].eq(2).all() and not parts.exists()
+    assert after["batch_size"].eq(2).all() and not parts.exists()
 
 
 @pytest.mark.filterwarnings("ignore")  # optuna 2.10's own imports warn
@@ -220,14 +246,22 @@ def test_python_m_sweeps_as_its_user_types_it(tmp_path: Path) -> None:
 def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
     app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("experiment=uncertainty", "model=tiny", "images=generated", "image_count=64")
+    arguments = (
+        "experiment=uncertainty",
+        "model=tiny",
+        "reference_images=generated",
+        "reference_count=64",
+    )
     jobs = ("layer=conv2", "direction=channel", "direction.index=1,2", "objective=dot,cosine")
     small = ("layers=[conv2]", "tested=32", "resamples=20", "photos=null")
     report = [f"hydra.callbacks.uncertainty.{one}" for one in small]
     assert app("-m", *arguments, *jobs, "steps=3", *report, "hydra.sweep.dir=logit_scores") == 0
     table = pd.read_csv(tmp_path / "logit_scores" / "uncertainty.csv")
     assert set(table["question"]) == {"unfamiliar"}  # tiny's logits are no labels
-    assert table.groupby("images").size().eq(5).all() and table["images"].nunique() == 6
+    assert (
+        table.groupby("reference_images").size().eq(5).all()
+        and table["reference_images"].nunique() == 6
+    )
     assert table["auroc"].between(0, 1).all()
     assert (table["low"] <= table["auroc"]).all() and (table["auroc"] <= table["high"]).all()
     printed = capsys.readouterr().out
@@ -245,7 +279,7 @@ def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
         "hydra.callbacks.uncertainty.tested=0": "tested must be an integer of at least 1, got 0",
         "hydra.callbacks.uncertainty.distortions={nois:1}": "did you mean noise",
         "hydra.callbacks.uncertainty.noises={pink:-1}": "strength of pink must be a finite number",
-        "images=null": "experiment=uncertainty needs reference images",
+        "reference_images=null": "experiment=uncertainty needs reference images",
         "model=googlenet": "no file weights/bvlc_googlenet.safetensors",
     }.items(),
 )
@@ -270,8 +304,8 @@ WRONG = {
     "objective.exponent=nan": "exponent must be a finite number",
     "objective.exponent=high": "exponent must be a number, got 'high'",
     "steps=0": "steps must be an integer of at least 1, got 0",
-    "size=15": "size must be an integer from 16 to 4096, got 15",
-    "size=3000000": "size must be an integer from 16 to 4096, got 3000000",
+    "image_size=15": "image_size must be an integer from 16 to 4096, got 15",
+    "image_size=3000000": "image_size must be an integer from 16 to 4096, got 3000000",
     "learning_rate=0": "learning_rate must be a positive finite number, got 0",
     "position=middle": "it is one of all, center",
     "objective=inversion": "needs a direction with a length",
@@ -284,13 +318,13 @@ WRONG = {
     "objective=dot objective.exponent=2": "exponent is a key of objective=dot_cosine only",
     "penalty=none penalty.weight=1": "penalty.weight is a key of",
     "direction=logit direction.layer=conv2 layer=conv1": "direction.layer=conv2 decides where",
-    "metrics.headline=dott": "did you mean dot",
-    "metrics=none metrics.headline=dot": "unknown metrics.headline 'dot'",
-    "metrics.measured=no_thanks": "metrics.measured must be true or false",
+    "metrics.optimized_metric=dott": "did you mean dot",
+    "metrics=none metrics.optimized_metric=dot": "unknown metrics.optimized_metric 'dot'",
+    "metrics.enabled=no_thanks": "metrics.enabled must be true or false",
     "precision=half": "unknown precision 'half'",
-    "metrics.headline=null": "unknown metrics.headline None",
-    "metrics.headline=rank direction=random": "unknown metrics.headline 'rank'",
-    "metrics.headline=inversion_error": "unknown metrics.headline 'inversion_error'",
+    "metrics.optimized_metric=null": "unknown metrics.optimized_metric None",
+    "metrics.optimized_metric=rank direction=random": "unknown metrics.optimized_metric 'rank'",
+    "metrics.optimized_metric=inversion_error": "unknown metrics.optimized_metric 'inversion_error'",
     "model._target_=fvjax.laod": "Are you sure that 'laod' is importable",
     "+job=5": "the table has a column 'job' already: call job otherwise",
     "+objective_floor=5": "column 'objective_floor' already",
@@ -303,14 +337,14 @@ WRONG = {
     "~seed": "every job needs seed: do not remove it with ~seed",
     "~penalty": "every job needs penalty: do not remove it with ~penalty",
     "~objective": "every job needs objective._target_",
-    "~metrics.headline": "every job needs metrics.headline",
+    "~metrics.optimized_metric": "every job needs metrics.optimized_metric",
     "penalty=orthogonal ~penalty.unit": "every job needs penalty.unit",
     "+penalty.weight=.3": "penalty=none takes no keys, got penalty.weight: choose a penalty",
     "direction=photo direction.path=null": "the path of a photo must be a path, got None",
     "direction=photo direction.path=5": "the path of a photo must be a path, got 5",
     "direction=vector direction.path=5": "the path of a file must be a path, got 5",
     "direction.index=two": "an integer from 0 to 15, got 'two'",
-    "images=5": "images must be a path, got 5",
+    "reference_images=5": "reference_images must be a path, got 5",
     "model=googlenet model.weights=5": "weights must be a path, got 5",
     "model.name=texturenet": "model=tiny is no texturenet: choose model=texturenet",
     "engine.name=ray": "no key engine",
@@ -318,7 +352,7 @@ WRONG = {
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
     "direction=generated direction.at=somewhere": "at must be center, mean, all, [row, column]",
-    "parameterization.deviation=0": "deviation must be a positive finite number, got 0",
+    "parameterization.stddev=0": "deviation must be a positive finite number, got 0",
     "parameterization.start=/nowhere.jpg": "there is no photo /nowhere.jpg",
     "parameterization.start=five.npy": "five.npy is no image that Pillow can read",
     "parameterization.start=5": "parameterization.start must be the path of a photo, got 5",
@@ -326,14 +360,14 @@ WRONG = {
     "parameterization=laplacian parameterization.levels=7": "levels must be an integer from 1 to 6",
     "parameterization=cppn parameterization.layers=0": "layers must be an integer of at least 1",
     "parameterization=maco": "parameterization=maco needs reference images",
-    "images=generated image_count=0": "image_count must be an integer of at least 1",
+    "reference_images=generated reference_count=0": "reference_count must be an integer of at least 1",
     "judge=nobody": "unknown judge 'nobody': it is one of custom, googlenet",
     "judge=planted": "judge=planted has no logits to read pictures by",
-    "images=gone": "images must be generated or a folder; there is no folder gone",
-    "images=.": "folder . holds no images",
+    "reference_images=gone": "reference_images must be generated or a folder; there is no folder gone",
+    "reference_images=.": "folder . holds no images",
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
-    "model=texturenet size=100": "height and width must be multiples of 8",
-    "model=texturenet size=17": "height and width must be multiples of 8",
+    "model=texturenet image_size=100": "height and width must be multiples of 8",
+    "model=texturenet image_size=17": "height and width must be multiples of 8",
     "seed=4294967296": "seed must be an integer from 0 to 4294967295",
 }
 
@@ -401,20 +435,23 @@ def test_all_wrong_jobs_are_named_at_once(app: App, capsys: pytest.CaptureFixtur
 
 
 def test_a_chunk_of_no_jobs_is_refused(app: App, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app("-m", *TINY, "seed=0,1", "hydra.launcher.chunk=0") == 1
-    assert "hydra.launcher.chunk must be an integer of at least 1, got 0" in capsys.readouterr().err
+    assert app("-m", *TINY, "seed=0,1", "hydra.launcher.batch_size=0") == 1
+    assert (
+        "hydra.launcher.batch_size must be an integer of at least 1, got 0"
+        in capsys.readouterr().err
+    )
 
 
-@pytest.mark.parametrize(("wanted", "chunk"), [(3, 4), (1000000, 6), (1, 1), (4, 4)])
+@pytest.mark.parametrize(("wanted", "batch_size"), [(3, 4), (1000000, 6), (1, 1), (4, 4)])
 def test_a_chunk_that_cannot_be_is_told(
-    wanted: int, chunk: int, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wanted: int, batch_size: int, app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sweep = ("-m", *TINY, f"hydra.launcher.chunk={wanted}", "hydra.sweep.dir=some")
+    sweep = ("-m", *TINY, f"hydra.launcher.batch_size={wanted}", "hydra.sweep.dir=some")
     assert app(*sweep, "seed=range(0,5)") == 0
-    told = f"chunks of {chunk}, not {wanted}: 5 jobs on 2 devices" in capsys.readouterr().out
-    assert told == (wanted != chunk)
+    told = f"batches of {batch_size}, not {wanted}: 5 jobs on 2 devices" in capsys.readouterr().out
+    assert told == (wanted != batch_size)
     assert app(*sweep, "seed=range(3,7)", "hydra.launcher.resume=true") == 0
-    assert list(sweeps.load(tmp_path / "some")["chunk"].unique()) == [chunk]
+    assert list(sweeps.load(tmp_path / "some")["batch_size"].unique()) == [batch_size]
 
 
 def test_tf32_on_a_cpu_is_told_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
@@ -477,11 +514,11 @@ def test_an_interrupted_sweep_says_how_to_go_on(
 @pytest.mark.parametrize(
     "row",
     [
-        {"status": "ok", "parsimony": None},
-        {"status": "diverged", "parsimony": 0.5, "error": "a step was not finite"},
-        {"status": "failed", "parsimony": None, "error": "out of luck"},
+        {"status": "ok", "occlusion_support": None},
+        {"status": "diverged", "occlusion_support": 0.5, "error": "a step was not finite"},
+        {"status": "failed", "occlusion_support": None, "error": "out of luck"},
     ],
 )
 def test_a_sweeper_gets_an_error_instead_of_a_nan(row: dict[str, object]) -> None:
-    with pytest.raises(RuntimeError, match=r"parsimony|not finite|out of luck"):
-        headline_of(row, "parsimony")
+    with pytest.raises(RuntimeError, match=r"occlusion_support|not finite|out of luck"):
+        return_value_of(row, "occlusion_support")

@@ -44,7 +44,7 @@ def test_the_comparison_runs(tmp_path: Path) -> None:
 def test_the_table_for_accelerators_is_made(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
     command = [sys.executable, str(BENCHMARKS / "speed/gpu.py"), "--quick", "--out", str(out)]
-    done = subprocess.run([*command, "--chunks", "2"], capture_output=True, text=True)
+    done = subprocess.run([*command, "--batch-sizes", "2"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     report = json.loads(out.read_text())
     assert [row["precision"] for row in report["rows"]] == ["bfloat16", "float32"]
@@ -62,11 +62,17 @@ def test_a_row_names_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 
     alike = {"layer": "mixed4d", "size": 128, "precision": "tf32"}
 
-    def row(chunk: int, step_ms: float, gb_per_s: float) -> dict[str, object]:
-        return {**alike, "chunk": chunk, "rate": 1.0, "step_ms": step_ms, "gb_per_s": gb_per_s}
+    def row(batch_size: int, step_ms: float, gb_per_s: float) -> dict[str, object]:
+        return {
+            **alike,
+            "batch_size": batch_size,
+            "rate": 1.0,
+            "step_ms": step_ms,
+            "gb_per_s": gb_per_s,
+        }
 
     rows = [row(1, 5.0, 1.0), row(4, 5.5, 4.0), row(16, 10.0, 7.0), row(64, 40.0, 5.0)]
-    rows += [{**alike, "chunk": 256}, {**row(1, 5.0, 1.0), "size": 224}]
+    rows += [{**alike, "batch_size": 256}, {**row(1, 5.0, 1.0), "size": 224}]
     bounds = [gpu.bound(row, rows, bandwidth=10e9) for row in rows]
     assert bounds == ["launch", "launch", "bandwidth", "matmul", "out of memory", "matmul"]
 
@@ -98,7 +104,7 @@ def report_of(script: str, out: Path) -> dict[str, Any]:
 def test_the_plain_network_is_the_same_one(tmp_path: Path) -> None:
     report = report_of("speed/plain_flax.py", tmp_path / "plain.json")
     assert max(report["gradients_differ_float64"]) < 1e-6
-    rows = report["chunks"]["2"]
+    rows = report["batch_sizes"]["2"]
     assert "01oi" in rows["plain"]["layouts"] and "01oi" not in rows["layers"]["layouts"]
 
 
@@ -143,7 +149,7 @@ def printed(script: str, *options: str) -> list[list[str]]:
 
 def test_whitened_activations_are_white() -> None:
     rows = printed("whitened.py", "--model", "texturenet", "--count", "32")
-    white = [row for row in rows if row and row[0].endswith("/whitened")]
+    white = [row for row in rows if row and row[0].endswith("@whitened")]
     assert len(white) >= 5
     assert all(float(value) < 1e-3 for row in white for value in row[1:]), rows
 
@@ -168,7 +174,12 @@ def test_a_picture_is_recognized_as_its_own_photograph_and_neuron(
         png = io.BytesIO()
         pixels = np.round(255 * read_photo(folder / name, 64)).astype(np.uint8)
         Image.fromarray(pixels).save(png, "PNG")
-        row = {"status": "ok", "size": 64, "image": {"bytes": png.getvalue()}, "natural_ratio": 1.0}
+        row = {
+            "status": "ok",
+            "size": 64,
+            "image": {"bytes": png.getvalue()},
+            "reference_ratio": 1.0,
+        }
         row |= {"objective": "dot_cosine", "objective_exponent": 0, "space": "plain", "cosine": 1.0}
         path = str(folder / name)
         photo = {"direction": "photo", "direction_path": path, "label": name}

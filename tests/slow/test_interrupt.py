@@ -1,4 +1,4 @@
-"""Ctrl-C: the chunk in flight is kept, the process ends, and says how to go on."""
+"""Ctrl-C: the batch in flight is kept, the process ends, and says how to go on."""
 
 import signal
 import subprocess
@@ -35,14 +35,14 @@ def wait_for_part(process: subprocess.Popen[str], directory: Path) -> None:
 
 
 def test_the_first_ctrl_c_keeps_the_chunk_in_flight(tmp_path: Path) -> None:
-    where = ("hydra.sweep.dir=cut", "hydra.launcher.chunk=2")
+    where = ("hydra.sweep.dir=cut", "hydra.launcher.batch_size=2")
     process = start(tmp_path, "steps=400", "seed=range(0,60)", *where)
     wait_for_part(process, tmp_path / "cut")
     before = len(sweeps.load(tmp_path / "cut"))
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "interrupted: waiting for the chunk in flight; press Ctrl-C again" in errors
+    assert "interrupted: waiting for the batch in flight; press Ctrl-C again" in errors
     assert "hydra.sweep.dir=cut hydra.launcher.resume=true" in said and "Traceback" not in errors
     rows = sweeps.load(tmp_path / "cut")
     assert before < len(rows) < 60 and (rows["status"] == "ok").all()
@@ -55,7 +55,7 @@ def test_the_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
     wait_for_part(process, tmp_path / "cut")
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    while "interrupted: waiting for the chunk" not in process.stderr.readline():
+    while "interrupted: waiting for the batch" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)

@@ -12,7 +12,7 @@ from cases import LUCID, PARAMETERIZATIONS
 from PIL import Image
 
 import fvjax
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.execution.batched import leaves
@@ -47,7 +47,7 @@ def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:
 
 
 def test_images_are_ranked_by_the_score_itself() -> None:
-    reference = ReferenceStatistics(MODEL, Reference("generated", 32, 40))
+    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 40))
     jobs = [job_of(exponent=e, index=i) for e in (0.0, 2.0) for i in (1, 4)]
     found = scored(MODEL, jobs, reference)
     images = np.concatenate([batch.images for batch in reference.images])
@@ -66,7 +66,7 @@ def test_retrieval_writes_a_table_and_a_sheet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    images = ["images=generated", "image_count=24", f"hydra.sweep.dir={tmp_path}"]
+    images = ["reference_images=generated", "reference_count=24", f"hydra.sweep.dir={tmp_path}"]
     main(["model=tiny", "objective=dot,cosine", "direction=centroid,channel", *images])
     table = pd.read_parquet(tmp_path / "retrieval.parquet")
     assert len(table) == 4 and (table["top"].map(len) == 12).all()
@@ -85,7 +85,7 @@ def test_ranking_needs_images_and_single_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"retrieve needs reference images"):
         main(["model=tiny"])
     with pytest.raises(ValueError, match=r"images_per_job must be 1"):
-        main(["model=tiny", "images=generated", "image_count=4", "images_per_job=2"])
+        main(["model=tiny", "reference_images=generated", "reference_count=4", "images_per_job=2"])
 
 
 def jobs_at(positions: list[int]) -> pd.DataFrame:

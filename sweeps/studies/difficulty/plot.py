@@ -14,7 +14,7 @@ from sweeps.studies.difficulty.trends import LEVEL, LINE
 _UNITS = {
     "selectivity": "selectivity index (1: one label)",
     "effective labels": "effective labels (1: one)",
-    "effective heads": "effective heads (1: one, of 3)",
+    "effective attributes": "effective attributes (1: one, of 3)",
     "explained": "variance that labels explain",
     "precision": "best images with the preferred label",
 }

@@ -31,8 +31,8 @@ from sweeps.studies.difficulty.plot import draw
 from sweeps.studies.difficulty.trends import KEYS, LEVEL, levels, trends
 
 NAME = "difficulty"
-_SETTINGS = ("labels", "first", "seed", "steps", "batch", "widths")
-_IMAGES = ("images", "image_count", "size")
+_SETTINGS = ("labels", "first_attribute", "seed", "steps", "batch", "widths")
+_IMAGES = ("reference_images", "reference_count", "image_height")
 _READ = ("transfer", "ambiguity")
 _BEST = 16  # images, for the precision
 
@@ -81,30 +81,30 @@ def _network(settings: dict[str, Any], layers: list[str]) -> pd.DataFrame:
     """A network's units and its accuracy on the reference images."""
     images, count, size = (settings[name] for name in _IMAGES)
     chosen = {name: settings[name] for name in _SETTINGS}
-    model = trained(**chosen | {"widths": json.loads(settings["widths"]), "beside": ()})
+    model = trained(**chosen | {"widths": json.loads(settings["widths"]), "also_train": ()})
     reference = require_reference(NAME, load_reference_statistics(model, images, count, size))
     reference.collect([*layers, "logits"])
     rows = [row for layer in layers for row in _units(reference, layer)]
-    told = classes_per_attribute(settings["labels"], settings["first"])
+    told = classes_per_attribute(settings["labels"], settings["first_attribute"])
     if max(told) > 1:
         there = reference.statistics("logits")
         logits, labels = jnp.asarray(there.means), jnp.asarray(there.labels)
         right = np.asarray(correct(logits, labels, told)).mean(0)
         rows.append(("accuracy", "logits", -1, right[np.array(told) > 1].mean()))
     found = pd.DataFrame(rows, columns=["measure", "layer", "unit", "value"])
-    line = f"{settings['first']} {settings['seed']}"
+    line = f"{settings['first_attribute']} {settings['seed']}"
     return found.assign(objective="", labels=settings["labels"], line=line)
 
 
 def _units(reference: ReferenceStatistics, layer: str) -> Iterator[tuple[str, str, int, float]]:
     """Measure, layer, unit and value of all units of a layer."""
-    statistics, heads = reference.statistics(layer), reference.images.heads
-    counts = [len(names) for names in heads.values()]
+    statistics, attributes = reference.statistics(layer), reference.images.attributes
+    counts = [len(names) for names in attributes.values()]
     found = selectivity(statistics.means, statistics.labels, counts)
     measures = {
         "selectivity": found.index,
-        "effective labels": found.labels,
-        "effective heads": found.heads,
+        "effective labels": found.effective_labels,
+        "effective attributes": found.effective_attributes,
         "explained": found.explained.sum(-1),
         "precision": precision(statistics.means, statistics.labels, found, _BEST),
         "fires": (statistics.means > 0).any(0).astype(float),
@@ -125,7 +125,7 @@ def _pictures(results: pd.DataFrame) -> pd.DataFrame:
                 "value": results[measure],
                 "objective": arm_labels(alike),
                 LEVEL: results["model_labels"],
-                "line": results["model_first"] + " " + results["model_seed"].astype(str),
+                "line": results["model_first_attribute"] + " " + results["model_seed"].astype(str),
             }
         )
         for measure in _READ
@@ -137,9 +137,9 @@ def _pictures(results: pd.DataFrame) -> pd.DataFrame:
 def shown(table: pd.DataFrame, slopes: pd.DataFrame) -> Table:
     """Means by the number of labels, and the change with each doubling, for people."""
     places = sorted(table[LEVEL].unique())
-    heads = [*KEYS, *map(str, places), "per doubling [95 %]", "rising"]
+    attributes = [*KEYS, *map(str, places), "per doubling [95 %]", "rising"]
     title = "means over networks, by the labels that they tell apart"
-    printed = Table(*heads, title=title, box=SIMPLE, pad_edge=False)
+    printed = Table(*attributes, title=title, box=SIMPLE, pad_edge=False)
     slope_of = {tuple(row[k] for k in KEYS): row for row in slopes.to_dict("records")}
     for keys, mine in table.groupby(KEYS, sort=False):
         mean = dict(zip(mine[LEVEL], mine["mean"], strict=True))

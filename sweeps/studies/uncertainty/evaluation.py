@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.data.corruptions import CORRUPTIONS, NOISES
-from fvjax.data.image_sets import GENERATED, UNSEEN, Batch, ImageSet, Reference
+from fvjax.data.image_sets import GENERATED, UNSEEN, Batch, ImageSet, ReferenceImages
 from fvjax.metrics.ood_detectors import DETECTORS, Heads, detectors, heads, is_correct
 from fvjax.models.model import Model, with_model_precision
 from fvjax.reference.activation_statistics import ReferenceStatistics
@@ -31,7 +31,7 @@ class EvaluationSet:
     """Images, each changed in the same way, or not at all."""
 
     name: str
-    reference: Reference
+    reference: ReferenceImages
     change: str | None = None
     strength: float = 0.0
     related: bool = True  # each is made of the familiar image of the same number
@@ -72,7 +72,7 @@ def folds(
         photos: a folder, which a network of generated images is not made for.
     """
     images = reference.images
-    if not isinstance(images, Reference):
+    if not isinstance(images, ReferenceImages):
         raise ValueError(f"uncertainty needs images: {images.source} holds statistics of them")
 
     def announce(what: str) -> None:
@@ -82,7 +82,7 @@ def folds(
         others = replace(images, first=len(images), count=tested)
         strangers = [EvaluationSet("unseen textures", replace(others, source=UNSEEN))]
         if photos is not None and Path(photos).is_dir():
-            folder = Reference(photos, images.size, tested)
+            folder = ReferenceImages(photos, images.image_size, tested)
             strangers.append(EvaluationSet(PHOTOS, folder, related=False))
         pairs = [(reference, others)]
     else:
@@ -105,7 +105,7 @@ def folds(
 
 
 def _made_of(
-    reference: Reference,
+    reference: ReferenceImages,
     labelled: bool,
     distortions: Mapping[str, float],
     noises: Mapping[str, float],
@@ -121,7 +121,7 @@ def _made_of(
 
 def answers_are_labels(model: Model, reference: ImageSet) -> bool:
     """Whether the network's classes are the labels of the images."""
-    labels = [f"{head}={name}" for head, names in reference.heads.items() for name in names]
+    labels = [f"{head}={name}" for head, names in reference.attributes.items() for name in names]
     return bool(labels) and model.classes == tuple(labels)
 
 
@@ -129,7 +129,7 @@ def left_out(fold: Fold, photos: str | None) -> list[str]:
     """What could not be asked, and why, in sentences."""
     reference, model = fold.reference.images, fold.reference.model
     notes = []
-    if not reference.heads:
+    if not reference.attributes:
         notes.append(f"no class_distance and centroid_margin: {reference.source} has no labels")
     if not answers_are_labels(model, reference):
         notes.append(

@@ -26,7 +26,13 @@ from sweeps.studies.uncertainty.rows import rows
 from sweeps.studies.uncertainty.tables import areas, visualizations
 
 CSV = "uncertainty.csv"
-_KEYS = ("model", "size", "images", "image_count", "precision")  # that the study depends on
+_KEYS = (
+    "model",
+    "image_size",
+    "reference_images",
+    "reference_count",
+    "precision",
+)  # that the study depends on
 
 
 class Report(Callback):

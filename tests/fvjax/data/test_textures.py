@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from fvjax.data import textures
 from fvjax.data.patterns import distances, patterns, unseen
-from fvjax.data.textures import HEADS, HUES, SHAPES, TEXTURES, Nuisances
+from fvjax.data.textures import ATTRIBUTES, HUES, SHAPES, TEXTURES, Nuisances
 
 KEY = jax.random.key(4)
 RENDER = jax.jit(textures.render)
@@ -72,8 +72,8 @@ def test_nuisances_are_recorded_vary_and_stay_in_their_ranges(samples: textures.
 
 
 def test_names_of_labels_are_eight_and_distinct() -> None:
-    assert all(len(set(names)) == 8 for names in HEADS.values())
-    assert HEADS == {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
+    assert all(len(set(names)) == 8 for names in ATTRIBUTES.values())
+    assert ATTRIBUTES == {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
 
 
 def _hue(image: np.ndarray) -> float:

@@ -32,7 +32,7 @@ def model() -> Model:
     draws = np.random.default_rng(0)
     weights = {"a": draws.normal(size=(3, 5)), "b": draws.normal(size=(5, 4))}
     weights = {n: w.astype(np.float32) for n, w in weights.items()}
-    return Model.from_function(network, weights, size=(16, 16))
+    return Model.from_function(network, weights, image_size=(16, 16))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_all_metrics_of_one_image(model: Model, image: Array) -> None:
         drops.append(expected["dot"] - aligned(by_hand(model, hidden)[1])["dot"])
     carried = np.sort(np.maximum(drops, 0))[::-1]
     counted = np.searchsorted(np.cumsum(carried) / carried.sum(), 0.9) + 1
-    expected["parsimony"] = counted / 64
+    expected["occlusion_support"] = counted / 64
     expected["high_frequency"] = high_frequency(pixels)
     assert set(found) == set(expected)
     for name, value in expected.items():
@@ -111,7 +111,7 @@ def test_the_center_s_metrics_are_of_the_middle_position(model: Model, image: Ar
     # One patch holds the only position that counts, whichever way hiding it goes.
     for vector, share in ((b[8, 8] - hidden, 1 / 64), (hidden - b[8, 8], np.nan)):
         found = fvjax.measure(model, direction(vector), image, Identity(), focus)
-        np.testing.assert_array_equal(found["parsimony"], share)
+        np.testing.assert_array_equal(found["occlusion_support"], share)
 
 
 def test_the_first_layer_has_no_previous(model: Model, image: Array) -> None:
@@ -155,17 +155,17 @@ def test_rank_is_shared_by_equals() -> None:
 
 
 def test_parsimony_counts_the_patches_that_carry_nine_tenths() -> None:
-    def parsimony(**carried: float) -> float:
+    def occlusion_support(**carried: float) -> float:
         drops = np.zeros(64)
         drops[: len(carried)] = list(carried.values())
-        return float(metrics.parsimony(jnp.asarray(drops, jnp.float32)[::-1])) * 64
+        return float(metrics.occlusion_support(jnp.asarray(drops, jnp.float32)[::-1])) * 64
 
-    assert parsimony(one=3.0) == 1
-    assert parsimony(one=0.95, two=0.05) == 1
-    assert parsimony(one=0.5, two=0.3, three=0.15, four=0.05) == 3
-    assert parsimony(one=1.0, hurts=-5.0) == 1
-    assert float(metrics.parsimony(jnp.ones(64))) * 64 == 58  # 57.6 rounded up
-    assert jnp.isnan(metrics.parsimony(-jnp.ones(64)))
+    assert occlusion_support(one=3.0) == 1
+    assert occlusion_support(one=0.95, two=0.05) == 1
+    assert occlusion_support(one=0.5, two=0.3, three=0.15, four=0.05) == 3
+    assert occlusion_support(one=1.0, hurts=-5.0) == 1
+    assert float(metrics.occlusion_support(jnp.ones(64))) * 64 == 58  # 57.6 rounded up
+    assert jnp.isnan(metrics.occlusion_support(-jnp.ones(64)))
 
 
 @pytest.mark.parametrize("size", [16, 20, 33])

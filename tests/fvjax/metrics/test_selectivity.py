@@ -17,22 +17,22 @@ def column(responses: np.ndarray) -> np.ndarray:
 
 def test_a_unit_that_fires_for_one_label_has_index_one_and_one_label() -> None:
     found = selectivity(column(TEXTURE == 5), LABELS, COUNTS)
-    assert (found.head[0], found.label[0]) == (1, 5)
-    assert found.index[0] == pytest.approx(1) and found.labels[0] == pytest.approx(1)
-    assert found.heads[0] == pytest.approx(1)
+    assert (found.attribute[0], found.label[0]) == (1, 5)
+    assert found.index[0] == pytest.approx(1) and found.effective_labels[0] == pytest.approx(1)
+    assert found.attributes[0] == pytest.approx(1)
     np.testing.assert_allclose(found.explained[0], [0, 1, 0], atol=1e-12)
 
 
 def test_a_constant_unit_has_index_zero_and_all_labels_and_prefers_none() -> None:
     found = selectivity(column(np.full(512, 0.7)), LABELS, COUNTS)
-    assert found.index[0] == pytest.approx(0) and found.labels[0] == pytest.approx(8)
-    assert found.head[0] == found.label[0] == -1 and np.isnan(found.heads[0])
+    assert found.index[0] == pytest.approx(0) and found.effective_labels[0] == pytest.approx(8)
+    assert found.attribute[0] == found.label[0] == -1 and np.isnan(found.attributes[0])
 
 
 def test_a_unit_that_never_fires_has_no_selectivity() -> None:
     found = selectivity(column(np.zeros(512)), LABELS, COUNTS)
-    assert np.isnan([found.index[0], found.labels[0], found.heads[0]]).all()
-    assert np.isnan(found.explained).all() and found.head[0] == -1
+    assert np.isnan([found.index[0], found.effective_labels[0], found.attributes[0]]).all()
+    assert np.isnan(found.explained).all() and found.attribute[0] == -1
     assert np.isnan(precision(column(np.zeros(512)), LABELS, found, 8)[0])
 
 
@@ -42,8 +42,8 @@ def test_a_unit_that_fires_for_several_labels_alike_has_so_many(several: int) ->
     unit = np.isin(TEXTURE, range(several)) + 1e-6 * (HUE == 3)
     found = selectivity(column(unit), LABELS, COUNTS)
     head = 1 if several < 8 else 2
-    assert found.head[0] == head
-    assert found.labels[0] == pytest.approx(several, rel=1e-4)
+    assert found.attribute[0] == head
+    assert found.effective_labels[0] == pytest.approx(several, rel=1e-4)
     rest = (several - 1) / 7
     assert found.index[0] == pytest.approx((1 - rest) / (1 + rest), abs=1e-4)
 
@@ -52,7 +52,7 @@ def test_a_unit_for_two_attributes_alike_has_two_heads_and_three_has_three() -> 
     two = (TEXTURE == 5).astype(float) + (HUE == 1)
     three = two + (SHAPE == 7)
     found = selectivity(np.stack([two, three], -1), LABELS, COUNTS)
-    np.testing.assert_allclose(found.heads, [2, 3], rtol=1e-9)
+    np.testing.assert_allclose(found.attributes, [2, 3], rtol=1e-9)
     np.testing.assert_allclose(found.explained[0, 1:], 0.5, atol=0.01)
 
 
@@ -64,24 +64,27 @@ def test_names_of_labels_and_the_order_of_images_and_heads_do_not_matter() -> No
     renamed = names[LABELS[images]][:, [2, 0, 1]]
     other = selectivity(units[images], renamed, COUNTS)
     np.testing.assert_allclose(other.index, plain.index)
-    np.testing.assert_allclose(other.labels, plain.labels)
-    np.testing.assert_allclose(other.heads, plain.heads)
+    np.testing.assert_allclose(other.effective_labels, plain.effective_labels)
+    np.testing.assert_allclose(other.effective_attributes, plain.effective_attributes)
     np.testing.assert_allclose(other.explained, plain.explained[:, [2, 0, 1]])
     np.testing.assert_array_equal(other.label, names[plain.label])
 
 
 def test_the_scale_of_a_unit_does_not_matter_and_a_baseline_lowers_the_index() -> None:
-    unit = np.random.default_rng(1).gamma(0.3, size=512) * (1 + (SHAPE == 4))
+    unit = np.random.default_rng(1).gamma(0.3, image_size=512) * (1 + (SHAPE == 4))
     found = selectivity(np.stack([unit, 3 * unit, unit + 1], -1), LABELS, COUNTS)
     np.testing.assert_allclose(found.explained[1:], found.explained[[0, 0]], atol=1e-12)
     assert found.index[1] == pytest.approx(found.index[0])
-    assert found.index[2] < 0.7 * found.index[0] and found.labels[2] > found.labels[0]
+    assert (
+        found.index[2] < 0.7 * found.index[0]
+        and found.effective_labels[2] > found.effective_labels[0]
+    )
 
 
 def test_labels_explain_nothing_of_noise_on_average_however_few_the_images() -> None:
     draws = np.random.default_rng(2)
     few = draws.permutation(512)[:64]
-    found = selectivity(draws.gamma(1.0, size=(64, 2000)), LABELS[few], COUNTS)
+    found = selectivity(draws.gamma(1.0, image_size=(64, 2000)), LABELS[few], COUNTS)
     plain = 7 / 63  # eta squared's expectation, without the correction
     assert found.explained.mean() < 0.4 * plain  # what is left is cut off at 0
     assert np.median(found.explained) < 0.1 * plain
@@ -89,15 +92,15 @@ def test_labels_explain_nothing_of_noise_on_average_however_few_the_images() -> 
 
 def test_negative_responses_have_a_preferred_label_and_no_index() -> None:
     found = selectivity(column((HUE == 6) - 0.5), LABELS, COUNTS)
-    assert (found.head[0], found.label[0]) == (2, 6)
-    assert np.isnan(found.index[0]) and np.isnan(found.labels[0])
+    assert (found.attribute[0], found.label[0]) == (2, 6)
+    assert np.isnan(found.index[0]) and np.isnan(found.effective_labels[0])
 
 
 def test_precision_is_the_share_of_the_best_images_that_have_the_label() -> None:
     unit = np.where(HUE == 6, 1.0, 0.1)
     unit[np.flatnonzero(HUE == 2)[:4]] = 9.0  # the four best are of another hue
     found = selectivity(column(unit), LABELS, COUNTS)
-    found.head[0], found.label[0] = 2, 6
+    found.attribute[0], found.label[0] = 2, 6
     assert precision(column(unit), LABELS, found, 16)[0] == pytest.approx(12 / 16)
 
 

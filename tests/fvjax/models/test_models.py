@@ -111,7 +111,9 @@ def structure() -> Model:
         return jnp.asarray(deviation * draws.standard_normal(leaf.shape), jnp.float32)
 
     weights = jax.tree.map(draw, jax.eval_shape(initialise, jax.random.key(0)))
-    return Model(weights=weights, network=Linen(module), size=(32, 32), default_layer="mixed4d")
+    return Model(
+        weights=weights, network=Linen(module), image_size=(32, 32), default_layer="mixed4d"
+    )
 
 
 def test_googlenet_layer_names_and_their_order(structure: Model) -> None:
@@ -160,15 +162,15 @@ def weights_for_apply() -> dict[str, np.ndarray]:
 
 
 def test_a_function_becomes_a_model(image: Array) -> None:
-    model = Model.from_function(apply, weights_for_apply(), size=(32, 32))
+    model = Model.from_function(apply, weights_for_apply(), image_size=(32, 32))
     assert model.layers == {"first": (32, 32, 4), "last": (2,)}
     assert model.default_layer == "last" and model.previous("last") == "first"
     expected = np.tanh(np.asarray(image) @ np.ones((3, 4), np.float32))
     np.testing.assert_allclose(model(image)["first"], expected, rtol=1e-5)
     with pytest.raises(ValueError, match="did you mean first"):
-        Model.from_function(apply, weights_for_apply(), size=(32, 32), default_layer="firts")
+        Model.from_function(apply, weights_for_apply(), image_size=(32, 32), default_layer="firts")
     with pytest.raises(ValueError, match="recorded no layer"):
-        Model.from_function(lambda w, x, record: x, {}, size=(8, 8))
+        Model.from_function(lambda w, x, record: x, {}, image_size=(8, 8))
 
 
 def test_a_layer_recorded_twice_is_refused() -> None:
@@ -176,7 +178,7 @@ def test_a_layer_recorded_twice_is_refused() -> None:
         record("a", record("a", image))
 
     with pytest.raises(ValueError, match="layer 'a' twice"):
-        Model.from_function(twice, {}, size=(8, 8))
+        Model.from_function(twice, {}, image_size=(8, 8))
 
 
 def test_two_loads_have_the_same_structure_and_share_a_program(image: Array) -> None:
@@ -190,7 +192,7 @@ def test_two_loads_have_the_same_structure_and_share_a_program(image: Array) -> 
     assert jax.tree.structure(tiny(0)) == jax.tree.structure(tiny(1))
     forward(tiny(0), image)
     forward(tiny(1), image)
-    loaded = [Model.from_function(apply, weights_for_apply(), size=(32, 32)) for _ in "ab"]
+    loaded = [Model.from_function(apply, weights_for_apply(), image_size=(32, 32)) for _ in "ab"]
     assert jax.tree.structure(loaded[0]) == jax.tree.structure(loaded[1])
     assert len(traces) == 1
 
@@ -212,7 +214,7 @@ def test_examples_of_your_own_network_raise_their_score(
     path = EXAMPLES / f"{name}.py"
     assert len(path.read_text().splitlines()) <= 40
     seen = runpy.run_path(str(path))
-    assert seen["result"].score > 2 * max(0.0, float(seen["result"].first_score))
+    assert seen["result"].final_score > 2 * max(0.0, float(seen["result"].initial_score))
     assert "score" in capsys.readouterr().out
 
 

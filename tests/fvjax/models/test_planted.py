@@ -13,7 +13,7 @@ from jax import Array
 import fvjax
 from fvjax.models import Model, Record, gabors
 from fvjax.models.planted import GEOMETRIES, network, planted, vectors_of
-from fvjax.sources import Content, Dual, Feature
+from fvjax.sources import Dual, Feature, FeatureImage
 from fvjax.sources.planted import picture
 from sweeps.config.paths import CONF
 from sweeps.execution.batched import leaves
@@ -26,8 +26,8 @@ K, DECOYS, SIZE = 32, 4, 40
 DIALS = {name: (0.1, 0.5, 0.9) for name in GEOMETRIES} | {"superposed": (0.1, 0.5, 1.0)}
 
 
-def world(geometry: str = "orthogonal", dial: float = 0.0) -> Model:
-    return planted(geometry=geometry, dial=dial, orientations=4)
+def world(geometry: str = "orthogonal", severity: float = 0.0) -> Model:
+    return planted(geometry=geometry, severity=severity, orientations=4)
 
 
 @jax.jit
@@ -46,12 +46,12 @@ def decoys_alone() -> np.ndarray:
     return gabors.grating(K, SIZE, 4, 0.5)
 
 
-def vectors(geometry: str, dial: float) -> np.ndarray:
-    return np.asarray(vectors_of(world(geometry, dial), "mixed"))
+def vectors(geometry: str, severity: float) -> np.ndarray:
+    return np.asarray(vectors_of(world(geometry, severity), "mixed"))
 
 
-def cosines(geometry: str, dial: float) -> np.ndarray:
-    rows = vectors(geometry, dial)
+def cosines(geometry: str, severity: float) -> np.ndarray:
+    rows = vectors(geometry, severity)
     return (rows @ rows.T)[~np.eye(K, dtype=bool)].reshape(K, K - 1)
 
 
@@ -63,7 +63,7 @@ def test_layers_and_their_order() -> None:
         "previous": (6, 6, K + DECOYS),
         "mixed": (6, 6, K),
     }
-    assert (model.default_layer, model.size) == ("mixed", (SIZE, SIZE))
+    assert (model.default_layer, model.image_size) == ("mixed", (SIZE, SIZE))
     assert model.previous("mixed") == "previous"
     assert model.previous("features") is None
 
@@ -88,27 +88,31 @@ def test_feature_vectors_are_of_unit_length_and_a_dial_moves_the_layer(
     geometry: str, image: Array
 ) -> None:
     seen = [look(world(), image)["mixed"]]
-    for dial in DIALS[geometry]:
-        np.testing.assert_allclose(np.linalg.norm(vectors(geometry, dial), axis=1), 1, rtol=1e-5)
-        seen.append(look(world(geometry, dial), image)["mixed"])
+    for severity in DIALS[geometry]:
+        np.testing.assert_allclose(
+            np.linalg.norm(vectors(geometry, severity), axis=1), 1, rtol=1e-5
+        )
+        seen.append(look(world(geometry, severity), image)["mixed"])
     moves = [float(jnp.abs(a - seen[0]).max()) for a in seen[1:]]
     assert moves == sorted(moves) and (moves[0] > 0.01) == (geometry != "orthogonal")
 
 
-@pytest.mark.parametrize("dial", [0.1, 0.5, 0.9])
-def test_skewed_vectors_have_the_dial_for_a_cosine_and_paired_ones_in_pairs(dial: float) -> None:
-    np.testing.assert_allclose(cosines("skewed", dial), dial, atol=1e-6)
-    rows = vectors("paired", dial)
+@pytest.mark.parametrize("severity", [0.1, 0.5, 0.9])
+def test_skewed_vectors_have_the_dial_for_a_cosine_and_paired_ones_in_pairs(
+    severity: float,
+) -> None:
+    np.testing.assert_allclose(cosines("skewed", severity), severity, atol=1e-6)
+    rows = vectors("paired", severity)
     half = np.roll(np.eye(K), K // 2, axis=0)
-    np.testing.assert_allclose(rows @ rows.T, np.eye(K) + dial * half, atol=1e-6)
+    np.testing.assert_allclose(rows @ rows.T, np.eye(K) + severity * half, atol=1e-6)
     # Vector k leans towards its own channel.
-    assert np.all(vectors("skewed", dial).argmax(1) == np.arange(K))
+    assert np.all(vectors("skewed", severity).argmax(1) == np.arange(K))
 
 
 def test_random_vectors_meet_at_cosines_of_both_signs_that_grow_with_the_dial() -> None:
     sizes = []
-    for dial in (0.1, 0.5, 0.9):
-        found = cosines("random", dial)
+    for severity in (0.1, 0.5, 0.9):
+        found = cosines("random", severity)
         assert np.all((found > 0.01).any(1) & (found < -0.01).any(1))
         assert abs(found.mean()) < 0.2 * found.std()
         sizes.append(found.std())
@@ -157,18 +161,18 @@ def test_cheap_decoys_are_units_before_that_leak_into_every_channel_and_excite_n
     ("wrong", "message"),
     [
         ({"geometry": "skew"}, r"unknown geometry 'skew'.*did you mean skewed"),
-        ({"dial": -0.1}, r"dial must be a finite number of at least 0, got -0.1"),
-        ({"dial": float("nan")}, r"dial must be a finite number"),
-        ({"dial": "far"}, r"dial must be a number, got 'far'"),
-        ({"dial": 1.0}, r"dial must be below 1, got 1.0"),
-        ({"geometry": "paired", "dial": 1}, r"dial must be below 1, got 1"),
-        ({"geometry": "superposed", "dial": 1.5}, r"dial must be at most 1, got 1.5"),
+        ({"severity": -0.1}, r"severity must be a finite number of at least 0, got -0.1"),
+        ({"severity": float("nan")}, r"severity must be a finite number"),
+        ({"severity": "far"}, r"severity must be a number, got 'far'"),
+        ({"severity": 1.0}, r"severity must be below 1, got 1.0"),
+        ({"geometry": "paired", "severity": 1}, r"severity must be below 1, got 1"),
+        ({"geometry": "superposed", "severity": 1.5}, r"severity must be at most 1, got 1.5"),
         ({"orientations": 3}, r"orientations must be an even number, got 3"),
         ({"orientations": 0}, r"orientations must be an integer of at least 2, got 0"),
     ],
 )
 def test_worlds_that_cannot_be_are_refused(wrong: dict[str, Any], message: str) -> None:
-    good: dict[str, Any] = {"geometry": "skewed", "dial": 0.5, "orientations": 4}
+    good: dict[str, Any] = {"geometry": "skewed", "severity": 0.5, "orientations": 4}
     with pytest.raises(ValueError, match=message):
         planted(**good | wrong)
 
@@ -179,7 +183,9 @@ def test_worlds_that_cannot_be_are_refused(wrong: dict[str, Any], message: str) 
 def job(layer: str = "mixed", seed: int = 0) -> fvjax.Job:
     recipe = fvjax.Recipe(
         objective=fvjax.DotCosine(exponent=1.0, floor=0.1),
-        parameterization=fvjax.Fourier(size=24, deviation=0.01, decay=1.0, decorrelate=False),
+        parameterization=fvjax.Fourier(
+            image_size=24, stddev=0.01, decay_power=1.0, decorrelate=False
+        ),
         transform=fvjax.Jitter(pixels=2),
         learning_rate=0.05,
         steps=3,
@@ -190,7 +196,7 @@ def job(layer: str = "mixed", seed: int = 0) -> fvjax.Job:
 
 
 def test_all_geometries_and_dials_share_a_program_and_no_chunk_mixes_two_models() -> None:
-    models = [world(g, dial) for g in GEOMETRIES for dial in (0.2, 0.6)]
+    models = [world(g, severity) for g in GEOMETRIES for severity in (0.2, 0.6)]
     tasks = [task_of(model, job(seed=seed), measured=False) for seed in (0, 1) for model in models]
     groups = group_tasks(tasks)
     assert len({group.signature for group in groups}) == 1
@@ -267,12 +273,12 @@ def test_a_dual_of_dependent_vectors_is_finite() -> None:
 def test_content_is_the_activation_of_an_image_of_these_features_alone(several: Any) -> None:
     model = world("skewed", 0.3)
     indices = [several] if isinstance(several, int) else list(several)
-    truth = Content(index=several, at="center")(model, "features", SIZE).direction
+    truth = FeatureImage(index=several, at="center")(model, "features", SIZE).direction
     assert isinstance(truth, fvjax.Direction)
     expected = np.zeros(K)
     expected[indices] = 1
     np.testing.assert_allclose(truth.vector, expected, atol=0.1)
-    info = Content(index=several, at="center")(model, "mixed", SIZE)
+    info = FeatureImage(index=several, at="center")(model, "mixed", SIZE)
     assert info.kind == "point" and isinstance(info.direction, fvjax.Direction)
     mixed = truth.vector @ vectors("skewed", 0.3)
     np.testing.assert_allclose(info.direction.vector, mixed, atol=1e-5)
@@ -285,7 +291,9 @@ def test_an_image_of_many_features_stays_within_the_pixels() -> None:
     assert look(world(), image)["features"].mean((0, 1)).min() > 0.01
 
 
-@pytest.mark.parametrize("source", [Feature(index=0), Dual(index=0), Content(index=0, at="mean")])
+@pytest.mark.parametrize(
+    "source", [Feature(index=0), Dual(index=0), FeatureImage(index=0, at="mean")]
+)
 def test_another_model_has_no_features(source: Any) -> None:
     with pytest.raises(ValueError, match=r"only the features of model=planted are known"):
         source(fvjax.load("tiny"), "conv2", 32)
@@ -297,11 +305,11 @@ def test_another_model_has_no_features(source: Any) -> None:
 
 @pytest.mark.parametrize("bad", [K, -1, 1.5, "3", None])
 def test_a_feature_that_is_not_there_is_refused(bad: Any) -> None:
-    for source in (Feature(index=bad), Dual(index=bad), Content(index=bad, at="center")):
+    for source in (Feature(index=bad), Dual(index=bad), FeatureImage(index=bad, at="center")):
         with pytest.raises(ValueError, match=r"direction.index must be an integer from 0 to 31"):
             source(world(), "mixed", SIZE)
     with pytest.raises(ValueError, match="at least one feature"):
-        Content(index=[], at="center")(world(), "mixed", SIZE)
+        FeatureImage(index=[], at="center")(world(), "mixed", SIZE)
 
 
 # On the command line.
@@ -316,15 +324,15 @@ def tasks(*jobs: list[str]) -> list[Task]:
 
 def test_jobs_that_differ_in_world_and_feature_share_a_program() -> None:
     made = tasks(
-        ["model.geometry=skewed", "model.dial=0.3", "direction=feature"],
-        ["model.geometry=skewed", "model.dial=0.3", "direction=feature", "direction.index=1"],
-        ["model.geometry=skewed", "model.dial=0.6", "direction=dual"],
-        ["model.geometry=cheap", "model.dial=2", "direction=channel"],
-        ["direction=content", "direction.index=[1,2]"],
+        ["model.geometry=skewed", "model.severity=0.3", "direction=feature"],
+        ["model.geometry=skewed", "model.severity=0.3", "direction=feature", "direction.index=1"],
+        ["model.geometry=skewed", "model.severity=0.6", "direction=dual"],
+        ["model.geometry=cheap", "model.severity=2", "direction=channel"],
+        ["direction=feature_image", "direction.index=[1,2]"],
     )
     assert made[0].model is made[1].model is not made[2].model
     assert len({signature(task.model, task.job) for task in made}) == 1
-    assert made[2].columns["model_dial"] == 0.6
+    assert made[2].columns["model_severity"] == 0.6
     assert made[3].columns["model_geometry"] == "cheap"
 
 
@@ -335,8 +343,8 @@ def test_an_oracle_reads_the_truth() -> None:
 
 
 def test_a_bad_world_is_named_with_its_job() -> None:
-    with pytest.raises(ValueError, match=r"dial must be below 1, got 1.*model.dial=1\]"):
-        tasks(["model.geometry=paired", "model.dial=1"])
+    with pytest.raises(ValueError, match=r"severity must be below 1, got 1.*model.severity=1\]"):
+        tasks(["model.geometry=paired", "model.severity=1"])
     with pytest.raises(ValueError, match=r"inversion needs a direction with a length"):
         tasks(["objective=inversion", "direction=dual"])
 

@@ -20,7 +20,9 @@ def model() -> Model:
 def job(model: Model, steps: int) -> fvjax.Job:
     recipe = fvjax.Recipe(
         objective=fvjax.DotCosine(exponent=1.0, floor=0.1),
-        parameterization=fvjax.Fourier(size=64, deviation=0.01, decay=1.0, decorrelate=True),
+        parameterization=fvjax.Fourier(
+            image_size=64, stddev=0.01, decay_power=1.0, decorrelate=True
+        ),
         transform=LUCID,
         learning_rate=0.05,
         steps=steps,
@@ -83,9 +85,11 @@ def test_a_picture_is_made_of_float32_numbers_in_any_precision(
 ) -> None:
     made = jax.jit(fvjax.visualize)(model.in_precision(precision), job(model, 4))
     plain = jax.jit(fvjax.visualize)(model, job(model, 4))
-    assert all(x.dtype == jnp.float32 for x in (made.image, made.score, *made.history.values()))
-    np.testing.assert_allclose(made.first_score, plain.first_score, rtol=0.05)
-    assert made.score > made.first_score
+    assert all(
+        x.dtype == jnp.float32 for x in (made.image, made.final_score, *made.history.values())
+    )
+    np.testing.assert_allclose(made.initial_score, plain.initial_score, rtol=0.05)
+    assert made.final_score > made.initial_score
 
 
 def test_unknown_precision_is_refused(model: Model) -> None:

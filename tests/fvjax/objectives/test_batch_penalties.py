@@ -13,12 +13,13 @@ from PIL import Image
 
 import fvjax
 from fvjax.data.photos import read_photo
+from sweeps.config.job_id import job_id
 from sweeps.config.paths import CONF
 from sweeps.execution.grouping import group_tasks
-from sweeps.planning.build import build, identity
+from sweeps.planning.build import build
 from sweeps.planning.parameterization import arguments
 
-PIXELS = {"_target_": "fvjax.Pixels", "deviation": 0.0, "decorrelate": True, "learning_rate": 1}
+PIXELS = {"_target_": "fvjax.Pixels", "stddev": 0.0, "decorrelate": True, "learning_rate": 1}
 MACO = {"_target_": "fvjax.Maco", "count": 5, "decorrelate": False}
 
 
@@ -33,7 +34,7 @@ def test_a_start_is_read_at_the_jobs_size(tmp_path: Path) -> None:
     path = paint(tmp_path / "a.png", 0)
     read = arguments(PIXELS | {"start": path}, 24)
     np.testing.assert_array_equal(read.pop("start"), read_photo(path, 24))
-    assert read == {"_target_": "fvjax.Pixels", "deviation": 0.0, "decorrelate": True}
+    assert read == {"_target_": "fvjax.Pixels", "stddev": 0.0, "decorrelate": True}
     assert arguments(PIXELS | {"start": None}, 24) == read | {"start": None}
 
 
@@ -69,13 +70,13 @@ def test_a_folder_counts_by_its_content(tmp_path: Path) -> None:
     known = {}
 
     def noted(name: str) -> None:
-        known[name] = identity({"images": str(folder)})
+        known[name] = job_id({"reference_images": str(folder)}, {}, CONF)
 
     noted("none")
     paint(folder / "a.png", 0)
     noted("one")
     os.utime(folder / "a.png", ns=(1, 1))
-    assert identity({"images": str(folder)}) == known["one"]
+    assert job_id({"reference_images": str(folder)}, {}, CONF) == known["one"]
     paint(folder / "a.png", 1)
     noted("changed")
     paint(folder / "b.png", 2)
@@ -83,7 +84,7 @@ def test_a_folder_counts_by_its_content(tmp_path: Path) -> None:
     (folder / "b.png").rename(folder / "c.png")
     noted("renamed")
     assert len(set(known.values())) == len(known)
-    assert identity({"images": ""}) == identity({"images": ""})
+    assert job_id({"reference_images": ""}, {}, CONF) == job_id({"reference_images": ""}, {}, CONF)
 
 
 def test_a_folder_that_is_called_like_an_option_is_no_file_of_the_config(
@@ -102,14 +103,16 @@ def test_any_text_for_a_target_of_the_user_may_be_a_file(tmp_path: Path) -> None
     for content in (b"a", b"b"):
         file.write_bytes(content)
         os.utime(file, ns=(1, len(known)))
-        known.add(identity({"model": {"_target_": "mine.model", "deep": {"file": str(file)}}}))
+        known.add(
+            job_id({"model": {"_target_": "mine.model", "deep": {"file": str(file)}}}, {}, CONF)
+        )
     assert len(known) == 2
 
 
 def test_starts_share_a_program_and_no_start_has_its_own(tmp_path: Path) -> None:
     paths = [paint(tmp_path / f"{seed}.png", seed) for seed in range(2)]
     start = "parameterization.start"
-    options: list[list[str]] = [[f"{start}={p}", "parameterization.deviation=0"] for p in paths]
+    options: list[list[str]] = [[f"{start}={p}", "parameterization.stddev=0"] for p in paths]
     tasks = [build(composed("model=tiny", *more)) for more in [*options, []]]
     groups = group_tasks(tasks)
     assert [group.members for group in groups] == [(0, 1), (2,)]
@@ -123,7 +126,7 @@ def test_starts_share_a_program_and_no_start_has_its_own(tmp_path: Path) -> None
 @pytest.mark.parametrize("option", [file.stem for file in (CONF / "parameterization").iterdir()])
 def test_a_sweep_learns_at_its_parameterizations_rate(option: str) -> None:
     config = yaml.safe_load((CONF / "parameterization" / f"{option}.yaml").read_text())
-    few = ["images=generated", "image_count=2"] if "count" in config else []
+    few = ["reference_images=generated", "reference_count=2"] if "reference_count" in config else []
     base = ["model=tiny", f"parameterization={option}", *few]
     own, named = (build(composed(*base, *more)) for more in ([], ["learning_rate=0.3"]))
     assert float(own.job.recipe.learning_rate) == pytest.approx(config["learning_rate"])

@@ -29,7 +29,7 @@ def job(objective: Any, steps: int = 6, images: int = 1, **others: Any) -> fvjax
         learning_rate=0.05,
         steps=steps,
         optimizer="adam",
-        images=images,
+        images_per_job=images,
     )
     direction = others.pop("direction", DIRECTION)
     return fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(1))
@@ -45,7 +45,7 @@ def small() -> Model:
     draws = np.random.default_rng(0)
     weights = {"a": draws.normal(size=(3, 4)), "b": draws.normal(size=(2, 3))}
     weights = {n: w.astype(np.float32) for n, w in weights.items()}
-    return Model.from_function(network, weights, size=(16, 16))
+    return Model.from_function(network, weights, image_size=(16, 16))
 
 
 def test_units_that_do_not_serve_the_score_are_penalised_in_full() -> None:
@@ -142,7 +142,7 @@ def test_high_frequency_is_the_metric_as_a_penalty() -> None:
 
 def test_differential_is_the_standardised_dot_less_the_mean_over_channels() -> None:
     draws = np.random.default_rng(0)
-    a, deviation = draws.normal(size=(3, 3, 16)), draws.uniform(0.5, 2, size=16)
+    a, deviation = draws.normal(size=(3, 3, 16)), draws.uniform(0.5, 2, image_size=16)
     deviation[4] = 0
     v = np.asarray(DIRECTION.vector, np.float64)
     alive = deviation > 0
@@ -174,7 +174,7 @@ def test_alignment_is_lucid_s_with_the_sign_of_a_penalty() -> None:
     expected = sum(
         np.mean((a[i] - a[i + k]) ** 2) / 2.0**k for k in range(1, 5) for i in range(5 - k)
     )
-    found = fvjax.Alignment(layer="conv2", decay=2.0).score_batch(stacked(), DIRECTION)
+    found = fvjax.Alignment(layer="conv2", decay_ratio=2.0).score_batch(stacked(), DIRECTION)
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
@@ -192,11 +192,11 @@ def test_images_made_together_are_several_and_diversity_drives_them_apart() -> N
         activations = jax.vmap(MODEL)(images)
         return float(fvjax.Diversity(layer="conv2").score_batch(activations, DIRECTION))
 
-    plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images=3))
+    plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images_per_job=3))
     assert plain.image.shape == (3, 32, 32, 3) and plain.history["score"].shape == (12,)
     assert np.abs(plain.image[0] - plain.image[1]).max() > 0.01
     diverse = DOT - 10.0 * fvjax.Diversity(layer="conv2")
-    driven = jax.jit(fvjax.visualize)(MODEL, job(diverse, steps=12, images=3))
+    driven = jax.jit(fvjax.visualize)(MODEL, job(diverse, steps=12, images_per_job=3))
     assert alike(driven.image) < alike(plain.image)
 
 
@@ -204,6 +204,6 @@ def test_a_path_gives_each_image_its_own_direction() -> None:
     ends = [fvjax.Direction(vector=jax.nn.one_hot(i, 16), layer="conv2") for i in (2, 5)]
     path = fvjax.Interpolation(first=ends[0], second=ends[1])
     np.testing.assert_allclose(path.at(0.25).vector, 0.75 * ends[0].vector + 0.25 * ends[1].vector)
-    result = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=24, images=3, direction=path))
+    result = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=24, images_per_job=3, direction=path))
     a = np.stack([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in result.image])
     assert a[0, 2] > a[2, 2] and a[2, 5] > a[0, 5]

@@ -174,7 +174,7 @@ def test_lanes_in_another_order_agree(batch: Callable[[Job], Result], varied: Re
     order = jnp.array([2, 0, 3, 1])
     again = batch(stack([VARIED[i] for i in order]))
     np.testing.assert_allclose(again.image, varied.image[order], atol=1e-6)
-    np.testing.assert_allclose(again.score, varied.score[order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(again.final_score, varied.final_score[order], rtol=1e-5, atol=1e-6)
 
 
 def test_a_batch_is_its_jobs_one_by_one(varied: Result) -> None:
@@ -182,7 +182,7 @@ def test_a_batch_is_its_jobs_one_by_one(varied: Result) -> None:
     for i, one in enumerate(VARIED):
         result = run(MODEL, one)
         np.testing.assert_allclose(result.image, varied.image[i], atol=1e-5)
-        np.testing.assert_allclose(result.score, varied.score[i], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(result.final_score, varied.final_score[i], rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_seed_draws_the_same_start_and_the_same_views_for_every_objective() -> None:
@@ -210,7 +210,7 @@ def test_a_thousand_times_the_score_makes_the_same_picture(optimizer: str) -> No
         one = run(MODEL, job(1.0 * objective, steps=8, optimizer=optimizer))
         thousand = run(MODEL, job(1000.0 * objective, steps=8, optimizer=optimizer))
         np.testing.assert_allclose(thousand.image, one.image, atol=2e-5)
-        np.testing.assert_allclose(thousand.score, 1000 * one.score, rtol=1e-4)
+        np.testing.assert_allclose(thousand.final_score, 1000 * one.final_score, rtol=1e-4)
         assert float(jnp.abs(one.image - 0.5).max()) > 0.05  # the picture did move
 
 
@@ -218,8 +218,10 @@ def test_a_thousand_times_the_score_makes_the_same_picture(optimizer: str) -> No
 def test_ascent_raises_the_score_of_every_objective(name: str) -> None:
     result = jax.jit(fvjax.visualize)(MODEL, job(OBJECTIVES[name], steps=8, transform=Identity()))
     assert result.finite
-    assert result.score > result.first_score
-    np.testing.assert_allclose(result.history["score"][0], result.first_score, rtol=1e-4, atol=1e-6)
+    assert result.final_score > result.initial_score
+    np.testing.assert_allclose(
+        result.history["score"][0], result.initial_score, rtol=1e-4, atol=1e-6
+    )
     assert jnp.all(result.history["gradient_norm"] > 0)
 
 
@@ -230,11 +232,14 @@ def test_history_is_of_each_step_and_the_result_of_the_final_image() -> None:
     assert {n: h.shape for n, h in result.history.items()} == dict.fromkeys(names, (5,))
     assert result.image.shape == (32, 32, 3) and result.image.dtype == jnp.float32
     score = one.recipe.objective(MODEL(result.image), one.direction)
-    np.testing.assert_allclose(result.score, score, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(result.final_score, score, rtol=1e-4, atol=1e-6)
     start, steps = jax.random.split(one.key)
     image = FOURIER.decode(FOURIER.init(start))
     np.testing.assert_allclose(
-        result.first_score, one.recipe.objective(MODEL(image), one.direction), rtol=1e-4, atol=1e-6
+        result.initial_score,
+        one.recipe.objective(MODEL(image), one.direction),
+        rtol=1e-4,
+        atol=1e-6,
     )
     view = LUCID(jax.random.fold_in(steps, 0), image)
     seen = one.recipe.objective(MODEL(view), one.direction)
@@ -259,7 +264,7 @@ def unit_job(channel: int, penalty: float = 0.0, steps: int = 20) -> Job:
 def test_a_unit_that_sleeps_is_woken_and_one_that_cannot_wake_is_flagged(penalty: float) -> None:
     # Light starts at .5, the first unit at 10 · .5 + shift.
     def run(shift: float) -> Result:
-        model = Model.from_function(network, jnp.array([shift, 6.0]), size=(32, 32))
+        model = Model.from_function(network, jnp.array([shift, 6.0]), image_size=(32, 32))
         return jax.jit(fvjax.visualize)(model, unit_job(0, penalty))
 
     awake, is_dead, hopeless = run(-4.0), run(-5.2), run(-1000.0)
@@ -270,7 +275,7 @@ def test_a_unit_that_sleeps_is_woken_and_one_that_cannot_wake_is_flagged(penalty
 
 
 def test_redirection_ends() -> None:
-    model = Model.from_function(network, jnp.array([-1000.0, 6.0]), size=(32, 32))
+    model = Model.from_function(network, jnp.array([-1000.0, 6.0]), image_size=(32, 32))
     pushed = jax.jit(fvjax.visualize)(model, unit_job(0)).history["gradient_norm"]
     assert jnp.all(pushed[:MAX_REVIVE_STEPS] > 0) and jnp.all(pushed[MAX_REVIVE_STEPS:] == 0)
 
@@ -288,7 +293,7 @@ def test_a_target_from_an_image_is_seen_under_each_step_s_own_view(key: Array) -
     np.testing.assert_allclose(resolved.vector, MODEL(view)["conv2"], atol=1e-6)
     one = job(fvjax.Inversion(), steps=8).replace(direction=target)  # type: ignore[attr-defined]
     result = jax.jit(fvjax.visualize)(MODEL, one)
-    assert result.finite and result.score > result.first_score
+    assert result.finite and result.final_score > result.initial_score
     # The image itself is matched perfectly under any view.
     score, _ = score_of(MODEL, one, image, lambda x, _: LUCID(jax.random.key(8), x))
     np.testing.assert_allclose(score, 0, atol=1e-6)
@@ -334,7 +339,7 @@ def half_asleep(weights: Any, image: Array, record: Record) -> None:
 
 def test_an_awake_direction_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = jnp.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
-    model = Model.from_function(half_asleep, weights, size=(32, 32))
+    model = Model.from_function(half_asleep, weights, image_size=(32, 32))
     recipe = job(steps=6).recipe
     awake = Job(
         recipe=recipe, direction=Direction(vector=jnp.ones(1), layer="out"), key=jax.random.key(0)
@@ -354,19 +359,19 @@ def silent_readout(weights: Any, image: Array, record: Record) -> None:
 
 def test_a_readout_whose_channels_all_sleep_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = jnp.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
-    model = Model.from_function(silent_readout, weights, size=(32, 32))
+    model = Model.from_function(silent_readout, weights, image_size=(32, 32))
     direction = Direction(vector=jnp.array([1.0, 0.0]), layer="logits")
     sleeper = Job(recipe=job(steps=20).recipe, direction=direction, key=jax.random.key(0))
     woken = fvjax.visualize(model, sleeper)
-    assert woken.history["gradient_norm"][0] == 0 and woken.score > 1.0 and not woken.dead
+    assert woken.history["gradient_norm"][0] == 0 and woken.final_score > 1.0 and not woken.dead
     monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "MAX_REVIVE_STEPS", 0)
     grey = fvjax.visualize(model, sleeper)
-    assert grey.score == 1.0 and grey.dead
+    assert grey.final_score == 1.0 and grey.dead
 
 
 def compiled_step(network: Any, layer: str) -> Any:
     weights = [jax.random.normal(jax.random.key(i), (3, 3, 8, 8)) for i in range(3)]
-    model = Model.from_function(network, weights, size=(32, 32))
+    model = Model.from_function(network, weights, image_size=(32, 32))
     direction = Direction(vector=jnp.ones(8), layer=layer)
     return jax.jit(fvjax.visualize).lower(model, job().replace(direction=direction)).compile()
 
@@ -405,7 +410,7 @@ def test_a_line_search_needs_few_steps_where_nothing_is_random() -> None:
         recipe = one.recipe.replace(optimizer=optimizer)  # type: ignore[attr-defined]
         made = jax.jit(fvjax.visualize)(MODEL, one.replace(recipe=recipe, direction=target))  # type: ignore[attr-defined]
         assert made.finite
-        scores[optimizer] = float(made.score)
+        scores[optimizer] = float(made.final_score)
     assert scores["lbfgs"] > 0.9 * scores["adam"]  # errors are negative scores
 
 
@@ -420,4 +425,4 @@ def test_line_searches_of_several_jobs_end_each_for_itself_through_wide_layers()
         return fvjax.visualize(model, one.replace(recipe=recipe, direction=target))  # type: ignore[attr-defined]
 
     found = jax.jit(jax.vmap(made))(images)
-    assert found.finite.all() and (found.score > found.first_score).all()
+    assert found.finite.all() and (found.final_score > found.initial_score).all()

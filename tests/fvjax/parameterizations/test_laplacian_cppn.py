@@ -11,7 +11,7 @@ from jax import Array
 import fvjax
 from fvjax.parameterizations.parameterization import from_rgb
 
-PYRAMID = fvjax.Laplacian(size=16, levels=3, deviation=0.1, decorrelate=True)
+PYRAMID = fvjax.Laplacian(image_size=16, levels=3, stddev=0.1, decorrelate=True)
 
 
 @jax.jit
@@ -64,7 +64,7 @@ def test_a_levels_gradient_is_what_its_patches_see(key: Array) -> None:
 
 
 def test_levels_halve_and_round_down(key: Array) -> None:
-    pyramid = fvjax.Laplacian(size=33, levels=6, deviation=0.2, decorrelate=True)
+    pyramid = fvjax.Laplacian(image_size=33, levels=6, stddev=0.2, decorrelate=True)
     params = pyramid.init(key)
     assert [level.shape[0] for level in params] == [33, 16, 8, 4, 2, 1]
     values = jnp.concatenate([level.ravel() for level in params])
@@ -72,7 +72,7 @@ def test_levels_halve_and_round_down(key: Array) -> None:
     assert pyramid.decode(params).shape == (33, 33, 3)
 
 
-CPPN = fvjax.CPPN(size=17, channels=6, layers=3, deviation=0.5, decorrelate=False)
+CPPN = fvjax.CPPN(image_size=17, channels=6, layers=3, stddev=0.5, decorrelate=False)
 
 
 @pytest.mark.parametrize("decorrelate", [False, True])
@@ -80,7 +80,7 @@ def test_a_cppn_is_one_picture_at_every_size(decorrelate: bool, key: Array) -> N
     small = CPPN.replace(decorrelate=decorrelate)  # type: ignore[attr-defined]
     params = jax.jit(lambda k: small.init(k))(key)
     for times in (2, 3):  # every second or third pixel is at the same place
-        large = jax.jit(small.replace(size=16 * times + 1).decode)(params)
+        large = jax.jit(small.replace(image_size=16 * times + 1).decode)(params)
         np.testing.assert_allclose(large[::times, ::times], small.decode(params), atol=1e-5)
     assert float(small.decode(params).std()) > 0.02
 
@@ -104,7 +104,7 @@ def test_a_cppn_decodes_as_lucid_s_does(key: Array) -> None:
 
 
 def test_a_cppn_starts_as_lucid_s_does(key: Array) -> None:
-    cppn = fvjax.CPPN(size=8, channels=24, layers=8, deviation=0.0, decorrelate=False)
+    cppn = fvjax.CPPN(image_size=8, channels=24, layers=8, stddev=0.0, decorrelate=False)
     params = jax.jit(lambda k: cppn.init(k))(key)
     assert [w.shape for w, _ in params] == [(2, 24)] + [(48, 24)] * 7 + [(48, 3)]
     spreads = [float(w.std() * len(w) ** 0.5) for w, _ in params]
@@ -120,26 +120,26 @@ def test_a_cppn_starts_as_lucid_s_does(key: Array) -> None:
     [
         ({"levels": 0}, "levels must be an integer from 1 to 5, got 0"),
         ({"levels": 6}, "levels must be an integer from 1 to 5, got 6"),
-        ({"size": "16"}, "size must be an integer"),
-        ({"deviation": 0.0}, "deviation must be a positive"),
+        ({"image_size": "16"}, "image_size must be an integer"),
+        ({"stddev": 0.0}, "deviation must be a positive"),
     ],
 )
 def test_a_pyramid_that_makes_no_image_is_refused(bad: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        fvjax.Laplacian(**({"size": 16, "levels": 3, "deviation": 1, "decorrelate": True} | bad))
+        fvjax.Laplacian(**({"image_size": 16, "levels": 3, "stddev": 1, "decorrelate": True} | bad))
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"size": 1}, "size must be an integer of at least 2"),
+        ({"image_size": 1}, "image_size must be an integer of at least 2"),
         ({"channels": 0}, "channels must be"),
         ({"layers": 0}, "layers must be"),
-        ({"deviation": -1}, "deviation must be a finite number of at least 0"),
+        ({"stddev": -1}, "deviation must be a finite number of at least 0"),
         ({"decorrelate": None}, "decorrelate must be true or false"),
     ],
 )
 def test_a_cppn_that_makes_no_image_is_refused(bad: dict[str, Any], message: str) -> None:
-    good = {"size": 16, "channels": 4, "layers": 2, "deviation": 0.0, "decorrelate": True}
+    good = {"image_size": 16, "channels": 4, "layers": 2, "stddev": 0.0, "decorrelate": True}
     with pytest.raises(ValueError, match=message):
         fvjax.CPPN(**(good | bad))

@@ -28,7 +28,7 @@ def decoded(image_of: fvjax.Maco, phases: Array) -> Array:
 
 def maco(size: int, decorrelate: bool = True) -> fvjax.Maco:
     magnitude = fvjax.spectrum([PHOTO[:size, :size], PHOTO[-size:, -size:]], decorrelate)
-    return fvjax.Maco(size=size, magnitude=magnitude, decorrelate=decorrelate)
+    return fvjax.Maco(image_size=size, magnitude=magnitude, decorrelate=decorrelate)
 
 
 def real(size: int) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_the_magnitudes_are_the_references_whatever_the_phases(
 def test_phases_are_free_once_for_every_pair_of_opposite_frequencies(size: int) -> None:
     image_of = maco(size)
     rng = np.random.default_rng(0)
-    weights = rng.normal(size=(size, size, 3)).astype(np.float32)
+    weights = rng.normal(image_size=(size, size, 3)).astype(np.float32)
     phases = rng.uniform(-3, 3, image_of.magnitude.shape).astype(np.float32)
     slope = jax.jit(jax.grad(lambda p: jnp.sum(weights * image_of.decode(p))))(phases)
     own = int(real(size).sum())
@@ -73,7 +73,7 @@ def test_a_photographs_spectrum_and_phases_make_the_photograph(
 ) -> None:
     photo = PHOTO[:size, :size]
     magnitude = fvjax.spectrum([photo], decorrelate)
-    image_of = fvjax.Maco(size=size, magnitude=magnitude, decorrelate=decorrelate)
+    image_of = fvjax.Maco(image_size=size, magnitude=magnitude, decorrelate=decorrelate)
     phases = jnp.angle(coefficients(photo, decorrelate))
     np.testing.assert_allclose(decoded(image_of, phases), photo, atol=1e-5)
 
@@ -114,4 +114,4 @@ def test_no_image_has_no_spectrum() -> None:
 )
 def test_another_spectrum_is_refused(magnitude: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"magnitude must be a spectrum.*{message}|{message}"):
-        fvjax.Maco(size=12, magnitude=magnitude, decorrelate=True)
+        fvjax.Maco(image_size=12, magnitude=magnitude, decorrelate=True)

@@ -26,7 +26,7 @@ def test_images_have_the_right_shape_and_values_from_zero_to_one(name: str, key:
     decode = jax.jit(lambda p: parameterization.decode(p))
     for scale in (1.0, 1e4):
         image = decode(scaled(scale, params))
-        assert image.shape == (parameterization.size, parameterization.size, 3)
+        assert image.shape == (parameterization.image_size, parameterization.image_size, 3)
         assert image.dtype == jnp.float32
         assert jnp.all((image >= 0) & (image <= 1))
     assert float(decode(scaled(100, params)).std()) > 0.05
@@ -46,7 +46,7 @@ def test_keys_decide_the_image(name: str, key: Array) -> None:
 def test_every_parameter_reaches_the_image(name: str, key: Array) -> None:
     parameterization = PARAMETERIZATIONS[name]
     params = parameterization.init(key)
-    weights = jax.random.normal(key, (parameterization.size,) * 2 + (3,))
+    weights = jax.random.normal(key, (parameterization.image_size,) * 2 + (3,))
     slope = jax.grad(lambda p: jnp.sum(weights * parameterization.decode(p)))(params)
     slopes = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(slope)])
     assert jnp.all(jnp.isfinite(slopes))
@@ -63,7 +63,7 @@ def test_gradients_match_central_differences(name: str, key: Array) -> None:
     way = structure.unflatten(
         [jax.random.normal(k, p.shape) for k, p in zip(keys, leaves, strict=True)]
     )
-    weights = jax.random.normal(jax.random.key(1), (parameterization.size,) * 2 + (3,))
+    weights = jax.random.normal(jax.random.key(1), (parameterization.image_size,) * 2 + (3,))
 
     @jax.jit
     def along(t: Array | float) -> Array:
@@ -77,7 +77,7 @@ def test_gradients_match_central_differences(name: str, key: Array) -> None:
 
 def raw_deviation(size: int) -> float:
     """Standard deviation of the image before colour and sigmoid."""
-    fourier = fvjax.Fourier(size=size, deviation=0.01, decay=1.0, decorrelate=False)
+    fourier = fvjax.Fourier(image_size=size, stddev=0.01, decay_power=1.0, decorrelate=False)
     keys = jax.random.split(jax.random.key(3), 16 if size < 500 else 8)
 
     def raw(key: Array) -> Array:
@@ -116,9 +116,9 @@ def lucid_s_fft_image(params: np.ndarray, size: int, decay: float) -> np.ndarray
     return np.transpose(image, (1, 2, 0)) / 4.0
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("decay_power", [0.0, 0.5, 1.0, 1.5])
 def test_fourier_decodes_as_lucid_does(decay: float, key: Array) -> None:
-    fourier = fvjax.Fourier(size=16, deviation=0.3, decay=decay, decorrelate=False)
+    fourier = fvjax.Fourier(image_size=16, stddev=0.3, decay_power=decay, decorrelate=False)
     params = fourier.init(key)
     raw = lucid_s_fft_image(np.asarray(params, np.float64), 16, decay)
     np.testing.assert_allclose(fourier.decode(params), 1 / (1 + np.exp(-raw)), atol=1e-5)
@@ -133,7 +133,7 @@ def test_decay_and_deviation_are_leaves_of_one_program(key: Array) -> None:
         return fourier.decode(fourier.init(key))
 
     def fourier(decay: float, deviation: float) -> Any:
-        return fvjax.Fourier(size=16, deviation=deviation, decay=decay, decorrelate=True)
+        return fvjax.Fourier(image_size=16, stddev=deviation, decay_power=decay, decorrelate=True)
 
     images = [make(fourier(d, s)) for d, s in ((0.0, 0.1), (1.0, 0.1), (1.0, 0.2))]
     assert len(traces) == 1
@@ -156,24 +156,24 @@ def test_colour_matrix_is_lucid_s() -> None:
 
 
 def test_pixels_start_with_their_standard_deviation(key: Array) -> None:
-    params = fvjax.Pixels(size=64, deviation=0.3, decorrelate=True).init(key)
+    params = fvjax.Pixels(image_size=64, stddev=0.3, decorrelate=True).init(key)
     assert float(params.std()) == pytest.approx(0.3, rel=0.03)
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"size": 0}, "size must be an integer of at least 1, got 0"),
-        ({"size": 1.5}, "size must be an integer"),
-        ({"deviation": 0.0}, "deviation must be a positive"),
-        ({"decay": float("nan")}, "decay must be a finite"),
+        ({"image_size": 0}, "image_size must be an integer of at least 1, got 0"),
+        ({"image_size": 1.5}, "image_size must be an integer"),
+        ({"stddev": 0.0}, "deviation must be a positive"),
+        ({"decay_power": float("nan")}, "decay must be a finite"),
         ({"decorrelate": "no"}, "decorrelate must be true or false, got 'no'"),
     ],
 )
 def test_bad_values_are_refused(bad: dict[str, Any], message: str) -> None:
-    good = {"size": 32, "deviation": 0.01, "decay": 1.0, "decorrelate": True} | bad
+    good = {"image_size": 32, "stddev": 0.01, "decay_power": 1.0, "decorrelate": True} | bad
     with pytest.raises(ValueError, match=message):
         fvjax.Fourier(**good)
-    if "decay" not in bad:
+    if "decay_power" not in bad:
         with pytest.raises(ValueError, match=message):
-            fvjax.Pixels(**{name: good[name] for name in ("size", "deviation", "decorrelate")})
+            fvjax.Pixels(**{name: good[name] for name in ("image_size", "stddev", "decorrelate")})

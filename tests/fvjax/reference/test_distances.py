@@ -27,7 +27,7 @@ LABELS = np.stack([np.arange(60) % 3, np.arange(60) % 2], -1)
 @pytest.fixture(scope="module")
 def statistics() -> Statistics:
     draws = np.random.default_rng(0)
-    a = draws.normal(size=(60, 4, 4, 16)) @ draws.normal(size=(16, 16)) + 1
+    a = draws.normal(size=(60, 4, 4, 16)) @ draws.normal(image_size=(16, 16)) + 1
     a = a + LABELS[:, 0, None, None, None] * 2.0
     a[..., 7] = 2.0  # never varies
     return observed(a, np.arange(60), LABELS)
@@ -55,7 +55,7 @@ def measured(
 def test_excitation_and_whitened_metrics_are_those_of_the_formula(
     statistics: Statistics, found: ReferenceDistribution
 ) -> None:
-    vector = np.random.default_rng(1).normal(size=16)
+    vector = np.random.default_rng(1).normal(image_size=16)
     affine_map = whitening(statistics, 0.2, "conv2")
     w = affine_map(vector, "vector")
     told = measured(found, vector, w)
@@ -92,13 +92,13 @@ def test_reference_images_have_mahalanobis_one_and_excitation_zero(
     affine_map = whitening(plain, 0.0, "conv2")
     x = (a.reshape(-1, 16) - affine_map.mean) @ affine_map.matrix
     assert np.sqrt((x**2).mean()) == pytest.approx(1)
-    assert fit_distribution(plain, affine_map, 0.0, centered=False).heads == ()
+    assert fit_distribution(plain, affine_map, 0.0, centered=False).attributes == ()
 
 
 def test_a_class_s_own_centroid_is_at_distance_zero(
     statistics: Statistics, found: ReferenceDistribution
 ) -> None:
-    for head, labels in zip(found.heads, LABELS.T, strict=True):
+    for head, labels in zip(found.attributes, LABELS.T, strict=True):
         centroid = statistics.means[labels == 1].mean(0)
         first, second = nearest(jnp.asarray(centroid, jnp.float32), head)
         # float32, in coordinates in which centroids lie far from 0
@@ -115,20 +115,20 @@ def test_distances_are_mahalanobis_distances_with_the_shared_covariance(
     x = rows[4]
     apart = np.sort([np.sqrt((x - c) @ inverse @ (x - c)) for c in centroids])
     np.testing.assert_allclose(
-        nearest(jnp.asarray(x, jnp.float32), found.heads[0]), apart[:2], rtol=1e-3
+        nearest(jnp.asarray(x, jnp.float32), found.attributes[0]), apart[:2], rtol=1e-3
     )
 
 
 def test_where_a_value_stands() -> None:
     told = standardize_projection(3.0, [0.0, 1.0, 2.0, 4.0])
-    assert told["natural_percentile"] == 75 and told["natural_ratio"] == 0.75
-    assert told["natural_z"] == pytest.approx((3 - 1.75) / np.std([0, 1, 2, 4]))
-    assert np.isnan(standardize_projection(1.0, [-2.0, -1.0])["natural_ratio"])
-    assert np.isnan(standardize_projection(1.0, [2.0, 2.0])["natural_z"])
+    assert told["reference_percentile"] == 75 and told["reference_ratio"] == 0.75
+    assert told["reference_z"] == pytest.approx((3 - 1.75) / np.std([0, 1, 2, 4]))
+    assert np.isnan(standardize_projection(1.0, [-2.0, -1.0])["reference_ratio"])
+    assert np.isnan(standardize_projection(1.0, [2.0, 2.0])["reference_z"])
 
 
 def test_a_judge_s_classes_exclude_those_of_their_own_head() -> None:
-    texture = concept_of(fvjax.load("judge"), "texture=checker")
+    texture = concept_of(fvjax.load("texturenet_judge"), "texture=checker")
     assert texture is not None and int(texture.index) == 10
     assert np.flatnonzero(texture.rivals).tolist() == list(range(8, 16))
     plain = concept_of(MODEL, "class=3")

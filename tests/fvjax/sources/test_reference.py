@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 
 import fvjax
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.reference.activation_statistics import ReferenceStatistics
-from fvjax.sources import Between, Centroid, Channel, DirectionInfo, Factor, Path, Random, Similar
+from fvjax.sources import (
+    Centroid,
+    Channel,
+    DirectionInfo,
+    Factor,
+    Interpolate,
+    InterpolationPath,
+    NearestMean,
+    Random,
+)
 
 MODEL = fvjax.load("tiny")
-NATURAL = ReferenceStatistics(MODEL, Reference("generated", 32, 48))
+NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 48))
 
 
 def vector(info: DirectionInfo) -> np.ndarray:
@@ -20,7 +29,7 @@ def vector(info: DirectionInfo) -> np.ndarray:
 
 
 def test_a_centroid_is_the_mean_of_its_class() -> None:
-    info = Centroid(head="hue", index=2)(MODEL, "conv2", 32, NATURAL)
+    info = Centroid(attribute="hue", index=2)(MODEL, "conv2", 32, NATURAL)
     labels = np.concatenate([batch.labels for batch in NATURAL.images])[:, 2]
     images = np.concatenate([batch.images for batch in NATURAL.images])[labels == 2]
     expected = np.mean([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in images], 0)
@@ -30,15 +39,15 @@ def test_a_centroid_is_the_mean_of_its_class() -> None:
 
 def test_centroids_need_labels_and_images() -> None:
     with pytest.raises(ValueError, match=r"unknown direction\.head 'colour'"):
-        Centroid(head="colour", index=0)(MODEL, "conv2", 32, NATURAL)
+        Centroid(attribute="colour", index=0)(MODEL, "conv2", 32, NATURAL)
     with pytest.raises(ValueError, match="integer from 0 to 7, got 8"):
-        Centroid(head="hue", index=8)(MODEL, "conv2", 32, NATURAL)
-    few = ReferenceStatistics(MODEL, Reference("generated", 32, 2))
+        Centroid(attribute="hue", index=8)(MODEL, "conv2", 32, NATURAL)
+    few = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 2))
     absent = next(i for i in range(8) if i not in next(iter(few.images)).labels[:, 2])
     with pytest.raises(ValueError, match="no reference image has hue="):
-        Centroid(head="hue", index=absent)(MODEL, "conv2", 32, few)
+        Centroid(attribute="hue", index=absent)(MODEL, "conv2", 32, few)
     with pytest.raises(ValueError, match="needs reference images"):
-        Centroid(head="hue", index=0)(MODEL, "conv2", 32)
+        Centroid(attribute="hue", index=0)(MODEL, "conv2", 32)
 
 
 def test_similar_vectors_are_the_nearest_by_angle() -> None:
@@ -47,11 +56,11 @@ def test_similar_vectors_are_the_nearest_by_angle() -> None:
     lengths = np.linalg.norm(rows, axis=-1)
     cosines = np.divide(rows @ wanted, lengths, out=np.zeros(len(rows)), where=lengths > 0)
     nearest = np.argsort(-cosines, kind="stable")[:5]
-    info = Similar(to=to, count=5)(MODEL, "conv2", 32, NATURAL)
+    info = NearestMean(to=to, count=5)(MODEL, "conv2", 32, NATURAL)
     np.testing.assert_allclose(vector(info), rows[nearest].mean(0), rtol=1e-5)
     assert info.kind == "point" and "mean of 5 similar" in info.label
     with pytest.raises(ValueError, match=r"direction\.count must be an integer"):
-        Similar(to=to, count=0)(MODEL, "conv2", 32, NATURAL)
+        NearestMean(to=to, count=0)(MODEL, "conv2", 32, NATURAL)
 
 
 def factors(method: str, count: int = 4, layer: str = "conv2") -> list[DirectionInfo]:
@@ -93,7 +102,9 @@ def test_clusters_are_points_named_by_their_share() -> None:
 
 def test_a_fit_is_made_once() -> None:
     said: list[str] = []
-    reference = ReferenceStatistics(MODEL, Reference("generated", 32, 8), announce=said.append)
+    reference = ReferenceStatistics(
+        MODEL, ReferenceImages("generated", 32, 8), announce=said.append
+    )
     for index in (0, 1):
         Factor(method="pca", count=2, index=index, seed=0)(MODEL, "conv2", 32, reference)
     assert said == ["vectors of conv2", "pca 2 seed 0 of conv2"]
@@ -112,18 +123,18 @@ def test_factors_that_cannot_be_are_refused() -> None:
 
 def test_between_is_linear_in_the_mix() -> None:
     ends: Any = {"first": Channel(index=1), "second": Channel(index=4)}
-    found = {m: vector(Between(**ends, mix=m)(MODEL, "conv2", 32)) for m in (0.0, 0.25, 1.0)}
+    found = {m: vector(Interpolate(**ends, mix=m)(MODEL, "conv2", 32)) for m in (0.0, 0.25, 1.0)}
     np.testing.assert_allclose(found[0.25], 0.75 * found[0.0] + 0.25 * found[1.0])
     assert found[0.0][1] == 1 and found[1.0][4] == 1
-    assert Between(**ends, mix=0.25)(MODEL, "conv2", 32).kind == "covector"
-    path = Path(**ends)(MODEL, "conv2", 32).direction
+    assert Interpolate(**ends, mix=0.25)(MODEL, "conv2", 32).kind == "covector"
+    path = InterpolationPath(**ends)(MODEL, "conv2", 32).direction
     assert isinstance(path, fvjax.Interpolation)
     np.testing.assert_allclose(path.at(0.25).vector, found[0.25])
 
 
 def test_only_directions_of_one_kind_are_mixed() -> None:
     with pytest.raises(ValueError, match=r"of one kind .* covector of conv2, .* a vector of conv2"):
-        Between(first=Channel(index=1), second=Random(seed=0), mix=0.5)(MODEL, "conv2", 32)
+        Interpolate(first=Channel(index=1), second=Random(seed=0), mix=0.5)(MODEL, "conv2", 32)
     same = {"first": Channel(index=1), "second": Channel(index=1)}
     with pytest.raises(ValueError, match=r"cancel at direction\.mix=inf|mix must be a finite"):
-        Between(**same, mix=float("inf"))(MODEL, "conv2", 32)
+        Interpolate(**same, mix=float("inf"))(MODEL, "conv2", 32)

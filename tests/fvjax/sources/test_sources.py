@@ -14,7 +14,7 @@ import fvjax
 from fvjax.data.photos import read_photo
 from fvjax.models import Model
 from fvjax.models.tiny import tiny
-from fvjax.sources import Channel, DirectionInfo, Generated, Logit, Random, Strongest, Vector
+from fvjax.sources import Channel, DirectionInfo, Generated, Logit, Random, TopChannels, Vector
 
 ROWS = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
 
@@ -60,13 +60,13 @@ def test_the_strongest_channels_lead_from_a_vector_to_a_neuron(model: Model) -> 
     whole = vector(of(model, "conv2", 32))
     order = np.argsort(-np.abs(whole))
     for count in (1, 3, 16):
-        info = Strongest(of=of, count=count)(model, "conv2", 32)
+        info = TopChannels(of=of, count=count)(model, "conv2", 32)
         expected = np.where(np.isin(np.arange(16), order[:count]), whole, 0)
         np.testing.assert_array_equal(vector(info), expected)
         assert info.kind == "covector"
         assert info.channel == (order[0] if count == 1 else None)
     with pytest.raises(ValueError, match=r"direction\.count must be .* 1 to 16, got 17"):
-        Strongest(of=of, count=17)(model, "conv2", 32)
+        TopChannels(of=of, count=17)(model, "conv2", 32)
 
 
 @pytest.mark.parametrize("source", [Channel(index=0), Random(seed=0)])

@@ -13,13 +13,13 @@ from PIL import Image
 import fvjax
 from fvjax import spaces
 from fvjax.affine_map import AffineMap
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources import Channel, DirectionInfo, Photo, Random
 from sweeps.execution.grouping import signature
 
 MODEL = fvjax.load("tiny")
-NATURAL = ReferenceStatistics(MODEL, Reference("generated", 32, 64))
+NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 64))
 DOT = fvjax.DotCosine(exponent=0.0, floor=0.1)
 
 
@@ -61,13 +61,13 @@ def test_a_covector_reads_the_same_in_any_frame() -> None:
 
 
 def test_a_whitened_layer_is_white_on_the_images_that_made_it() -> None:
-    model = fvjax.Whitened(
+    model = fvjax.with_whitened_layer(
         MODEL, statistics=NATURAL.statistics("conv2"), layer="conv2", shrinkage=0.0
     )
-    white = ReferenceStatistics(model, NATURAL.images).statistics("conv2/whitened")
+    white = ReferenceStatistics(model, NATURAL.images).statistics("conv2@whitened")
     np.testing.assert_allclose(white.covariance, np.eye(16), atol=1e-4)
     np.testing.assert_allclose(white.mean, 0, atol=1e-4)
-    assert model.previous("conv2/whitened") == "conv1" and "conv2/whitened" in model.layers
+    assert model.previous("conv2@whitened") == "conv1" and "conv2@whitened" in model.layers
 
 
 @pytest.mark.parametrize("index", [0, 5])
@@ -119,22 +119,22 @@ def test_a_caricature_reads_its_target_in_the_space() -> None:
     info = DirectionInfo(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
     model, moved = spaces.Whiten(0.01).move(MODEL, info, NATURAL)
     resolved = moved.resolve(model, lambda seen: seen)  # type: ignore[union-attr]
-    np.testing.assert_allclose(resolved.vector, model(image)["conv2/whitened"], atol=1e-5)
+    np.testing.assert_allclose(resolved.vector, model(image)["conv2@whitened"], atol=1e-5)
     np.testing.assert_allclose(resolved.original.vector, MODEL(image)["conv2"], atol=1e-5)
     assert moved.original.layer == "conv2"
 
 
 def test_a_linear_space_is_a_matrix_or_components(tmp_path: Path) -> None:
-    matrix = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
+    matrix = np.random.default_rng(0).normal(image_size=(16, 3)).astype(np.float32)
     np.save(tmp_path / "m.npy", matrix)
     info = Random(seed=0)(MODEL, "conv2", 32)
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
     model, moved = spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, info, None)
     there = model(image)
-    np.testing.assert_allclose(there["conv2/linear"], there["conv2"] @ matrix, rtol=1e-4, atol=1e-5)
-    assert moved.layer == "conv2/linear" and moved.vector.shape == (3,)  # type: ignore[union-attr]
+    np.testing.assert_allclose(there["conv2@linear"], there["conv2"] @ matrix, rtol=1e-4, atol=1e-5)
+    assert moved.layer == "conv2@linear" and moved.vector.shape == (3,)  # type: ignore[union-attr]
     model, _ = spaces.Linear(None, 2).move(MODEL, info, NATURAL)
-    found = ReferenceStatistics(model, NATURAL.images).statistics("conv2/linear").covariance
+    found = ReferenceStatistics(model, NATURAL.images).statistics("conv2@linear").covariance
     values = np.linalg.eigvalsh(NATURAL.statistics("conv2").covariance)[::-1]
     np.testing.assert_allclose(found, np.diag(values[:2]), rtol=1e-3, atol=1e-3 * values[0])
 
@@ -193,7 +193,7 @@ def test_the_transform_stays_float32_in_bfloat16() -> None:
     expected = (a - np.asarray(model.weights["mean"])) @ np.asarray(
         model.weights["matrix"], np.float64
     )
-    np.testing.assert_allclose(there["conv2/whitened"], expected, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(there["conv2@whitened"], expected, rtol=1e-3, atol=1e-2)
 
 
 def test_a_photo_s_positions_are_counted_row_by_row(tmp_path: Path) -> None:

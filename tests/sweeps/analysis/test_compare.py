@@ -74,7 +74,7 @@ def test_sign_flips_count_flips() -> None:
     assert sign_flips(np.array([1.0, -2.0, 4.0])) == 6 / 8
     assert sign_flips(np.full(6, 0.1)) == 2 / 2**6 and sign_flips(np.zeros(5)) == 1
     assert np.isnan(sign_flips(np.ones(1)))
-    many = np.random.default_rng(0).normal(0.4, size=20)
+    many = np.random.default_rng(0).normal(0.4, image_size=20)
     normal = 2 * student.sf(many.mean() / many.std(ddof=1) * np.sqrt(20), 19)
     assert sign_flips(many) == pytest.approx(normal, abs=0.01) == sign_flips(-many)
     assert sign_flips(many + 10) == 1 / 2**13  # what was found is one of the flips
@@ -135,7 +135,7 @@ def test_pairs_differ_in_the_compared_group_only() -> None:
     assert first["p"] == pytest.approx(2 / 2**6) and first["p_holm"] == pytest.approx(2 / 2**5)
     assert first["effect"] == 1 and second["effect"] == 0 and second["p"] == 1
     assert first["mean"] - first["mean_baseline"] == pytest.approx(first["difference"])
-    assert not found["why"].any() and not found["also"].any()
+    assert not found["unpaired_reason"].any() and not found["also_differs"].any()
 
 
 def test_more_seeds_of_the_same_directions_do_not_narrow_the_interval() -> None:
@@ -164,13 +164,13 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     t.loc[mine[4:6], "penalty"] = "orthogonal"
     t = pd.concat([t, t.loc[[mine[7]]]])
     found = compare(t, ["objective"], ["differential"]).iloc[0]
-    assert found["pairs"] == 6 and found["unpaired"] == 7 and found["unpaired_baseline"] == 5
-    assert found["why"] == (
+    assert found["pairs"] == 6 and found["unpaired"] == 7 and found["baseline_unpaired"] == 5
+    assert found["unpaired_reason"] == (
         "1 diverged, 1 without differential, 1 whose partner is dead, "
         "1 without a partner (the closest differs in seed), "
         "2 without a partner (the closest differs in penalty), 1 more than once"
     )
-    assert found["why_baseline"] == (
+    assert found["baseline_unpaired_reason"] == (
         "1 whose partner is diverged, 1 whose partner is without differential, 1 dead, "
         "2 without a partner (the closest differs in penalty)"
     )
@@ -183,19 +183,23 @@ def test_of_equal_rows_the_newest_that_can_be_used_counts() -> None:
     last = again.assign(status="failed")
     found = compare(pd.concat([t, again, last]), "objective", "differential").iloc[0]
     assert found["pairs"] == 12 and found["difference"] == pytest.approx(0.5 * 1.25 + 1)
-    assert found["why"] == "12 more than once, 12 failed"
+    assert found["unpaired_reason"] == "12 more than once, 12 failed"
 
 
 def test_what_comes_with_an_arm_does_not_break_pairs_and_is_told() -> None:
     t = table(cosine=0.5).assign(learning_rate=0.05, steps=256)
     t.loc[t["objective"] == "cosine", "learning_rate"] = 0.002
     found = compare(t, "objective", "differential")
-    assert found["pairs"][0] == 12 and found["also"][0] == "learning_rate=0.002 against 0.05"
+    assert (
+        found["pairs"][0] == 12 and found["also_differs"][0] == "learning_rate=0.002 against 0.05"
+    )
     assert "cosine differs from dot also in learning_rate=0.002 against 0.05" in notes(found)
     t.loc[t.index[t["objective"] == "cosine"][:4], "learning_rate"] = 0.05
     found = compare(t, "objective", "differential")  # no more a part of the arm
-    assert found["pairs"][0] == 4 and not found["also"][0]
-    assert found["why"][0] == "8 without a partner (the closest differs in learning_rate)"
+    assert found["pairs"][0] == 4 and not found["also_differs"][0]
+    assert (
+        found["unpaired_reason"][0] == "8 without a partner (the closest differs in learning_rate)"
+    )
     t["seed"] = np.where(t["objective"] == "dot", 0, 1) + 2 * t["seed"]
     with pytest.raises(ValueError, match="differs in seed"):  # seeds are never a part
         compare(t, "objective", "differential")
@@ -224,7 +228,7 @@ def test_a_column_of_one_s_own_can_be_the_metric() -> None:
     t = table(cosine=0.5)
     t["mine"] = (t["differential"] > 0).astype(object).where(t["seed"] == 0, None)
     found = compare(t, "objective", "mine").iloc[0]
-    assert found["pairs"] == 6 and found["why"] == "6 without mine"
+    assert found["pairs"] == 6 and found["unpaired_reason"] == "6 without mine"
 
 
 def test_numbers_are_equal_as_numbers_and_null_is_null() -> None:

@@ -22,21 +22,25 @@ _NEEDED = {
     "direction=photo": ["direction.path=photo.png"],
     "direction=feature": ["model=planted"],
     "direction=dual": ["model=planted"],
-    "direction=content": ["model=planted"],
+    "direction=feature_image": ["model=planted"],
     "objective=inversion": ["direction=generated"],
-    "objective=differential": ["images=generated", "image_count=8"],
-    "space=whitened": ["images=generated", "image_count=8"],
-    "space=linear": ["space.components=3", "images=generated", "image_count=8"],
-    "space=lucid_atlas": ["images=generated", "image_count=8"],
-    "parameterization=maco": ["images=generated", "image_count=8"],
-    "penalty=mahalanobis": ["images=generated", "image_count=8"],
-    "direction=centroid": ["images=generated", "image_count=32"],
-    "direction=factor": ["images=generated", "image_count=8", "direction.count=4"],
-    "direction=similar": ["direction.to.path=photo.png", "images=generated", "image_count=8"],
-    "direction=strongest": ["direction.of.path=photo.png"],
-    "direction=path": ["images_per_job=3"],
-    "direction=preferring": ["images=generated", "image_count=96"],
-    "model=trained": ["model.labels=0", "model.widths=[4,4,4,4,4]", "images=null"],
+    "objective=differential": ["reference_images=generated", "reference_count=8"],
+    "space=whitened": ["reference_images=generated", "reference_count=8"],
+    "space=linear": ["space.components=3", "reference_images=generated", "reference_count=8"],
+    "space=lucid_atlas": ["reference_images=generated", "reference_count=8"],
+    "parameterization=maco": ["reference_images=generated", "reference_count=8"],
+    "penalty=mahalanobis": ["reference_images=generated", "reference_count=8"],
+    "direction=centroid": ["reference_images=generated", "reference_count=32"],
+    "direction=factor": ["reference_images=generated", "reference_count=8", "direction.count=4"],
+    "direction=nearest_mean": [
+        "direction.to.path=photo.png",
+        "reference_images=generated",
+        "reference_count=8",
+    ],
+    "direction=top_channels": ["direction.of.path=photo.png"],
+    "direction=interpolation_path": ["images_per_job=3"],
+    "direction=preferred_label": ["reference_images=generated", "reference_count=96"],
+    "model=trained": ["model.labels=0", "model.widths=[4,4,4,4,4]", "reference_images=null"],
     "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
 }
 _WEIGHTS = {
@@ -65,7 +69,7 @@ def test_every_option_builds_a_job_that_passes_the_dry_run(
         needed.append(f"model.weights={shared(_WEIGHTS[option])}")
     chosen = any(one.startswith("model=") for one in (option, *needed))
     base = [] if chosen else ["model=tiny"]
-    size = ["model.size=32"] if option == "model=custom" else []
+    size = ["model.image_size=32"] if option == "model=custom" else []
     (task,) = build_all([composed(*base, option, "steps=2", *needed, *size)], [[]])
     assert task.columns[option.split("=")[0]] == option.split("=")[1]
 
@@ -79,7 +83,7 @@ def test_every_experiment_says_its_question_and_expands(
     monkeypatch.setenv("FVJAX_WEIGHTS", os.environ.get("FVJAX_WEIGHTS", "weights"))
     config = composed(f"experiment={name}")
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
+    jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
     assert len(jobs) >= 4
     for job in jobs[:: max(1, len(jobs) // 12)]:
         composed(f"experiment={name}", *job)
@@ -88,7 +92,7 @@ def test_every_experiment_says_its_question_and_expands(
 def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     config = composed("experiment=demo")
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    jobs = expand(sweeper["grids"], sweeper["params"], [], times=sweeper["times"])
+    jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
     assert len(jobs) >= 48
     assert {build(composed("experiment=demo", *job)).info.kind for job in jobs[::9]} == {
         "covector",
@@ -101,7 +105,7 @@ def test_a_models_defaults_are_those_of_its_config(name: str) -> None:
     config = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text())
     model = fvjax.load(name)
     assert model.default_layer == config["default_layer"]
-    assert model.size == (config["size"], config["size"])
+    assert model.image_size == (config["image_size"], config["image_size"])
 
 
 def test_the_documentation_lists_every_option() -> None:

@@ -175,11 +175,11 @@ def test_everything_else_is_the_loaders(loader: Any) -> None:
 
 
 def test_the_fused_launcher_puts_the_composer_in_place(loader: Any) -> None:
-    config = master(loader, "hydra/launcher=fused", "hydra.launcher.chunk=4")
+    config = master(loader, "hydra/launcher=fused", "hydra.launcher.batch_size=4")
     context = HydraContext(config_loader=loader, callbacks=Callbacks())
     launcher: Any = Plugins.instance().instantiate_launcher(
         hydra_context=context, task_function=print, config=config
     )
     assert isinstance(context.config_loader, Composer)
-    assert (launcher.chunk, launcher.resume) == (4, False)
+    assert (launcher.batch_size, launcher.resume) == (4, False)
     assert (launcher.context, launcher.task, launcher.config) == (context, print, config)

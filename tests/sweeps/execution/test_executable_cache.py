@@ -94,7 +94,7 @@ import jax
 jax.config.update("jax_compilation_cache_dir", {folder!r})
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 import test_executable_cache as t
-spread, count = t.program.shard_jobs, []
+shard_jobs, count = t.program.shard_jobs, []
 t.program.shard_jobs = lambda *given: count.append(1) or shard_jobs(*given)
 print(len(count), float(t.picture().sum()), len(count))
 """
@@ -167,7 +167,7 @@ def my_network(weights: Any, image: jax.Array, record: Record) -> None:
 
 @pytest.mark.parametrize("what", ["network", "objective"])
 def test_what_is_not_ours_is_not_kept_and_runs(what: str, folder: Path, made: list[str]) -> None:
-    network = Model.from_function(my_network, jnp.ones(()), size=(SIZE, SIZE))
+    network = Model.from_function(my_network, jnp.ones(()), image_size=(SIZE, SIZE))
     model = network if what == "network" else MODEL
     objective = Mine() if what == "objective" else fvjax.Cosine()
     assert key(model, jobs(objective=objective)) is None

@@ -1,4 +1,4 @@
-"""Grouping jobs by structure, and running groups in chunks."""
+"""Grouping jobs by structure, and running groups in batches."""
 
 import os
 import subprocess
@@ -37,7 +37,9 @@ def job(i: int = 0, steps: int = 3, penalized: bool = True, **objective: float) 
         score = score - 0.01 * i * fvjax.OrthogonalNorm(squared=False)
     recipe = fvjax.Recipe(
         objective=score,
-        parameterization=fvjax.Fourier(size=32, deviation=0.01, decay=1.0, decorrelate=True),
+        parameterization=fvjax.Fourier(
+            image_size=32, stddev=0.01, decay_power=1.0, decorrelate=True
+        ),
         transform=fvjax.Standard(jitter=4, scale=0.1, rotation=5, late_jitter=2, fill=0.5),
         learning_rate=0.01 + 0.001 * i,
         steps=steps,
@@ -49,12 +51,12 @@ def job(i: int = 0, steps: int = 3, penalized: bool = True, **objective: float) 
 
 
 def execute(
-    executor: Executor, model: Model, jobs: list[fvjax.Job], chunk: int | None = None
+    executor: Executor, model: Model, jobs: list[fvjax.Job], batch_size: int | None = None
 ) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     tasks = [task_of(model, j) for j in jobs]
     for group in group_tasks(tasks):
-        for ended in executor.execute(group, tasks, chunk):
+        for ended in executor.execute(group, tasks, batch_size):
             outcomes |= dict(ended)
     return [outcomes[i] for i in range(len(jobs))]
 
@@ -88,7 +90,7 @@ def test_integers_and_floats_make_one_program() -> None:
 
 def test_64_jobs_over_every_leaf_are_one_compile(model: Model, executor: Executor) -> None:
     before = executor.compiled
-    outcomes = execute(executor, model, [job(i) for i in range(64)], chunk=16)
+    outcomes = execute(executor, model, [job(i) for i in range(64)], batch_size=16)
     assert executor.compiled <= before + 1
     assert all(o.error is None for o in outcomes)
     pictures = np.stack([image(o) for o in outcomes])
@@ -96,23 +98,23 @@ def test_64_jobs_over_every_leaf_are_one_compile(model: Model, executor: Executo
 
 
 def test_an_image_is_bit_equal_whatever_its_neighbours(model: Model, executor: Executor) -> None:
-    together = execute(executor, model, [job(i) for i in range(4)], chunk=4)
-    others = execute(executor, model, [job(0), job(9), job(8), job(7)], chunk=4)
-    padded = execute(executor, model, [job(0)], chunk=4)
+    together = execute(executor, model, [job(i) for i in range(4)], batch_size=4)
+    others = execute(executor, model, [job(0), job(9), job(8), job(7)], batch_size=4)
+    padded = execute(executor, model, [job(0)], batch_size=4)
     assert np.array_equal(image(together[0]), image(others[0]))
     assert np.array_equal(image(together[0]), image(padded[0]))
 
 
 def test_reordered_lanes_agree(model: Model, executor: Executor) -> None:
-    ahead = execute(executor, model, [job(i) for i in range(4)], chunk=4)
-    back = execute(executor, model, [job(i) for i in reversed(range(4))], chunk=4)
+    ahead = execute(executor, model, [job(i) for i in range(4)], batch_size=4)
+    back = execute(executor, model, [job(i) for i in reversed(range(4))], batch_size=4)
     for one, other in zip(ahead, reversed(back), strict=True):
         np.testing.assert_allclose(image(one), image(other), atol=1e-6)
 
 
 def test_other_chunk_sizes_agree_over_the_first_steps(model: Model, executor: Executor) -> None:
     jobs = [job(i, steps=8) for i in range(5)]
-    whole, single = (execute(executor, model, jobs, chunk=size) for size in (5, 1))
+    whole, single = (execute(executor, model, jobs, batch_size=size) for size in (5, 1))
     for one, other in zip(whole, single, strict=True):
         np.testing.assert_allclose(image(one), image(other), atol=1e-5)
         assert one.result is not None and other.result is not None
@@ -174,7 +176,7 @@ def test_running_out_of_memory_halves_the_chunk(
         return real(self, group, members, jobs, size, say)
 
     monkeypatch.setattr(Executor, "_dispatch", scarce)
-    outcomes = execute(executor, model, [job(i) for i in range(5)], chunk=8)
+    outcomes = execute(executor, model, [job(i) for i in range(5)], batch_size=8)
     assert sizes == [8, 4, 2, 2, 2]
     assert all(o.error is None for o in outcomes)
 
@@ -192,9 +194,9 @@ def test_running_out_of_memory_when_fetched_repeats_what_was_given(
 
     monkeypatch.setattr(Executor, "_collect", scarce)
     jobs = [job(i) for i in range(6)]
-    outcomes = execute(executor, model, jobs, chunk=4)
+    outcomes = execute(executor, model, jobs, batch_size=4)
     assert sizes == [4, 2, 2, 2]
-    for one, other in zip(outcomes, execute(Executor(), model, jobs, chunk=2), strict=True):
+    for one, other in zip(outcomes, execute(Executor(), model, jobs, batch_size=2), strict=True):
         assert np.array_equal(image(one), image(other))
 
 
@@ -209,9 +211,9 @@ def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
     found = plenty.programs[group.signature, 16][0].result().memory_analysis()
     needed = found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
     monkeypatch.setattr("sweeps.execution.executor.memory_of", lambda device: needed // 2)
-    outcomes = execute(scarce, model, jobs, chunk=16)
+    outcomes = execute(scarce, model, jobs, batch_size=16)
     assert all(o.error is None for o in outcomes)
-    assert 5 <= outcomes[0].chunk <= 7  # nine tenths of the half
+    assert 5 <= outcomes[0].batch_size <= 7  # nine tenths of the half
 
 
 def test_a_failing_chunk_fails_its_jobs_alone(
@@ -225,7 +227,7 @@ def test_a_failing_chunk_fails_its_jobs_alone(
         return real(self, group, members, *rest)
 
     monkeypatch.setattr(Executor, "_dispatch", broken)
-    outcomes = execute(executor, model, [job(i) for i in range(4)], chunk=2)
+    outcomes = execute(executor, model, [job(i) for i in range(4)], batch_size=2)
     assert [o.error for o in outcomes] == [None, None, *["RuntimeError: the device is gone"] * 2]
 
 
@@ -257,10 +259,10 @@ def test_a_program_that_cannot_be_compiled_fails_its_jobs(
 
 def test_a_diverging_lane_leaves_the_others_alone(model: Model, executor: Executor) -> None:
     wild = job(1).replace(recipe=job(1).recipe.replace(learning_rate=np.float32(1e38)))
-    outcomes = execute(executor, model, [job(0), wild, job(2), job(3)], chunk=4)
+    outcomes = execute(executor, model, [job(0), wild, job(2), job(3)], batch_size=4)
     finite = [bool(o.result.finite) for o in outcomes if o.result is not None]
     assert finite == [True, False, True, True]
-    calm = execute(executor, model, [job(0), job(1), job(2), job(3)], chunk=4)
+    calm = execute(executor, model, [job(0), job(1), job(2), job(3)], batch_size=4)
     assert np.array_equal(image(outcomes[2]), image(calm[2]))
 
 
@@ -270,14 +272,14 @@ sys.path[:0] = ["tests", "tests/sweeps/execution"]
 from test_executor import Executor, execute, fvjax, image, job
 assert len(jax.devices()) == 8
 model, jobs = fvjax.load("tiny"), [job(i, steps=8) for i in range(11)]
-one = execute(Executor(jax.devices()[:1]), model, jobs, chunk=11)
-eight = execute(Executor(), model, jobs, chunk=11)
-assert eight[0].chunk == 16  # padded so that every device has as many
+one = execute(Executor(jax.devices()[:1]), model, jobs, batch_size=11)
+eight = execute(Executor(), model, jobs, batch_size=11)
+assert eight[0].batch_size == 16  # padded so that every device has as many
 assert len(eight[0].result.image.shape) == 3
 for a, b in zip(one, eight, strict=True):
     np.testing.assert_allclose(image(a), image(b), atol=1e-5)
 few = execute(Executor(), model, jobs[:3])
-assert few[0].chunk == 3  # no more devices than jobs
+assert few[0].batch_size == 3  # no more devices than jobs
 """
 
 

@@ -19,13 +19,13 @@ MODEL = tiny()
 
 
 def fourier(deviation: float = 0.0, decay: float = 1.0, **given: Any) -> fvjax.Fourier:
-    given = {"size": SIZE, "decorrelate": True, "start": PHOTO} | given
-    return fvjax.Fourier(deviation=deviation, decay=decay, **given)
+    given = {"image_size": SIZE, "decorrelate": True, "start": PHOTO} | given
+    return fvjax.Fourier(stddev=deviation, decay_power=decay, **given)
 
 
 def pixels(deviation: float = 0.0, **given: Any) -> fvjax.Pixels:
     return fvjax.Pixels(
-        deviation=deviation, **({"size": SIZE, "decorrelate": True, "start": PHOTO} | given)
+        stddev=deviation, **({"image_size": SIZE, "decorrelate": True, "start": PHOTO} | given)
     )
 
 
@@ -42,11 +42,11 @@ def first(parameterization: Any, seed: int = 0) -> Array:
 @pytest.mark.parametrize("size", [SIZE, 31])
 def test_the_first_image_is_the_photograph(made: Any, decorrelate: bool, size: int) -> None:
     photo = PHOTO[:size, :size]
-    image = first(made(start=photo, size=size, decorrelate=decorrelate))
+    image = first(made(start=photo, image_size=size, decorrelate=decorrelate))
     np.testing.assert_allclose(image, photo, atol=1e-5)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("decay_power", [0.0, 0.5, 2.0])
 def test_any_decay_starts_from_the_photograph(decay: float) -> None:
     np.testing.assert_allclose(first(fourier(decay=decay)), PHOTO, atol=1e-5)
 
@@ -80,14 +80,14 @@ def result(parameterization: Any, steps: int, rate: float) -> fvjax.Result:
     job = fvjax.Job(recipe=recipe, direction=DIRECTION, key=jax.random.key(0))
     begun, _ = score_of(MODEL, job, PHOTO)
     made = jax.jit(fvjax.visualize)(MODEL, job)
-    assert float(made.first_score) == pytest.approx(float(begun), rel=1e-3)
+    assert float(made.initial_score) == pytest.approx(float(begun), rel=1e-3)
     return made
 
 
 @MADE
 def test_ascent_goes_on_from_the_photograph(made: Any) -> None:
     ended = result(made(), 8, 0.02)
-    assert ended.finite and float(ended.score) > float(ended.first_score)
+    assert ended.finite and float(ended.final_score) > float(ended.initial_score)
     change = float(jnp.abs(ended.image - PHOTO).mean())
     assert 0.001 < change < float(jnp.abs(PHOTO - 0.5).mean()) / 2
 
@@ -106,12 +106,12 @@ def test_starts_and_deviations_are_leaves_of_one_program() -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"size": 16}, r"start must be an image in \[0, 1\] of shape \(16, 16, 3\)"),
+        ({"image_size": 16}, r"start must be an image in \[0, 1\] of shape \(16, 16, 3\)"),
         ({"start": PHOTO[..., 0]}, r"of shape \(32, 32, 3\), got shape \(32, 32\)"),
         ({"start": np.ones((32, 32, 3), np.uint8)}, "of floating-point values, got uint8"),
         ({"start": "cat.jpg"}, "got 'cat.jpg'"),
-        ({"deviation": -0.1}, "deviation must be a finite number of at least 0"),
-        ({"start": None, "deviation": 0.0}, "deviation must be a positive finite number"),
+        ({"stddev": -0.1}, "deviation must be a finite number of at least 0"),
+        ({"start": None, "stddev": 0.0}, "deviation must be a positive finite number"),
     ],
 )
 def test_a_start_that_is_no_such_image_is_refused(

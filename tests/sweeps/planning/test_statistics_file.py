@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fvjax
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.models.tiny import tiny
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.planning.reference import load_reference_statistics
@@ -17,11 +17,11 @@ MODEL = fvjax.load("tiny")
 
 
 def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
-    reference = ReferenceStatistics(MODEL, Reference("generated", 32, 24))
+    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 24))
     path = tmp_path / "tiny.npz"
     write_collected(reference, ["conv1", "conv2"], path)
     found = load_reference_statistics(MODEL, str(path), 512, 32)
-    assert found is not None and found.images.heads == reference.images.heads
+    assert found is not None and found.images.attributes == reference.images.attributes
     for layer in ("conv1", "conv2"):
         one, other = found.statistics(layer), reference.statistics(layer)
         np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-5, atol=1e-9)
@@ -39,12 +39,14 @@ def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
 
 def test_statistics_of_other_weights_or_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
-    write_collected(ReferenceStatistics(MODEL, Reference("generated", 32, 8)), ["conv2"], path)
+    write_collected(
+        ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 8)), ["conv2"], path
+    )
     with pytest.raises(ValueError, match="statistics of other weights"):
         read_collected(tiny(1), str(path), 32)
     with pytest.raises(ValueError, match="of other weights, or of another precision"):
         read_collected(MODEL.in_precision("bfloat16"), str(path), 32)
-    with pytest.raises(ValueError, match=r"statistics of 32 pixels, not of size=48"):
+    with pytest.raises(ValueError, match=r"statistics of 32 pixels, not of image_size=48"):
         read_collected(MODEL, str(path), 48)
     np.savez(tmp_path / "other.npz", x=np.ones(3))
     with pytest.raises(ValueError, match="holds no statistics"):
@@ -57,17 +59,17 @@ def test_the_command_prints_condition_numbers_and_writes_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    few = ["model=tiny", "images=generated", "image_count=24"]
+    few = ["model=tiny", "reference_images=generated", "reference_count=24"]
     main([*few, "layer=main", f"out={tmp_path / 'all.npz'}"])
     printed = capsys.readouterr().out
     assert "condition" in printed and all(name in printed for name in ("conv1", "conv2", "logits"))
-    assert len(list((tmp_path / "fvjax" / "natural").glob("statistics_of_*.npz"))) == 3
-    main(["model=tiny", f"images={tmp_path / 'all.npz'}", "layer=conv1,logits"])
+    assert len(list((tmp_path / "fvjax" / "reference_std").glob("statistics_of_*.npz"))) == 3
+    main(["model=tiny", f"reference_images={tmp_path / 'all.npz'}", "layer=conv1,logits"])
     assert "conv2" not in capsys.readouterr().out
     for wrong, message in {
         "layer=conv9": "unknown layer 'conv9'",
         "out=all.csv": r"out must be a \.npz file",
-        "images=null": "needs reference images",
+        "reference_images=null": "needs reference images",
     }.items():
         with pytest.raises(ValueError, match=message):
             main([*few, wrong])

@@ -16,7 +16,7 @@ from sweeps.results.contact_sheet import write_sheet
 from sweeps.results.labels import arm_labels, row_labels
 from sweeps.results.summary import summary
 
-NUMBERS = {"score": 1.0, "dot": 2.0, "cosine": 0.5, "orthogonal": 0.1}
+NUMBERS = {"final_score": 1.0, "dot": 2.0, "cosine": 0.5, "orthogonal": 0.1}
 
 
 def png(grey: int = 50) -> dict[str, Any]:
@@ -28,7 +28,8 @@ def png(grey: int = 50) -> dict[str, Any]:
 def table(**columns: list[Any]) -> pd.DataFrame:
     """As many jobs as the lists are long, equal but for these columns."""
     same = {"status": "ok", "model": "tiny", "direction": "channel", "objective": "dot"}
-    same |= {"penalty": "none", "layer": "conv2", "label": "conv2:0", "seed": 0, "size": 16}
+    same |= {"penalty": "none", "layer": "conv2", "label": "conv2:0", "seed": 0}
+    same |= {"image_height": 16, "image_width": 16}
     jobs = len(next(iter(columns.values())))
     whole = {name: [value] * jobs for name, value in (same | NUMBERS).items()}
     return pd.DataFrame({"image": [png() for _ in range(jobs)]} | whole | columns)
@@ -56,7 +57,7 @@ ARMS: dict[str, dict[str, list[Any]]] = {
     "null in some": {"objective_exponent": [None, 2.0]},
     "near numbers": {"learning_rate": [0.12345678, 0.12345679]},
     "models": {"model": ["tiny", "texturenet"]},
-    "sizes": {"size": [16, 32]},
+    "sizes": {"image_height": [16, 32]},
     "keys of the user": {"note": ["a", "b"]},
     "null keys of the user": {"note": [None, "$a$_$"]},  # no mathematics of Matplotlib's
     "groups of the user": {"mine": [None, None], "mine_x": [None, 1]},
@@ -140,17 +141,21 @@ def test_the_summary_says_what_its_means_leave_out() -> None:
     assert "cosine 1 3 2 0.5 0.1" in lines
 
 
-@pytest.mark.parametrize("headline", [None, "rank", "robust_dot", "score"])
-def test_a_sweep_without_metrics_ends_in_a_summary(headline: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimized_metric", [None, "rank", "robust_dot", "final_score"])
+def test_a_sweep_without_metrics_ends_in_a_summary(
+    optimized_metric: str | None, tmp_path: Path
+) -> None:
     results = table(status=["failed"] * 2, image=[None] * 2, note=["[a]", "[bold]"])
-    results = results.drop(columns=[*NUMBERS]).assign(metrics_headline=headline, rank=None)
+    results = results.drop(columns=[*NUMBERS]).assign(
+        metrics_optimized_metric=optimized_metric, rank=None
+    )
     text = printed(results)
     assert "2 failed" not in text and text.count("1 failed") == 2 and "[bold]" in text
     assert write_sheet(results, tmp_path / "sheet.png") == 0
 
 
 def test_the_summary_shows_the_headline() -> None:
-    results = table(metrics_headline=["robust_dot"] * 2, robust_dot=[0.25, 0.75])
+    results = table(metrics_optimized_metric=["robust_dot"] * 2, robust_dot=[0.25, 0.75])
     assert "robust_dot" in printed(results) and "0.5" in printed(results)
 
 
@@ -163,7 +168,7 @@ def test_eighty_letters_hold_every_value_of_four_axes() -> None:
         transform=["standard", "jitter", "jitter", "standard"],
         status=["ok", "diverged", "ok", "ok"],
         score=[-1.23e-05] * 4,
-        metrics_headline=["centroid_margin"] * 4,
+        metrics_optimized_metric=["centroid_margin"] * 4,
         centroid_margin=[-1.23e-05] * 4,
     )
     text = printed(results, width=80)

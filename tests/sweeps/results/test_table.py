@@ -1,4 +1,4 @@
-"""The table on disk: parts, failed chunks, leftovers of a killed process."""
+"""The table on disk: parts, failed batches, leftovers of a killed process."""
 
 from pathlib import Path
 

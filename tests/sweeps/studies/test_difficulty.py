@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 import fvjax
-from fvjax.data.image_sets import Reference
-from fvjax.data.textures import HEADS
+from fvjax.data.image_sets import ReferenceImages
+from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.texturenet import TextureNet
 from fvjax.reference.activation_statistics import ReferenceStatistics
-from fvjax.sources import Channel, Preferring, Random
+from fvjax.sources import Channel, PreferredLabel, Random
 from fvjax.training import Trainer, classes_per_attribute
 from fvjax.training.label_granularity import LABELS, grouped
 from fvjax.training.trainer import correct, cross_entropy
@@ -27,7 +27,7 @@ from sweeps.studies.difficulty.trends import levels, trends
 
 EVERY = jnp.stack(jnp.meshgrid(*[jnp.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3)
 WIDTHS = (4, 6, 8, 8, 12)
-NET = {"first": "hue", "seed": 3, "steps": 2, "batch": 8, "widths": WIDTHS, "beside": ()}
+NET = {"first": "hue", "seed": 3, "steps": 2, "batch_size": 8, "widths": WIDTHS, "beside": ()}
 
 
 @pytest.fixture(autouse=True)
@@ -37,15 +37,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("first", HEADS)
+@pytest.mark.parametrize("first", ATTRIBUTES)
 def test_a_task_tells_as_many_groups_as_it_has_labels(first: str) -> None:
     for labels in LABELS:
         told = classes_per_attribute(labels, first)
         assert sum(groups for groups in told if groups > 1) == labels
-        assert max(told) == told[list(HEADS).index(first)]
+        assert max(told) == told[list(ATTRIBUTES).index(first)]
 
 
-@pytest.mark.parametrize("first", HEADS)
+@pytest.mark.parametrize("first", ATTRIBUTES)
 def test_a_harder_task_tells_apart_whatever_an_easier_one_does(first: str) -> None:
     for easy, hard in itertools.pairwise(LABELS):
         fine = np.asarray(grouped(EVERY, classes_per_attribute(hard, first)))
@@ -158,7 +158,7 @@ def test_bad_settings_are_refused(bad: dict[str, Any], message: str, cache: Path
 
 
 def reference(model: fvjax.Model, count: int) -> ReferenceStatistics:
-    return ReferenceStatistics(model, Reference("generated", model.size[0], count))
+    return ReferenceStatistics(model, ReferenceImages("generated", model.image_size[0], count))
 
 
 def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
@@ -171,21 +171,21 @@ def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     red = model.replace(weights=weights)  # type: ignore[attr-defined]
     known = reference(red, 160)
     plain = Channel(0)(red, "conv1", 64)
-    found = Preferring(Channel(0))(red, "conv1", 64, known)
+    found = PreferredLabel(Channel(0))(red, "conv1", 64, known)
     assert found.concept == "hue=red" and found.label == f"{plain.label} (hue=red)"
     assert found.channel == 0 and found.kind == "covector"
     np.testing.assert_array_equal(found.direction.vector, plain.direction.vector)
-    silent = Preferring(Channel(1))(red, "conv1", 64, known)
+    silent = PreferredLabel(Channel(1))(red, "conv1", 64, known)
     assert silent.concept is None and silent.label == "conv1:1"
-    assert Preferring(Random(0))(red, "conv1", 64, known).concept is not None
+    assert PreferredLabel(Random(0))(red, "conv1", 64, known).concept is not None
 
 
 def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:
     model = fvjax.load("tiny")
     with pytest.raises(ValueError, match="needs reference images"):
-        Preferring(Channel(0))(model, "conv2", 32)
+        PreferredLabel(Channel(0))(model, "conv2", 32)
     with pytest.raises(ValueError, match="no image has label"):
-        Preferring(Channel(0))(model, "conv2", 32, reference(model, 9))
+        PreferredLabel(Channel(0))(model, "conv2", 32, reference(model, 9))
 
 
 def values(lines: int) -> pd.DataFrame:
@@ -236,7 +236,12 @@ def test_the_report_measures_all_units_of_the_sweep_s_networks(tmp_path: Path) -
         for objective in ("dot", "cosine"):
             row = {f"model_{k}": v for k, v in NET.items()} | {"model_widths": "[4, 6, 8, 8, 12]"}
             row |= {"model": "trained", "model_labels": labels, "layer": "conv3", "status": "ok"}
-            row |= {"images": "generated", "image_count": 96, "size": 64, "seed": 0}
+            row |= {
+                "reference_images": "generated",
+                "reference_count": 96,
+                "image_height": 64,
+                "seed": 0,
+            }
             row |= {"objective": objective, "label": "conv3:0 (hue=red)", "direction": "preferring"}
             rows.append(row | {"transfer": 0.5 + 0.1 * labels / 4, "ambiguity": 3.0})
     found = values_of(pd.DataFrame(rows))
@@ -252,7 +257,7 @@ def test_the_report_measures_all_units_of_the_sweep_s_networks(tmp_path: Path) -
     assert found[found["measure"] == "accuracy"]["labels"].tolist() == [4]
     report(found, tmp_path)
     written = pd.read_csv(tmp_path / "difficulty.csv")
-    assert {"selectivity", "effective heads", "transfer"} <= set(written["measure"])
+    assert {"selectivity", "effective attributes", "transfer"} <= set(written["measure"])
     assert (tmp_path / "difficulty.png").stat().st_size > 10_000
     assert (tmp_path / "difficulty_trends.csv").exists()
 

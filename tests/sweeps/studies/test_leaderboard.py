@@ -24,7 +24,7 @@ K = 8
 def table(seeds: int = 2) -> pd.DataFrame:
     """dot is bad everywhere; dot_cosine is pure at exponent 4 for even features, at 2 for odd."""
     rows = []
-    for geometry, dial in (("orthogonal", 0.0), ("skewed", 0.5)):
+    for geometry, severity in (("orthogonal", 0.0), ("skewed", 0.5)):
         for objective, exponents in (("dot", (np.nan,)), ("dot_cosine", (2.0, 4.0))):
             for exponent in exponents:
                 for feature in range(K):
@@ -37,7 +37,7 @@ def table(seeds: int = 2) -> pd.DataFrame:
                             {
                                 "status": "ok",
                                 "model_geometry": geometry,
-                                "model_dial": dial,
+                                "model_severity": severity,
                                 "objective": objective,
                                 "objective_exponent": exponent,
                                 "penalty": "none",
@@ -49,9 +49,9 @@ def table(seeds: int = 2) -> pd.DataFrame:
                                 "recovered": float(good),
                                 "strength": 0.7,
                                 "decoys": 0.2,
-                                "paper_purity": 0.95,
-                                "dataset_purity": 0.3,
-                                "dataset_recovered": 0.0,
+                                "optimum_purity": 0.95,
+                                "best_reference_purity": 0.3,
+                                "best_reference_recovered": 0.0,
                                 "content": shares.tolist(),
                             }
                         )
@@ -131,7 +131,7 @@ def test_the_command_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "share recovered" in capsys.readouterr().out
 
 
-SKEWED = planted(geometry="skewed", dial=0.5, orientations=4)
+SKEWED = planted(geometry="skewed", severity=0.5, orientations=4)
 FEATURES = SKEWED.layers["features"][-1]
 
 
@@ -154,28 +154,31 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
     expected = relative(mine, truth().grey, truth().oracle)
     np.testing.assert_allclose(found["content"], expected, rtol=1e-4)
     assert float(found["strength"]) == pytest.approx(float(expected[7]), rel=1e-4)
-    assert float(found["paper_purity"]) == pytest.approx(1, abs=1e-3)
-    assert float(found["dataset_purity"]) == pytest.approx(1) and found["dataset_recovered"] == 1
+    assert float(found["optimum_purity"]) == pytest.approx(1, abs=1e-3)
+    assert (
+        float(found["best_reference_purity"]) == pytest.approx(1)
+        and found["best_reference_recovered"] == 1
+    )
     found_dot = jax.jit(ground_truth_metrics)(SKEWED, dot(), direction(7), image, truth(maps), 7)
-    assert float(found_dot["paper_purity"]) == pytest.approx(1 / FEATURES, rel=1e-3)
-    assert float(found_dot["dataset_purity"]) < 0.2  # the one with most of everything
+    assert float(found_dot["optimum_purity"]) == pytest.approx(1 / FEATURES, rel=1e-3)
+    assert float(found_dot["best_reference_purity"]) < 0.2  # the one with most of everything
 
 
 def test_what_reads_the_image_has_no_optimum_on_paper() -> None:
     image = jnp.full((40, 40, 3), 0.5)
     score = dot() - 0.1 * fvjax.TotalVariation()
     found = ground_truth_metrics(SKEWED, score, direction(0), image, truth(), 0)
-    assert np.isnan([found["paper_purity"], found["dataset_purity"]]).all()
+    assert np.isnan([found["optimum_purity"], found["best_reference_purity"]]).all()
     assert np.isnan(found["purity"])  # grey: no content at all
 
 
 def test_a_whitened_world_has_its_optimum_too() -> None:
     matrix_ = np.linalg.inv(np.asarray(SKEWED.weights["mixing"][:FEATURES]))
-    white = fvjax.Transformed(
+    white = fvjax.with_affine_layer(
         SKEWED, layer="mixed", matrix=matrix_, mean=np.zeros(FEATURES), name="whitened"
     )
-    there = fvjax.Direction(vector=jax.nn.one_hot(3, FEATURES), layer="mixed/whitened")
+    there = fvjax.Direction(vector=jax.nn.one_hot(3, FEATURES), layer="mixed@whitened")
     best = optimum(white, fvjax.DotCosine(exponent=2.0, floor=0.1), there)
     np.testing.assert_allclose(best.features, np.eye(FEATURES)[3], atol=0.02)
     shown = planted_activations(white, jnp.zeros((1, 1, FEATURES + 4)).at[..., 3].set(1.0))
-    np.testing.assert_allclose(shown["mixed/whitened"][0, 0], np.eye(FEATURES)[3], atol=1e-5)
+    np.testing.assert_allclose(shown["mixed@whitened"][0, 0], np.eye(FEATURES)[3], atol=1e-5)

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 import fvjax
 from fvjax.data.corruptions import CORRUPTIONS, blur, contrast, noise, pink, white
-from fvjax.data.image_sets import Reference
+from fvjax.data.image_sets import ReferenceImages
 from fvjax.metrics.ood_detectors import detectors, feature_scores, heads, is_correct, logit_scores
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import power, shrunk, whitening
@@ -36,15 +36,15 @@ from sweeps.studies.uncertainty.evaluation import (
 from sweeps.studies.uncertainty.rows import rows
 
 RANDOM = np.random.default_rng(0)
-HEADS = ((0, 1, 2), (3, 4, 5, 6))
+ATTRIBUTES = ((0, 1, 2), (3, 4, 5, 6))
 KEY = jax.random.key(1)
 IMAGE = jax.random.uniform(jax.random.key(0), (32, 24, 3))
 
 
 def test_what_the_logits_say_is_the_formula_of_the_least_sure_head() -> None:
     logits = RANDOM.normal(size=7) * 3
-    told = logit_scores(jnp.asarray(logits, jnp.float32), HEADS)
-    powers = [np.exp(logits[list(head)]) for head in HEADS]
+    told = logit_scores(jnp.asarray(logits, jnp.float32), ATTRIBUTES)
+    powers = [np.exp(logits[list(head)]) for head in ATTRIBUTES]
     least = min(p.max() / p.sum() for p in powers)
     assert float(told["max_softmax"]) == pytest.approx(-np.log(least), rel=1e-5)
     assert float(told["energy"]) == pytest.approx(-sum(np.log(p.sum()) for p in powers), rel=1e-5)
@@ -83,7 +83,7 @@ def test_what_a_layer_says_is_mahalanobis_distances() -> None:
     without = fit_distribution(unlabelled, whitening(statistics, 0.1, "b"), 0.1, centered=False)
     assert list(feature_scores(jnp.asarray(seen, jnp.float32), without)) == ["mahalanobis"]
     activations = {"b": jnp.asarray(seen, jnp.float32), "logits": jnp.arange(7.0)}
-    both = detectors(activations, {"b": found}, "logits", HEADS)
+    both = detectors(activations, {"b": found}, "logits", ATTRIBUTES)
     assert {layer: set(own) for layer, own in both.items()} == {
         "b": {"mahalanobis", "class_distance", "centroid_margin"},
         "logits": {"max_softmax", "energy"},
@@ -101,9 +101,9 @@ def test_heads_are_the_labels_of_the_classes() -> None:
 
 def test_an_answer_is_right_when_every_head_is() -> None:
     logits = jnp.array([0.0, 5.0, 1.0, -1.0, -2.0, -0.5, -3.0])
-    assert bool(is_correct(logits, jnp.array([1, 2]), HEADS))
-    assert not bool(is_correct(logits, jnp.array([1, 0]), HEADS))
-    assert not bool(is_correct(logits, jnp.array([0, 2]), HEADS))
+    assert bool(is_correct(logits, jnp.array([1, 2]), ATTRIBUTES))
+    assert not bool(is_correct(logits, jnp.array([1, 0]), ATTRIBUTES))
+    assert not bool(is_correct(logits, jnp.array([0, 2]), ATTRIBUTES))
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -230,7 +230,7 @@ def photographs(folder: Path, count: int) -> str:
 
 
 def test_generated_images_are_judged_by_others(tmp_path: Path) -> None:
-    reference = ReferenceStatistics(fvjax.load("texturenet"), Reference("generated", 64, 12))
+    reference = ReferenceStatistics(fvjax.load("texturenet"), ReferenceImages("generated", 64, 12))
     photos = photographs(tmp_path / "photos", 3)
     (fold,) = folds(reference, 12, {"blur": 2.0}, {"white": 0.2}, photos)
     assert [p.name for p in fold.pictures] == [
@@ -253,14 +253,14 @@ def test_generated_images_are_judged_by_others(tmp_path: Path) -> None:
 
 def test_halves_of_a_folder_judge_each_other(tmp_path: Path) -> None:
     folder = photographs(tmp_path / "photos", 9)
-    reference = ReferenceStatistics(fvjax.load("tiny"), Reference(folder, 32, 64))
+    reference = ReferenceStatistics(fvjax.load("tiny"), ReferenceImages(folder, 32, 64))
     both = folds(reference, 64, {"noise": 0.1}, {}, None)
     fits = [{p.name for p in fold.reference.images.paths} for fold in both]
     judged = [{p.name for p in fold.pictures[0].reference.paths} for fold in both]
     assert fits == judged[::-1] and not fits[0] & fits[1] and len(fits[0] | fits[1]) == 9
     told = left_out(both[0], None)
     assert len(told) == 2 and "no class_distance" in told[0] and "no misclassified" in told[1]
-    few = ReferenceStatistics(reference.model, Reference(folder, 32, 3))
+    few = ReferenceStatistics(reference.model, ReferenceImages(folder, 32, 3))
     with pytest.raises(ValueError, match="must hold at least 4, it holds 3"):
         folds(few, 64, {}, {}, None)
 
@@ -268,9 +268,9 @@ def test_halves_of_a_folder_judge_each_other(tmp_path: Path) -> None:
 def test_looking_tells_what_the_network_does_on_the_changed_images(tmp_path: Path) -> None:
     model = fvjax.load("texturenet")
     reference = ReferenceStatistics(
-        model, Reference("generated", 64, 512), ArrayCache(tmp_path)
+        model, ReferenceImages("generated", 64, 512), ArrayCache(tmp_path)
     )  # shipped
-    others = Reference("generated", 64, 12, first=512)
+    others = ReferenceImages("generated", 64, 12, first=512)
     pictures = EvaluationSet("contrast 0.5", others, "contrast", 0.5, labelled=True)
     found = evaluate(Fold(reference, (pictures,)), ["conv5"], "logits", pictures)
     assert list(found.scores) == [

@@ -1,0 +1,68 @@
+"""Tables of before version 0.2, read under today's names of columns and options."""
+
+from typing import Any
+
+import pandas as pd
+
+_COLUMNS = {
+    "first_score": "initial_score",
+    "score": "final_score",
+    "parsimony": "occlusion_support",
+    "natural_z": "reference_z",
+    "natural_percentile": "reference_percentile",
+    "natural_ratio": "reference_ratio",
+    "paper_purity": "optimum_purity",
+    "paper_strength": "optimum_strength",
+    "dataset_purity": "best_reference_purity",
+    "dataset_recovered": "best_reference_recovered",
+    "dataset_strength": "best_reference_strength",
+    "chunk": "batch_size",
+    "images": "reference_images",
+    "image_count": "reference_count",
+    "metrics_headline": "metrics_optimized_metric",
+    "metrics_measured": "metrics_enabled",
+    "model_dial": "model_severity",
+    "model_size": "model_image_size",
+    "model_images": "model_reference_images",
+    "model_beside": "model_also_train",
+    "model_first": "model_first_attribute",
+    "direction_head": "direction_attribute",
+    "direction_size": "direction_image_size",
+    "parameterization_deviation": "parameterization_stddev",
+    "parameterization_decay": "parameterization_decay_power",
+    "parameterization_images": "parameterization_reference_images",
+    "parameterization_count": "parameterization_reference_count",
+    "penalty_decay": "penalty_decay_ratio",
+}
+_DIRECTIONS = {
+    "preferring": "preferred_label",
+    "strongest": "top_channels",
+    "similar": "nearest_mean",
+    "between": "interpolate",
+    "path": "interpolation_path",
+    "content": "feature_image",
+}
+_OPTIONS: dict[str, dict[str, str]] = {
+    "direction": _DIRECTIONS,
+    "penalty_unit": {"plain": "raw", "natural": "reference_std"},
+    "model": {"judge": "texturenet_judge"},
+    "judge": {"judge": "texturenet_judge"},
+    "model_judge": {"judge": "texturenet_judge"},
+    "metrics_optimized_metric": _COLUMNS,
+}
+
+
+def rename_columns(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with today's names; a table that has them is returned as it is."""
+    if "first_score" not in results:
+        return results
+    renamed = results.rename(columns=_COLUMNS)
+    if "size" in renamed:
+        renamed = renamed.assign(image_height=renamed["size"], image_width=renamed["size"])
+        renamed = renamed.drop(columns="size")
+    mapped: dict[str, Any] = {
+        column: renamed[column].map(lambda value, options=options: options.get(value, value))
+        for column, options in _OPTIONS.items()
+        if column in renamed
+    }
+    return renamed.assign(**mapped)
