@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from fvjax.models.class_names import imagenet_classes
 from fvjax.models.model import Linen, Model, Record
 from fvjax.models.weights import read_caffe
 from fvjax.ops import layers
@@ -56,4 +57,5 @@ def load_caffe(
         network=Linen(module),
         image_size=(image_size, image_size),
         default_layer=default_layer,
+        classes=imagenet_classes(),
     )

@@ -21,16 +21,17 @@ class Conv(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Apply to (..., height, width, channels)."""
         shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-        kernel = self._weight("kernel", nn.initializers.he_normal(), shape)
-        bias = self._weight("bias", nn.initializers.zeros_init(), (self.features,))
+        kernel = parameter(self, "kernel", nn.initializers.he_normal(), shape)
+        bias = parameter(self, "bias", nn.initializers.zeros_init(), (self.features,))
         pads = ((self.pad, self.pad), (self.pad, self.pad))
         y = layers.conv(x, kernel, self.stride, pads)
         return y + jnp.expand_dims(bias, range(y.ndim - 1))
 
-    def _weight(self, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
-        """The parameter, without `param`'s check that traces the initializer at every call."""
-        if self.is_initializing():
-            made: Array = self.param(name, initializer, shape)
-            return made
-        weight: Array = self.get_variable("params", name)
-        return weight
+
+def parameter(module: nn.Module, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
+    """A module's parameter, without `param`'s check that traces the initializer at every call."""
+    if module.is_initializing():
+        made: Array = module.param(name, initializer, shape)
+        return made
+    found: Array = module.get_variable("params", name)
+    return found

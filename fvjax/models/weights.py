@@ -17,7 +17,17 @@ def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dic
         ValueError: one sentence that names the first tensor that is missing, extra, misshapen or
             not finite, or the file that cannot be read.
     """
-    tensors = read_arrays(path)
+    return check_tensors(path, read_arrays(path), shapes)
+
+
+def check_tensors(
+    path: str | Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any]:
+    """The tensors that were read from `path`, if they are exactly those of `shapes`.
+
+    Raises:
+        ValueError: as `read_weights`.
+    """
     missing = [name for name in shapes if name not in tensors]
     if missing:
         raise ValueError(f"{path} lacks the tensor {missing[0]!r} ({len(missing)} missing in all)")
@@ -31,7 +41,7 @@ def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dic
             )
         if not np.all(np.isfinite(tensors[name])):
             raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
-    return tensors
+    return dict(tensors)
 
 
 def read_caffe(

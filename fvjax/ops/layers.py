@@ -178,8 +178,8 @@ def _relu_forward(x: Array, redirect: Flag = False) -> tuple[Array, tuple[Array,
 def _relu_backward(saved: tuple[Array, Bool[Array, ""]], g: Array) -> tuple[Array, Any]:
     on, redirect = saved
     gated = jnp.where(on, g, 0)
-    (blocked,) = _blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
-    return jnp.where(blocked, jnp.maximum(g, 0), gated), None
+    (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
+    return jnp.where(stuck, jnp.maximum(g, 0), gated), None
 
 
 def _no_gradient(gated: Array, redirect: Array, space: int) -> list[Array]:
@@ -204,7 +204,7 @@ def _narrowed(gated: Any, space: int) -> tuple[int, ...]:
     return (*gated.shape[: gated.ndim - 1 - space], *[1] * space, *gated.shape[-1:])
 
 
-_blocked = primitive(
+blocked = primitive(
     "blocked",
     lambda gated, redirect, space: [(_narrowed(gated, space), jnp.bool_)],
     _no_gradient,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from fvjax import checks
 from fvjax.direction import Direction
+from fvjax.models.class_names import class_label, find_class
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources.direction_info import DirectionInfo, channels_of
@@ -47,20 +48,24 @@ class Channel:
 class Logit:
     """One class of the network's readout, whatever the sweep's layer is."""
 
-    index: int
+    index: int | str  # or the class's name, where the network has names
     layer: str = "logits"
 
     def __call__(
         self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
     ) -> DirectionInfo:
         """The one-hot covector at the readout."""
-        classes = channels_of(model, self.layer)
-        checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
-        readout = model.layers[self.layer] == (len(model.classes),)
-        name = model.classes[self.index] if readout else f"{self.layer}:{self.index}"
-        direction = _one_hot((self.index,), self.layer, classes)
-        concept = name if readout else f"class={self.index}"
-        return DirectionInfo(direction, name, "covector", self.index, concept)
+        units = channels_of(model, self.layer)
+        named = model.layers[self.layer] == (len(model.classes),)
+        index = self.index
+        if isinstance(index, str) and named:
+            index = find_class(model.classes, index)
+        checks.index(f"direction.index at layer {self.layer!r}", index, units)
+        assert not isinstance(index, str)
+        label = class_label(model.classes, index) if named else f"{self.layer}:{index}"
+        concept = model.classes[index] if named else f"class={index}"
+        direction = _one_hot((index,), self.layer, units)
+        return DirectionInfo(direction, label, "covector", index, concept)
 
 
 @dataclass(frozen=True)

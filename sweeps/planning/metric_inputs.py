@@ -10,6 +10,7 @@ import numpy as np
 from fvjax.direction import Direction
 from fvjax.metrics.context import Concept, JobMetricInputs, SharedMetricInputs
 from fvjax.metrics.ground_truth import GroundTruth
+from fvjax.models.class_names import match_class
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.distances import ReferenceDistribution
@@ -53,19 +54,20 @@ def _shared(
 
 
 def concept_of(judge: Model, name: str | None) -> Concept | None:
-    """The judge's class of a label such as "texture=stripes", or "class=13" where it has no names.
+    """The judge's class of that name, or of "class=13" where the judge has no names.
 
-    Classes with names exclude each other where these begin alike; others all do.
+    Classes of one attribute, such as "texture=stripes", exclude each other; so do all without one.
     """
     if name is None:
         return None
     (logits,) = judge.layers["logits"]
     attribute, _, value = name.partition("=")
     if judge.classes:
-        if name not in judge.classes:
+        found = match_class(judge.classes, name)
+        if found is None:
             return None
-        index = judge.classes.index(name)
-        rivals = [other.partition("=")[0] == attribute for other in judge.classes]
+        attributes = [other.rpartition("=")[0] for other in judge.classes]
+        index, rivals = found, [other == attributes[found] for other in attributes]
     elif attribute == "class" and value.isdecimal() and int(value) < logits:
         index, rivals = int(value), [True] * logits
     else:

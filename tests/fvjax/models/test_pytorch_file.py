@@ -28,7 +28,7 @@ from pytorch_writer import (
 
 from fvjax.models.pytorch_file import read_state_dict
 
-DATA = Path(__file__).parent / "data"  # written by PyTorch 2.13
+DATA = Path(__file__).parents[2] / "data"  # written by PyTorch 2.13
 FORMS = pytest.mark.parametrize("form", ["zip", "legacy"])
 
 

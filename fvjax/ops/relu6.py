@@ -1,0 +1,38 @@
+"""ReLU6, the activation of networks for phones, with redirection at both ends."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from fvjax.ops.layers import blocked
+from fvjax.types import Flag
+
+_Saved = tuple[Bool[Array, "*shape"], Bool[Array, "*shape"], Bool[Array, ""]]
+
+
+@jax.custom_vjp
+def relu6(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*shape"]:
+    """min(max(x, 0), 6); while `redirect` is on, a blocking channel lets some gradient through.
+
+    A channel whose units are all at 0 or at 6 passes no gradient. With `redirect` its units at 0
+    pass the part of the cotangent that pushes them up, and its units at 6 what pushes them down.
+    Channels are the last axis; `fvjax.ops.layers.relu` says why it goes by channel.
+    """
+    return jnp.clip(x, 0, 6)
+
+
+def _forward(x: Array, redirect: Flag = False) -> tuple[Array, _Saved]:
+    return jnp.clip(x, 0, 6), (x > 0, x < 6, jnp.asarray(redirect))
+
+
+def _backward(saved: _Saved, g: Array) -> tuple[Array, Any]:
+    above, below, redirect = saved
+    gated = jnp.where(above & below, g, 0)
+    (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
+    inwards = jnp.where(below, jnp.maximum(g, 0), jnp.minimum(g, 0))
+    return jnp.where(stuck, inwards, gated), None
+
+
+relu6.defvjp(_forward, _backward)
