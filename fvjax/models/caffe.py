@@ -46,16 +46,20 @@ def load_caffe(
     default_layer: str,
 ) -> Model:
     """A model from Caffe's weights; `names` maps linen layers to Caffe's."""
-
-    def initialise(key: Array, image: Array) -> Any:
-        return module.init(key, image, Record({}, False))["params"]
-
-    image = jax.ShapeDtypeStruct((image_size, image_size, 3), jnp.float32)
-    params = jax.eval_shape(initialise, jax.random.key(0), image)
     return Model(
-        weights=read_caffe(path, params, names),
+        weights=read_caffe(path, params_of(module), names),
         network=Linen(module),
         image_size=(image_size, image_size),
         default_layer=default_layer,
         classes=imagenet_classes(),
     )
+
+
+def params_of(module: Any) -> Any:
+    """Shapes of a linen module's params, which no image's size changes."""
+
+    def initialise(key: Array, image: Array) -> Any:
+        return module.init(key, image, Record({}, False))["params"]
+
+    image = jax.ShapeDtypeStruct((224, 224, 3), jnp.float32)
+    return jax.eval_shape(initialise, jax.random.key(0), image)

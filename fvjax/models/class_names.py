@@ -5,6 +5,7 @@ n01443537". A class of one of several heads has the head in front: "texture=stri
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -32,7 +33,8 @@ def synonyms(text: str) -> tuple[str, ...]:
 def find_class(classes: Sequence[str], name: str) -> int:
     """The index of the class that has a name among its synonyms.
 
-    Case does not count, and an underscore is a space. A class's whole text is a name too.
+    Case and punctuation do not count: "jack_o_lantern" is "jack-o'-lantern". A class's whole text
+    is a name too.
 
     Raises:
         ValueError: no class has the name, or several have it; the closest names, or all indices.
@@ -73,7 +75,7 @@ def class_label(classes: Sequence[str], index: int) -> str:
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").casefold().split())
+    return re.sub(r"[\W_]+", " ", name.casefold()).strip()
 
 
 def _selected(classes: Sequence[str], name: str) -> tuple[int, ...]:

@@ -54,11 +54,7 @@ def read_caffe(
         params: the params' shapes, by linen layer name ("kernel" and "bias").
         names: linen layer name -> Caffe layer name.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer, tensors in params.items():
-        shapes[f"{names[layer]}/weight"] = _turned(tensors["kernel"].shape)
-        shapes[f"{names[layer]}/bias"] = tensors["bias"].shape
-    found = read_weights(path, shapes)
+    found = read_weights(path, caffe_shapes(params, names))
     return {
         layer: {
             "kernel": jnp.asarray(_back(found[f"{names[layer]}/weight"])),
@@ -66,6 +62,17 @@ def read_caffe(
         }
         for layer in params
     }
+
+
+def caffe_shapes(
+    params: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+) -> dict[str, tuple[int, ...]]:
+    """Caffe's tensors for linen's params (arguments as of `read_caffe`): name -> shape."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, tensors in params.items():
+        shapes[f"{names[layer]}/weight"] = _turned(tensors["kernel"].shape)
+        shapes[f"{names[layer]}/bias"] = tensors["bias"].shape
+    return shapes
 
 
 def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
