@@ -49,7 +49,7 @@ def load(name: str, weights: str | Path | None = None) -> Model:
     if weights is None or not Path(weights).is_file():
         tried = "no path was given" if weights is None else f"there is no file {weights}"
         raise ValueError(
-            f"{name} needs its weights and {tried}: convert Caffe's {name} to {_FILES[name]} as "
-            f"docs/models.md says and give its path as weights (model.weights on the command line)"
+            f"{name} needs its weights and {tried}: make {_FILES[name]} with python -m "
+            f"sweeps.convert and give its path as weights (model.weights on the command line)"
         )
     return _FROM_FILE[name](weights)

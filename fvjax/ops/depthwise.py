@@ -1,7 +1,7 @@
 """Depthwise convolution as a sum of shifted products, with its own backward pass.
 
-XLA's grouped convolution with one channel to a group is slow on a CPU: benchmarks/depthwise.py
-measures both.
+XLA's grouped convolution with one channel to a group is slow on a CPU:
+benchmarks/speed/depthwise.py measures both.
 """
 
 from functools import partial
