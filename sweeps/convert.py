@@ -18,9 +18,9 @@ from fvjax.models import googlenet, squeezenet
 from fvjax.models.caffe import params_of
 from fvjax.models.caffemodel import read_caffemodel
 from fvjax.models.weights import caffe_shapes, check_tensors
-from sweeps.config.errors import run
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
-from sweeps.storage.atomic import whole
+from sweeps.storage.atomic import atomic_write
 
 _METADATA = {"layout": "OIHW", "input": "BGR, 0..255, minus (104,117,123)"}
 _NETWORKS: Mapping[str, tuple[Any, Mapping[str, str]]] = {
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
     name, tensors = convert(chosen.file)
-    with whole(out) as partial:
+    with atomic_write(out) as partial:
         save_file(tensors, partial, _METADATA | {"source": chosen.file.name})
     print(f"{out}: {len(tensors)} tensors; model={name} model.weights={out}")
 
@@ -58,4 +58,4 @@ def convert(path: Path) -> tuple[str, dict[str, np.ndarray]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: main(sys.argv[1:]), CONF))
+    sys.exit(run_cli(lambda: main(sys.argv[1:]), CONF))
