@@ -115,7 +115,7 @@ def efficientnet_lite0(weights: str | Path | None = None) -> Model:
     return Model(
         weights=read_lite0(path),
         network=Linen(EfficientNetLite0()),
-        size=(224, 224),
+        image_size=(224, 224),
         default_layer="blocks.4.2",
         classes=imagenet_classes(),
     )

@@ -361,7 +361,7 @@ WRONG = {
     "parameterization=cppn parameterization.layers=0": "layers must be an integer of at least 1",
     "parameterization=maco": "parameterization=maco needs reference images",
     "reference_images=generated reference_count=0": "reference_count must be an integer of at least 1",
-    "judge=nobody": "unknown judge 'nobody': it is one of custom, googlenet",
+    "judge=nobody": "unknown judge 'nobody': it is one of custom, efficientnet_lite0, goo",
     "judge=planted": "judge=planted has no logits to read pictures by",
     "reference_images=gone": "reference_images must be generated or a folder; there is no folder gone",
     "reference_images=.": "folder . holds no images",
