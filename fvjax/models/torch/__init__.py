@@ -1,0 +1,5 @@
+"""Networks of PyTorch: `from_torch` traces a module once; what it returns runs in JAX alone."""
+
+from fvjax.models.torch.graph import Graph as Graph
+from fvjax.models.torch.interpret import GraphNetwork as GraphNetwork
+from fvjax.models.torch.load import from_torch as from_torch

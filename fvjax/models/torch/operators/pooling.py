@@ -1,0 +1,144 @@
+"""ATen's pooling of (batch, channels, *space), in JAX."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from fvjax.models import layers
+from fvjax.models.torch.operators.convolutions import Padding, several
+
+
+def _windows(
+    x: Array, space: int, kernel: Any, stride: Any, padding: Any, ceil: bool
+) -> tuple[tuple[int, ...], tuple[int, ...], Padding]:
+    """Sides, strides and pads; with `ceil` the far pad lets the last window begin in the image."""
+    sides = several(kernel, space)
+    strides = sides if stride in (None, (), []) else several(stride, space)
+    pads = []
+    for n, k, s, p in zip(x.shape[-space:], sides, strides, several(padding, space), strict=True):
+        high = p
+        if ceil:
+            outputs = -(-(n + 2 * p - k) // s) + 1
+            outputs -= (outputs - 1) * s >= n + p
+            high = max(p, (outputs - 1) * s + k - n - p)
+        pads.append((p, high))
+    return sides, strides, tuple(pads)
+
+
+def _max_pool(space: int) -> Callable[..., Array]:
+    def run(
+        x: Array,
+        kernel: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil: bool = False,
+    ) -> Array:
+        sides, strides, pads = _windows(x, space, kernel, stride, padding, ceil)
+        if space == 2 and several(dilation, 2) == (1, 1):
+            (side, other), (step, step_other) = sides, strides
+            if side == other and step == step_other and side >= step:
+                inner = jnp.moveaxis(x, -3, -1)
+                y = layers.max_pool(inner, side, step, (pads[0], pads[1]))
+                return jnp.moveaxis(y, -1, -3)
+        lead = x.ndim - space
+        return lax.reduce_window(
+            x,
+            -jnp.inf,
+            lax.max,
+            (*(1,) * lead, *sides),
+            (*(1,) * lead, *strides),
+            (*((0, 0),) * lead, *pads),
+            window_dilation=(*(1,) * lead, *several(dilation, space)),
+        )
+
+    return run
+
+
+def _sums(x: Array, sides: Any, strides: Any, pads: Any) -> Array:
+    lead = x.ndim - len(sides)
+    window, steps = (*(1,) * lead, *sides), (*(1,) * lead, *strides)
+    return lax.reduce_window(x, 0.0, lax.add, window, steps, (*((0, 0),) * lead, *pads))
+
+
+def _average_pool(space: int) -> Callable[..., Array]:
+    def run(
+        x: Array,
+        kernel: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil: bool = False,
+        count_pad: bool = True,
+        divisor: int | None = None,
+    ) -> Array:
+        sides, strides, pads = _windows(x, space, kernel, stride, padding, ceil)
+        total = _sums(x, sides, strides, pads)
+        if divisor:
+            return total / divisor
+        if count_pad and not ceil:
+            return total / math.prod(sides)
+        counted = [p if count_pad else 0 for p in several(padding, space)]
+        ones = jnp.ones([n + 2 * p for n, p in zip(x.shape[-space:], counted, strict=True)])
+        rest = [(a - p, b - p) for (a, b), p in zip(pads, counted, strict=True)]
+        count = _sums(ones.astype(x.dtype), sides, strides, rest)
+        return total / count.reshape(*(1,) * (x.ndim - space), *count.shape)
+
+    return run
+
+
+def _adaptive(space: int, function: Callable[..., Array]) -> Callable[..., Array]:
+    """Along each axis, the mean or the maximum of as many parts as there are outputs."""
+
+    def run(x: Array, size: Any) -> Array:
+        for axis, n in zip(range(-space, 0), several(size, space), strict=True):
+            m = x.shape[axis]
+            if n == m or n is None:
+                continue
+            if m % n == 0:
+                before, after = x.shape[: x.ndim + axis], x.shape[x.ndim + axis + 1 :]
+                x = function(x.reshape(*before, n, m // n, *after), axis=axis)
+                continue
+            ends = [(i * m // n, -(-(i + 1) * m // n)) for i in range(n)]
+            parts = [lax.slice_in_dim(x, a, b, axis=axis % x.ndim) for a, b in ends]
+            parts = [function(part, axis=axis, keepdims=True) for part in parts]
+            x = jnp.concatenate(parts, axis)
+        return x
+
+    return run
+
+
+def _alone(function: Callable[..., Array]) -> Callable[..., tuple[Array, None]]:
+    """With no places of the maxima, which nobody reads."""
+    return lambda *given: (function(*given), None)
+
+
+def _by_dimension(n: int) -> dict[str, Callable[..., Any]]:
+    return {
+        f"max_pool{n}d.default": _max_pool(n),
+        f"max_pool{n}d_with_indices.default": _alone(_max_pool(n)),
+        f"avg_pool{n}d.default": _average_pool(n),
+        f"adaptive_avg_pool{n}d.default": _adaptive(n, jnp.mean),
+        f"_adaptive_avg_pool{n}d.default": _adaptive(n, jnp.mean),
+        f"adaptive_max_pool{n}d.default": _alone(_adaptive(n, jnp.max)),
+    }
+
+
+def _response_norm(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    """PyTorch's local response normalisation across channels."""
+    around = (size // 2, (size - 1) // 2)
+    rest = ((0, 0),) * (x.ndim - 2)
+    window, steps = (1, size, *(1,) * (x.ndim - 2)), (1,) * x.ndim
+    total = lax.reduce_window(x * x, 0.0, lax.add, window, steps, ((0, 0), around, *rest))
+    return x / (k + alpha / size * total) ** beta
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {
+    **_by_dimension(1),
+    **_by_dimension(2),
+    **_by_dimension(3),
+    "local_response_norm.default": _response_norm,
+}
