@@ -10,7 +10,7 @@ from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from fvjax.models.torch.axes import IMAGE, Axes, axes_of, recorded_axes, shape_of
-from fvjax.models.torch.graph import ITEM, Layer, Step, Value, Weight
+from fvjax.models.torch.graph import ITEM, TUPLE, Layer, Step, Value, Weight
 from fvjax.models.torch.interpret import RECTIFIERS
 from fvjax.models.torch.operators import OPERATORS, convolutions
 from fvjax.models.torch.trace import MARK, base_of, name_of, writes
@@ -181,7 +181,7 @@ class Conversion:
         arrays = (self._new(f"{path}.scale", scale), self._new(f"{path}.shift", shift))
         self._step(node, "fvjax.affine", (self._argument(x), *arrays))
         if native:  # it returns a tuple
-            self._step(node, "fvjax.tuple", ((Value(self.number[node]),),))
+            self._step(node, TUPLE, ((Value(self.number[node]),),))
         return True
 
     def _turned(self, node: Node, name: str, given: Sequence[Any]) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FORMAT = 1  # of the JSON text; raise it when an operator's arguments or a field change meaning
-LAYER, ITEM = "fvjax.layer", "fvjax.item"  # operators of our own, beside PyTorch's
+# Operators of our own, beside PyTorch's: record, take one of several values, return several.
+LAYER, ITEM, TUPLE = "fvjax.layer", "fvjax.item", "fvjax.tuple"
 
 
 @dataclass(frozen=True)

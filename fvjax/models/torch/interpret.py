@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from fvjax.models import layers
 from fvjax.models.model import Record
-from fvjax.models.torch.graph import ITEM, LAYER, Graph, Layer, Step, Value, Weight, substitute
+from fvjax.models.torch.graph import ITEM, LAYER, TUPLE, Graph, Layer, Step, Value, Weight, substitute
 from fvjax.models.torch.operators import OPERATORS
 from fvjax.types import Flag, Image
 
@@ -63,7 +63,7 @@ def preprocess(image: Image, mean: tuple[float, ...], std: tuple[float, ...]) ->
 def _run(step: Step, arguments: tuple[Any, ...], record: Record) -> Any:
     if step.operator == LAYER:
         return _recorded(record, arguments[0], Layer.of(step))
-    if step.operator == "fvjax.tuple":
+    if step.operator == TUPLE:
         return arguments[0]
     if step.operator == ITEM:
         return arguments[0][arguments[1]]
@@ -106,3 +106,4 @@ RECTIFIERS: Mapping[str, Callable[..., Array]] = {
     "relu6.default": _relu6,
     "hardtanh.default": _hardtanh,
 }
+KNOWN = frozenset({*OPERATORS, *RECTIFIERS, LAYER, ITEM, TUPLE})  # all operators that can be run
