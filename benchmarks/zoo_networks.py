@@ -46,6 +46,7 @@ def _timm(name: str, **arguments: Any) -> nn.Module:
 
 
 def _transformers(model: str, config: str, **arguments: Any) -> nn.Module:
+    _torchvision()
     import transformers
 
     return getattr(transformers, model)(getattr(transformers, config)(**arguments))

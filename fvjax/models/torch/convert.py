@@ -143,9 +143,14 @@ class Conversion:
             self._step(node, name, tuple(map(self._argument, given)))
 
     def _functional_relu(self, node: Node) -> None:
-        """A ReLU that is no module of its own is the layer `path.relu`."""
+        """A ReLU that is no module of its own is the layer `path.relu`.
+
+        Where the module returns it at once, it is the layer `path` already.
+        """
         path, kind = _module_of(node)
-        if not kind.endswith(".ReLU"):
+        marks = [str(n.args[1]) for n in node.users if name_of(n.target) == MARK]
+        returned = len(node.users) == len(marks) and any(m.startswith(path) for m in marks)
+        if not kind.endswith(".ReLU") and not returned:
             name = f"{path}.relu" if path else "relu"
             self._layer(node, Value(self.number[node]), name)
 

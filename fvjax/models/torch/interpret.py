@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from fvjax.models import layers
+from fvjax.ops import layers
 from fvjax.models.model import Record
 from fvjax.models.torch.graph import ITEM, LAYER, TUPLE, Graph, Layer, Step, Value, Weight, substitute
 from fvjax.models.torch.operators import OPERATORS

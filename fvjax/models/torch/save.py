@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as to_bytes
 
 from fvjax import checks
 from fvjax.models.model import PRECISIONS, Model
@@ -41,7 +41,7 @@ def save(model: Model, path: str | Path) -> None:
     arrays = {name: np.ascontiguousarray(model.weights[name]) for name in graph.weights}
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(arrays, partial, metadata={_KEY: json.dumps(kept)})
+        partial.write_bytes(to_bytes(arrays, metadata={_KEY: json.dumps(kept)}))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.models import layers
+from fvjax.ops import layers
 from fvjax.models.torch.operators.depthwise import depthwise
 
 Padding = tuple[tuple[int, int], ...]

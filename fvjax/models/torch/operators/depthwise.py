@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from fvjax.models.winograd import Padding
+from fvjax.ops.winograd import Padding
 
 
 def _taps(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:

@@ -1,5 +1,6 @@
 """ATen's pooling of (batch, channels, *space), in JAX."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,18 +9,25 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.models import layers
+from fvjax.ops import layers
 from fvjax.models.torch.operators.convolutions import Padding, several
 
 
 def _windows(
-    x: Array, space: int, kernel: Any, stride: Any, padding: Any, ceil: bool
+    x: Array,
+    space: int,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil: bool,
+    dilation: tuple[int, ...] | None = None,
 ) -> tuple[tuple[int, ...], tuple[int, ...], Padding]:
     """Sides, strides and pads; with `ceil` the far pad lets the last window begin in the image."""
     sides = several(kernel, space)
     strides = sides if stride in (None, (), []) else several(stride, space)
     pads = []
-    for n, k, s, p in zip(x.shape[-space:], sides, strides, several(padding, space), strict=True):
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation or (1,) * space, sides, strict=True)]
+    for n, k, s, p in zip(x.shape[-space:], reach, strides, several(padding, space), strict=True):
         high = p
         if ceil:
             outputs = -(-(n + 2 * p - k) // s) + 1
@@ -38,25 +46,38 @@ def _max_pool(space: int) -> Callable[..., Array]:
         dilation: Any = 1,
         ceil: bool = False,
     ) -> Array:
-        sides, strides, pads = _windows(x, space, kernel, stride, padding, ceil)
-        if space == 2 and several(dilation, 2) == (1, 1):
-            (side, other), (step, step_other) = sides, strides
-            if side == other and step == step_other and side >= step:
-                inner = jnp.moveaxis(x, -3, -1)
-                y = layers.max_pool(inner, side, step, (pads[0], pads[1]))
-                return jnp.moveaxis(y, -1, -3)
-        lead = x.ndim - space
-        return lax.reduce_window(
-            x,
-            -jnp.inf,
-            lax.max,
-            (*(1,) * lead, *sides),
-            (*(1,) * lead, *strides),
-            (*((0, 0),) * lead, *pads),
-            window_dilation=(*(1,) * lead, *several(dilation, space)),
-        )
+        spread = several(dilation, space)
+        sides, strides, pads = _windows(x, space, kernel, stride, padding, ceil, spread)
+        if set(spread) != {1}:
+            return _dilated_maximum(x, sides, strides, pads, spread)
+        if space == 2 and len(set(sides)) == len(set(strides)) == 1 and sides[0] >= strides[0]:
+            inner = jnp.moveaxis(x, -3, -1)
+            y = layers.max_pool(inner, sides[0], strides[0], (pads[0], pads[1]))
+            return jnp.moveaxis(y, -1, -3)
+        rest = (1,) * (x.ndim - space)
+        pads = (*((0, 0),) * len(rest), *pads)
+        return lax.reduce_window(x, -jnp.inf, lax.max, (*rest, *sides), (*rest, *strides), pads)
 
     return run
+
+
+def _dilated_maximum(
+    x: Array, sides: tuple[int, ...], strides: tuple[int, ...], pads: Padding, spread: Any
+) -> Array:
+    """The maximum of shifted copies: JAX has no gradient of dilated windows."""
+    lead = x.ndim - len(sides)
+    x = jnp.pad(x, (*((0, 0),) * lead, *pads), constant_values=-jnp.inf)
+    reach = [d * (k - 1) + 1 for d, k in zip(spread, sides, strict=True)]
+    outputs = [
+        (n - r) // s + 1 for n, r, s in zip(x.shape[lead:], reach, strides, strict=True)
+    ]
+    copies = []
+    for place in itertools.product(*map(range, sides)):
+        first = [i * d for i, d in zip(place, spread, strict=True)]
+        ends = zip(first, outputs, strides, strict=True)
+        taken = [slice(a, a + (n - 1) * s + 1, s) for a, n, s in ends]
+        copies.append(x[(..., *taken)])
+    return jnp.stack(copies).max(0)
 
 
 def _sums(x: Array, sides: Any, strides: Any, pads: Any) -> Array:

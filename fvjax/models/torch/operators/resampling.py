@@ -47,11 +47,13 @@ def matrix(
         nearest = np.minimum(np.floor((place + shift) * np.float32(step)), inputs - 1).astype(int)
         made[place, nearest] = 1
         return made
-    if corners:
+    if smooth and corners:  # PyTorch takes the step of the corners and the centres of the edges
+        step = (inputs - 1) / max(outputs - 1, 1)
+    if corners and not smooth:
         centre = place * ((inputs - 1) / (outputs - 1) if outputs > 1 else 0.0)
     else:
         centre = (place + 0.5) * step - 0.5
-        if kind == "linear":
+        if kind == "linear" and not smooth:
             centre = np.maximum(centre, 0)
     width = max(step, 1.0) if smooth else 1.0
     reach = int(np.ceil((1 if kind == "linear" else 2) * width)) + 1

@@ -80,6 +80,13 @@ def _repeat_interleave(x: Array, count: int, axis: int | None = None, *_: Any) -
     return jnp.repeat(x, count, axis)
 
 
+def _gather(x: Array, axis: int, index: Array, *_: Any) -> Array:
+    """Along the other axes, PyTorch reads as far as the index goes."""
+    axis %= x.ndim
+    parts = [slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape)]
+    return jnp.take_along_axis(x[tuple(parts)], index, axis)
+
+
 def places(indices: Sequence[Array | None]) -> tuple[Any, ...]:
     """NumPy's index of ATen's list of indices."""
     return tuple(slice(None) if i is None else i for i in indices)
@@ -182,7 +189,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "roll.default": _roll,
     "index.Tensor": lambda x, indices: x[places(indices)],
     "index_select.default": lambda x, axis, index: jnp.take(x, index, axis),
-    "gather.default": lambda x, axis, index, *_: jnp.take_along_axis(x, index, axis),
+    "gather.default": _gather,
     "embedding.default": lambda weight, index, *_: weight[index],
     "constant_pad_nd.default": _constant_pad,
     "pad.default": _pad,
