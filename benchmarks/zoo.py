@@ -5,14 +5,9 @@ table. Weights are random, in float64: in float32 a unit at 1e-7 may change side
 with it, which says nothing about the import.
 """
 
-import argparse
-import json
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from fvjax.models.model import Model, Record
+from fvjax.models.model import Record
 from fvjax.models.torch import from_torch
 from fvjax.models.torch.graph import LAYER, Layer
 

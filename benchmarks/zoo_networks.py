@@ -1,4 +1,4 @@
-"""Networks of torchvision, timm and transformers, and a module of one's own, with random weights."""
+"""Networks of torchvision, timm and transformers, and an own module, with random weights."""
 
 import os
 import sys
@@ -56,12 +56,14 @@ class Block(nn.Module):
     """A residual block that writes in place."""
 
     def __init__(self, channels: int) -> None:
+        """Make the parts."""
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(channels)
         self.drop = nn.Dropout2d(0.3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add the input in place."""
         y = self.bn(self.conv(self.drop(x)))
         y += x
         return F.relu_(y * 1)
@@ -71,6 +73,7 @@ class Own(nn.Module):
     """What a research module does: functional operators, in-place writes, attention, a dict out."""
 
     def __init__(self) -> None:
+        """Make the parts."""
         super().__init__()
         self.stem = nn.Conv2d(3, 16, 5, 2, 2)
         self.blocks = nn.ModuleList(Block(16) for _ in range(3))
@@ -81,6 +84,7 @@ class Own(nn.Module):
         self.scale = nn.Parameter(torch.tensor(2.0))
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return logits and features."""
         if x.shape[-1] < 32:  # shapes may decide
             x = F.interpolate(x, size=(32, 32), mode="bilinear")
         x = F.max_pool2d(F.leaky_relu(self.stem(x), 0.1), 3, 2, 1)

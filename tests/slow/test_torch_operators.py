@@ -10,8 +10,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fvjax.models.torch.operators import OPERATORS  # noqa: E402
-from fvjax.models.torch.operators.elementwise import _BINARY, _UNARY  # noqa: E402
+from fvjax.models.torch.operators import (  # noqa: E402
+    OPERATORS,
+    activations,
+    elementwise,
+)
 
 _MEMORY = ("layout", "device", "pin_memory", "non_blocking", "memory_format")
 _DRAW = np.random.default_rng(0)
@@ -55,10 +58,10 @@ CASES: list[tuple[Any, ...]] = [
         (f"{name}.default", yes(*A) if name in _LOGICAL else above(*A))
         if name in (*_POSITIVE, *_LOGICAL)
         else (f"{name}.default", x(*A))
-        for name in _UNARY
+        for name in (*elementwise.UNARY, *activations.UNARY)
     ],
-    *[(f"{n}.Tensor", yes(*A), yes(*B)) for n in _BINARY if n.startswith("bitwise")],
-    *[(f"{n}.default", yes(*A), yes(*B)) for n in _BINARY if n.startswith("logical")],
+    *[(f"{n}.Tensor", yes(*A), yes(*B)) for n in elementwise.BINARY if n.startswith("bitwise")],
+    *[(f"{n}.default", yes(*A), yes(*B)) for n in elementwise.BINARY if n.startswith("logical")],
     *[(f"{n}.Tensor", x(*A), x(*B)) for n in ("eq", "ne", "gt", "ge", "lt", "le", "mul")],
     *[(f"{n}.Scalar", x(*A), 0.5) for n in ("eq", "ne", "gt", "ge", "lt", "le", "mul")],
     *[(f"{n}.default", x(*A), x(*B)) for n in ("maximum", "minimum", "atan2")],
@@ -213,7 +216,18 @@ CASES: list[tuple[Any, ...]] = [
     ("group_norm.default", x(*A), 2, x(4), x(4)),
     ("native_group_norm.default", x(*A), x(4), x(4), 1, 4, 30, 2, 1e-5),
     ("instance_norm.default", x(*A), x(4), x(4), None, None, True, 0.1, 1e-5, False),
-    ("instance_norm.default", x(*A), None, None, fixed(x(4)), fixed(above(4)), False, 0.1, 1e-5, False),
+    (
+        "instance_norm.default",
+        x(*A),
+        None,
+        None,
+        fixed(x(4)),
+        fixed(above(4)),
+        False,
+        0.1,
+        1e-5,
+        False,
+    ),
     ("batch_norm.default", x(*A), x(4), x(4), None, None, True, 0.1, 1e-5, False),
     # products
     ("linear.default", x(1, 6, 5), x(3, 5), x(3)),
@@ -249,7 +263,17 @@ CASES: list[tuple[Any, ...]] = [
     ("conv_transpose1d.default", x(1, 4, 7), x(4, 3, 3), x(6), [2], [1], [1], 2, [1]),
     ("conv_transpose2d.input", x(1, 4, 5, 6), x(4, 3, 2, 2), x(3), [2, 2]),
     ("conv_transpose2d.input", x(1, 4, 5, 6), x(4, 3, 3, 3), x(3), [1, 1], [1, 1]),
-    ("conv_transpose2d.input", x(1, 4, 5, 6), x(4, 3, 4, 3), None, [2, 3], [1, 0], [1, 2], 2, [2, 1]),
+    (
+        "conv_transpose2d.input",
+        x(1, 4, 5, 6),
+        x(4, 3, 4, 3),
+        None,
+        [2, 3],
+        [1, 0],
+        [1, 2],
+        2,
+        [2, 1],
+    ),
     ("conv_transpose3d.input", x(1, 2, 3, 4, 3), x(2, 3, 2, 2, 2), x(3), [2, 2, 2]),
     *[
         ("convolution.default", x(1, 4, 7, 6), x(4, 2, 3, 3), x(4), [2, 2], [1, 1], [1, 1], *rest)
@@ -302,9 +326,7 @@ CASES: list[tuple[Any, ...]] = [
         )
     ],
     *[(f"_upsample_nearest_exact{n}d.default", x(1, 2, *[5] * n), [8] * n) for n in (1, 2, 3)],
-    *[
-        (f"_upsample_nearest_exact{n}d.vec", x(1, 2, *[5] * n), None, [1.5] * n) for n in (1, 2, 3)
-    ],
+    *[(f"_upsample_nearest_exact{n}d.vec", x(1, 2, *[5] * n), None, [1.5] * n) for n in (1, 2, 3)],
     *[
         (f"_upsample_{name}_aa.default", x(1, 2, 9, 8), [size, size], corners)
         for name in ("bilinear2d", "bicubic2d")

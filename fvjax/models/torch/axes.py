@@ -79,7 +79,7 @@ def _follow(node: Node, known: dict[Node, Axes], which: int) -> int | None:
     if base in _MIXING:
         given = node.args[0]
         same = isinstance(given, Node) and given in known and len(shape_of(given)) == len(out)
-        return known[given][which] if same and which == 0 else None  # type: ignore[index]
+        return known[given][which] if same and which == 0 else None
     for given in node.all_input_nodes:
         axis = known[given][which] if given in known else None
         if axis is not None:
@@ -118,16 +118,16 @@ def _order(node: Node, base: str, rank: int) -> list[int]:
     """The input's axis at each place of the output."""
     order = list(range(rank))
     if base == "permute":
-        return [i % rank for i in node.args[1]]  # type: ignore[union-attr, operator, misc]
+        return [i % rank for i in node.args[1]]
     if base == "movedim":
         pairs = [a if isinstance(a, (list, tuple)) else [a] for a in node.args[1:3]]
-        source, target = ([int(i) % rank for i in a] for a in pairs)  # type: ignore[arg-type]
+        source, target = ([int(i) % rank for i in a] for a in pairs)
         rest = [i for i in order if i not in source]
         for to, of in sorted(zip(target, source, strict=True)):
             rest.insert(to, of)
         return rest
     if base in ("transpose", "swapaxes"):
-        a, b = (int(i) % rank for i in node.args[1:3])  # type: ignore[arg-type]
+        a, b = (int(i) % rank for i in node.args[1:3])
     elif rank >= 2:
         a, b = rank - 2, rank - 1
     else:
@@ -146,7 +146,9 @@ def _reshaped(given: tuple[int, ...], out: tuple[int, ...], axis: int) -> int | 
 def _dropped(node: Node, base: str, given: tuple[int, ...]) -> list[int]:
     if base == "squeeze" and len(node.args) < 2:
         return [i for i, n in enumerate(given) if n == 1]
-    axes = _argument(node, 1 if base != "linalg_vector_norm" else 2, 0 if base == "unbind" else None)
+    axes = _argument(
+        node, 1 if base != "linalg_vector_norm" else 2, 0 if base == "unbind" else None
+    )
     if axes is None:
         return list(range(len(given)))
     chosen = [i % len(given) for i in ([axes] if isinstance(axes, int) else axes)]

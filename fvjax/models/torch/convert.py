@@ -2,7 +2,7 @@
 
 import operator
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,25 +12,11 @@ from torch.utils import _pytree as pytree
 from fvjax.models.torch.axes import IMAGE, Axes, axes_of, recorded_axes, shape_of
 from fvjax.models.torch.graph import ITEM, TUPLE, Layer, Step, Value, Weight
 from fvjax.models.torch.interpret import RECTIFIERS
+from fvjax.models.torch.nodes import UnsupportedError, arguments_of, as_array, module_of
 from fvjax.models.torch.operators import OPERATORS, convolutions
 from fvjax.models.torch.trace import MARK, base_of, name_of, writes
 
-_OF_MEMORY = ("layout", "device", "pin_memory", "non_blocking", "memory_format")
 _BATCH_NORMS = ("batch_norm.default", "_native_batch_norm_legit_no_training.default")
-
-
-class UnsupportedError(ValueError):
-    """Operators without a counterpart in JAX: all of them, and the modules they are in."""
-
-    def __init__(self, found: Mapping[str, Sequence[str]]) -> None:
-        """Name every operator and up to three modules of each."""
-        self.found = found
-        parts = []
-        for name, modules in found.items():
-            distinct = list(dict.fromkeys(modules))
-            more = ", ..." if len(distinct) > 3 else ""
-            parts.append(f"{name.removesuffix('.default')} (in {', '.join(distinct[:3])}{more})")
-        super().__init__(f"the network has operators that fvjax cannot run: {'; '.join(parts)}")
 
 
 class Conversion:
@@ -104,7 +90,9 @@ class Conversion:
 
     def _fold(self, node: Node) -> None:
         def see(argument: Any) -> Any:
-            return self.constants[self._latest(argument)] if isinstance(argument, Node) else argument
+            return (
+                self.constants[self._latest(argument)] if isinstance(argument, Node) else argument
+            )
 
         given = pytree.tree_map(
             see, (node.args, node.kwargs), is_leaf=lambda a: isinstance(a, Node)
@@ -131,9 +119,9 @@ class Conversion:
             base, _, overload = name.partition(".")
             name = f"{base.removesuffix('_')}.{overload}"
         if name not in OPERATORS and name not in RECTIFIERS:
-            self.missing[name].append(_module_of(node)[0] or "the network itself")
+            self.missing[name].append(module_of(node)[0] or "the network itself")
             return
-        given = _arguments(node)
+        given = arguments_of(node)
         if name in RECTIFIERS:
             channels = recorded_axes(shape_of(node), self.axes[node])[1]
             self._step(node, name, (*map(self._argument, given), channels))
@@ -147,7 +135,7 @@ class Conversion:
 
         Where the module returns it at once, it is the layer `path` already.
         """
-        path, kind = _module_of(node)
+        path, kind = module_of(node)
         marks = [str(n.args[1]) for n in node.users if name_of(n.target) == MARK]
         returned = len(node.users) == len(marks) and any(m.startswith(path) for m in marks)
         if not kind.endswith(".ReLU") and not returned:
@@ -170,7 +158,7 @@ class Conversion:
 
     def _batch_norm(self, node: Node, name: str) -> bool:
         """Batch normalisation by kept statistics, as a scale and a shift."""
-        given = _arguments(node)
+        given = arguments_of(node)
         native = name.startswith("_native")
         x, weight, bias, mean, variance = given[:5]
         fixed = all(n is None or self._latest(n) in self.constants for n in given[1:5])
@@ -241,31 +229,3 @@ class Conversion:
         if argument is None or isinstance(argument, (bool, int, float, str)):
             return argument
         return str(argument).removeprefix("torch.")  # a dtype
-
-
-def as_array(tensor: torch.Tensor) -> Any:
-    """A tensor as an array of NumPy; half precision becomes float32."""
-    if tensor.is_complex():
-        raise ValueError("the network computes with complex constants, which fvjax cannot run")
-    if tensor.is_floating_point() and tensor.element_size() < 4:
-        tensor = tensor.float()
-    return tensor.detach().cpu().numpy()
-
-
-def _arguments(node: Node) -> list[Any]:
-    """All arguments of the schema in its order, less those about memory."""
-    schema: Any = node.target._schema  # type: ignore[union-attr]
-    names = [x.name for x in schema.arguments]
-    given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-    return [
-        given.get(x.name, x.default_value if x.has_default_value() else None)
-        for x in schema.arguments
-        if x.name not in _OF_MEMORY
-    ]
-
-
-def _module_of(node: Node) -> tuple[str, str]:
-    """Path and class of the innermost module that a node belongs to."""
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    path, kind = stack[-1] if stack else ("", "")
-    return path, kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"

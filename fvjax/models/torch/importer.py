@@ -95,7 +95,8 @@ def _steps(
     torch: Any, module: Any, size: tuple[int, int], channels: int
 ) -> tuple[dict[str, Any], list[Step]]:
     """Weights and steps; once more in functional form where the first form does not do."""
-    from fvjax.models.torch.convert import Conversion, UnsupportedError
+    from fvjax.models.torch.convert import Conversion
+    from fvjax.models.torch.nodes import UnsupportedError
     from fvjax.models.torch.trace import trace, writes_through_views
 
     floats = (p for p in module.parameters() if p.is_floating_point())

@@ -8,10 +8,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from fvjax.ops import layers
 from fvjax.models.model import Record
-from fvjax.models.torch.graph import ITEM, LAYER, TUPLE, Graph, Layer, Step, Value, Weight, substitute
+from fvjax.models.torch.graph import (
+    ITEM,
+    LAYER,
+    TUPLE,
+    Graph,
+    Layer,
+    Step,
+    Value,
+    Weight,
+    substitute,
+)
 from fvjax.models.torch.operators import OPERATORS
+from fvjax.ops import layers
 from fvjax.types import Flag, Image
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as PIL and torchvision turn colours to gray

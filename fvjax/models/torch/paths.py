@@ -74,8 +74,8 @@ def pruned(steps: Sequence[Step], layers: Iterable[str] | None = None) -> list[S
         for i, step in enumerate(steps)
         if step.operator == LAYER and (chosen is None or Layer.of(step).name in chosen)
     ]
-    wanted, done = needed(steps, ends), []
-    for i in sorted(wanted):
+    done: list[Step] = []
+    for i in sorted(needed(steps, ends)):
         step = steps[i]
         renamed = substitute(
             step.arguments, lambda a: Value(place[a.step]) if isinstance(a, Value) else a

@@ -1,4 +1,4 @@
-"""A PyTorch module as a graph of ATen's operators, with a marker behind every submodule's output."""
+"""A PyTorch module as a graph of ATen's operators, with a marker behind each submodule."""
 
 import operator
 import warnings

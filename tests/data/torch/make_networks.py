@@ -17,10 +17,11 @@ from torch import nn
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[2] / "benchmarks"))
 
-import fvjax  # noqa: E402
-from fvjax.models.torch.graph import LAYER, Layer  # noqa: E402
 from zoo import in_our_order, randomise, recorded  # noqa: E402
 from zoo_networks import Own, _timm, _transformers  # noqa: E402
+
+import fvjax  # noqa: E402
+from fvjax.models.torch.graph import LAYER, Layer  # noqa: E402
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.2, 0.3)
 SAMPLES = 6  # values of each layer
@@ -126,7 +127,9 @@ def golden(name: str) -> dict[str, Any]:
         for layer in layers
         if layer.name in theirs
     }
-    (theirs["output"].sin() if "output" in theirs else theirs[layers[-1].name].sin()).sum().backward()
+    (
+        theirs["output"].sin() if "output" in theirs else theirs[layers[-1].name].sin()
+    ).sum().backward()
     assert pixels.grad is not None
     shapes = {layer: list(shape) for layer, shape in model.layers.items()}
     found = {"size": size, "layers": kept, "gradient": samples(pixels.grad.numpy())}

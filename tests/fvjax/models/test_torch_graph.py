@@ -244,7 +244,7 @@ def test_files_that_are_no_networks_are_refused(tmp_path: Path) -> None:
 def test_only_imported_networks_are_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only a network that from_torch imported"):
         fvjax.save(fvjax.load("tiny"), tmp_path / "tiny.safetensors")
-    with pytest.raises(ValueError, match="kept in a .safetensors file, got"):
+    with pytest.raises(ValueError, match=r"kept in a \.safetensors file, got"):
         fvjax.save(network("own"), tmp_path / "own.pth")
 
 

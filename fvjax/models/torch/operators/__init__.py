@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fvjax.models.torch.operators import (
+    activations,
     convolutions,
     elementwise,
+    normalisations,
     pooling,
     products,
     reductions,
@@ -20,9 +22,11 @@ from fvjax.models.torch.operators import (
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     **elementwise.OPERATORS,
+    **activations.OPERATORS,
     **shape.OPERATORS,
     **writes.OPERATORS,
     **reductions.OPERATORS,
+    **normalisations.OPERATORS,
     **products.OPERATORS,
     **convolutions.OPERATORS,
     **pooling.OPERATORS,

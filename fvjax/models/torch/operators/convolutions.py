@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.ops import layers
 from fvjax.models.torch.operators.depthwise import depthwise
+from fvjax.ops import layers
 
 Padding = tuple[tuple[int, int], ...]
 TURNED = "fvjax.convolution"
@@ -37,11 +37,13 @@ def unified(operator: str, arguments: tuple[Any, ...], space: int) -> tuple[Any,
         return arguments[3:9]
     if name in ("conv1d", "conv2d", "conv3d"):
         defaults = (1, 0, 1, 1)
-        stride, padding, dilation, groups = (*arguments[3:], *defaults[len(arguments) - 3 :])
+        given = [*arguments[3:], *defaults[len(arguments) - 3 :]]
+        stride, padding, dilation, groups = given
         return stride, padding, dilation, False, 0, groups
     if name in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
         defaults = (1, 0, 0, 1, 1)
-        stride, padding, extra, groups, dilation = (*arguments[3:], *defaults[len(arguments) - 3 :])
+        given = [*arguments[3:], *defaults[len(arguments) - 3 :]]
+        stride, padding, extra, groups, dilation = given
         return stride, padding, dilation, True, extra, groups
     return None
 

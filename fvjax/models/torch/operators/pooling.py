@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.ops import layers
 from fvjax.models.torch.operators.convolutions import Padding, several
+from fvjax.ops import layers
 
 
 def _windows(
@@ -56,7 +56,7 @@ def _max_pool(space: int) -> Callable[..., Array]:
             return jnp.moveaxis(y, -1, -3)
         rest = (1,) * (x.ndim - space)
         pads = (*((0, 0),) * len(rest), *pads)
-        return lax.reduce_window(x, -jnp.inf, lax.max, (*rest, *sides), (*rest, *strides), pads)
+        return lax.reduce_window(x, -jnp.inf, lax.max, (*rest, *sides), (*rest, *strides), pads)  # type: ignore[no-any-return]
 
     return run
 
@@ -68,9 +68,7 @@ def _dilated_maximum(
     lead = x.ndim - len(sides)
     x = jnp.pad(x, (*((0, 0),) * lead, *pads), constant_values=-jnp.inf)
     reach = [d * (k - 1) + 1 for d, k in zip(spread, sides, strict=True)]
-    outputs = [
-        (n - r) // s + 1 for n, r, s in zip(x.shape[lead:], reach, strides, strict=True)
-    ]
+    outputs = [(n - r) // s + 1 for n, r, s in zip(x.shape[lead:], reach, strides, strict=True)]
     copies = []
     for place in itertools.product(*map(range, sides)):
         first = [i * d for i, d in zip(place, spread, strict=True)]
@@ -83,7 +81,7 @@ def _dilated_maximum(
 def _sums(x: Array, sides: Any, strides: Any, pads: Any) -> Array:
     lead = x.ndim - len(sides)
     window, steps = (*(1,) * lead, *sides), (*(1,) * lead, *strides)
-    return lax.reduce_window(x, 0.0, lax.add, window, steps, (*((0, 0),) * lead, *pads))
+    return lax.reduce_window(x, 0.0, lax.add, window, steps, (*((0, 0),) * lead, *pads))  # type: ignore[no-any-return]
 
 
 def _average_pool(space: int) -> Callable[..., Array]:
@@ -154,7 +152,7 @@ def _response_norm(x: Array, size: int, alpha: float, beta: float, k: float) -> 
     rest = ((0, 0),) * (x.ndim - 2)
     window, steps = (1, size, *(1,) * (x.ndim - 2)), (1,) * x.ndim
     total = lax.reduce_window(x * x, 0.0, lax.add, window, steps, ((0, 0), around, *rest))
-    return x / (k + alpha / size * total) ** beta
+    return x / (k + alpha / size * total) ** beta  # type: ignore[no-any-return]
 
 
 OPERATORS: Mapping[str, Callable[..., Any]] = {

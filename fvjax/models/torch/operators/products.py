@@ -54,7 +54,7 @@ def _attention(
     scale: float | None = None,
     grouped: bool = False,
 ) -> Array:
-    """softmax(query key^T * scale + mask) value; `grouped`: several query heads share a key head."""
+    """softmax(query key^T * scale + mask) value; `grouped`: query heads share key heads."""
     query, key, value = narrowed(query, key, value)
     if grouped:
         shared = query.shape[-3] // key.shape[-3]

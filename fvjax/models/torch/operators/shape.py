@@ -37,9 +37,7 @@ def _cat(arrays: Sequence[Array], axis: int = 0) -> Array:
     return jnp.concatenate([x for x in arrays if x.shape != (0,)], axis)
 
 
-def span(
-    x: Array, axis: int, start: int | None, end: int | None, step: int
-) -> tuple[slice, ...]:
+def span(x: Array, axis: int, start: int | None, end: int | None, step: int) -> tuple[slice, ...]:
     """The index of a slice along one axis."""
     index = [slice(None)] * x.ndim
     index[axis] = slice(start, None if end is not None and end >= _END else end, step)
