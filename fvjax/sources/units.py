@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from fvjax import checks
 from fvjax.direction import Direction
 from fvjax.models.model import Model
+from fvjax.models.readout import readout
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources.direction_info import DirectionInfo, channels_of
 
@@ -48,18 +49,19 @@ class Logit:
     """One class of the network's readout, whatever the sweep's layer is."""
 
     index: int
-    layer: str = "logits"
+    layer: str | None = None  # `readout` finds it
 
     def __call__(
         self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
     ) -> DirectionInfo:
         """The one-hot covector at the readout."""
-        classes = channels_of(model, self.layer)
-        checks.index(f"direction.index at layer {self.layer!r}", self.index, classes)
-        readout = model.layers[self.layer] == (len(model.classes),)
-        name = model.classes[self.index] if readout else f"{self.layer}:{self.index}"
-        direction = _one_hot((self.index,), self.layer, classes)
-        concept = name if readout else f"class={self.index}"
+        logits = readout(model) if self.layer is None else self.layer
+        classes = channels_of(model, logits)
+        checks.index(f"direction.index at layer {logits!r}", self.index, classes)
+        named = model.layers[logits] == (len(model.classes),)
+        name = model.classes[self.index] if named else f"{logits}:{self.index}"
+        direction = _one_hot((self.index,), logits, classes)
+        concept = name if named else f"class={self.index}"
         return DirectionInfo(direction, name, "covector", self.index, concept)
 
 

@@ -89,16 +89,29 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Model, ReferenceSta
     """The resolved config, the network that it names, and the reference images through it."""
     cfg = _resolve_config(config)
     require_keys(cfg, OF_ENVIRONMENT)
-    size = cfg["image_size"]
-    checks.count("image_size", size, *_SIZES)
+    if cfg["image_size"] is not None:
+        checks.count("image_size", cfg["image_size"], *_SIZES)
     check_model_choice(cfg["model"], config.hydra.runtime.choices["model"])
     model = _model(json.dumps(cfg["model"], sort_keys=True), cfg["precision"])
+    cfg = _filled(cfg, model)
+    size = cfg["image_size"]
+    checks.count("image_size", size, *_SIZES)
     _fits(model, size)
     return (
         cfg,
         model,
         load_reference_statistics(model, cfg["reference_images"], cfg["reference_count"], size),
     )
+
+
+def _filled(cfg: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """The config, whose layer and size are the network's own where the option names none."""
+    own = {"default_layer": model.default_layer, "image_size": model.image_size[0]}
+    node = {key: own.get(key) if value is None else value for key, value in cfg["model"].items()}
+    layer = node["default_layer"] if cfg["layer"] is None else cfg["layer"]
+    size = node["image_size"] if cfg["image_size"] is None else cfg["image_size"]
+    node["default_layer"] = str(node["default_layer"])  # a layer may be called 3
+    return {**cfg, "model": node, "layer": str(layer), "image_size": size}
 
 
 def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict[str, Any]:

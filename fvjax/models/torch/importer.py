@@ -1,5 +1,6 @@
 """`from_torch`: any PyTorch vision network as a `Model`."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -113,10 +114,10 @@ def _steps(
 
 
 def _middle(model: Model) -> str:
-    """Three quarters along the main layers that have more than one position."""
+    """Three quarters along the main layers that have more positions than one."""
     shapes = model.layers
     main = [name for name in model.main_layers if name != "image"] or list(shapes)[1:]
-    spread = [name for name in main if len(shapes[name]) > 1] or main
+    spread = [name for name in main if math.prod(shapes[name][:-1]) > 1] or main
     return spread[len(spread) * 3 // 4]
 
 

@@ -41,6 +41,12 @@ _NEEDED = {
     "direction=interpolation_path": ["images_per_job=3"],
     "direction=preferred_label": ["reference_images=generated", "reference_count=96"],
     "model=trained": ["model.labels=0", "model.widths=[4,4,4,4,4]", "reference_images=null"],
+    "model=torch": [*_TORCH, "model.factory=torch.nn.Identity"],
+    "model=keras": [
+        *(*_TORCH, "model.factory=keras.applications.MobileNet", "image_size=32"),
+        "++model.arguments.weights=null",
+    ],
+    "model=file": [f"model.path={ROOT}/tests/data/torch/decoder.safetensors"],
     "model=custom": ["model._target_=fvjax.models.tiny.tiny", "model.default_layer=conv2"],
 }
 _WEIGHTS = {
