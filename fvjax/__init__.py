@@ -5,6 +5,7 @@ from fvjax.direction import FromImage as FromImage
 from fvjax.direction import Interpolation as Interpolation
 from fvjax.metrics.measure import measure as measure
 from fvjax.models import Model as Model
+from fvjax.models import from_keras as from_keras
 from fvjax.models import from_torch as from_torch
 from fvjax.models import load as load
 from fvjax.models import save as save

@@ -1,5 +1,6 @@
 """Models: one image in, a dict of activations by layer name out."""
 
+from fvjax.models.keras import from_keras as from_keras
 from fvjax.models.model import Linen as Linen
 from fvjax.models.model import Model as Model
 from fvjax.models.model import Record as Record

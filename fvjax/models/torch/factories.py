@@ -1,4 +1,4 @@
-"""PyTorch networks as the command line names them: by a function, or as timm's, or transformers'."""
+"""PyTorch networks as the command line names them: by a function, or by timm or transformers."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,11 @@ def from_factory(
         std: see `from_torch`.
     """
     function, given = resolve(factory), dict(arguments or {})
-    module = function(**given)
+    try:
+        module = function(**given)
+    except TypeError as error:
+        names = ", ".join(given) or "no argument"
+        raise ValueError(f"{factory} cannot be called with {names}: {error}") from error
     if checkpoint is not None:
         load_checkpoint(module, checkpoint)
     weights = _torchvision_weights(function, given.get("weights"))
@@ -42,7 +46,7 @@ def from_factory(
     model = from_torch(module, input_size, mean=mean, std=std)
     classes = tuple(weights.meta.get("categories", ())) if weights is not None else ()
     fits = model.layers.get("output") == (len(classes),)
-    return model.replace(classes=classes) if fits else model  # type: ignore[attr-defined, no-any-return]
+    return model.replace(classes=classes) if fits else model  # type: ignore[attr-defined]
 
 
 def from_timm(
@@ -154,9 +158,7 @@ def load_checkpoint(module: Any, path: str | Path) -> None:
     if Path(path).suffix in (".safetensors", ".npz"):
         arrays = read_arrays(path)
     else:
-        from fvjax.models.pytorch_file import read_state_dict
-
-        arrays = read_state_dict(path)
+        arrays = importlib.import_module("fvjax.models.pytorch_file").read_state_dict(path)
     if arrays and all(name.startswith("module.") for name in arrays):  # of DataParallel
         arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -47,7 +47,7 @@ def from_torch(
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"module must be a torch.nn.Module, got {type(module).__name__}")
-    size = _size(image_size)
+    size = as_size(image_size)
     statistics = _statistics(module, mean, std)
     arrays, steps = _steps(torch, module, size, len(statistics[0]))
     found = {Layer.of(s).name: Layer.of(s) for s in steps if s.operator == LAYER}
@@ -55,7 +55,8 @@ def from_torch(
         checks.choice("layer", name, found)
     graph = Graph(size, *statistics, tuple(pruned(steps, layers)))
     weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
-    model = Model.from_function(GraphNetwork(graph), weights, size=size)
+    first = next(iter(layers if layers is not None else found), None)
+    model = Model.from_function(GraphNetwork(graph), weights, size=size, default_layer=first)
     chosen = _middle(model) if default_layer is None else default_layer
     checks.choice("layer", chosen, model.layers)
     return model.replace(default_layer=chosen, classes=_classes(module, model))  # type: ignore[attr-defined, no-any-return]
@@ -69,7 +70,8 @@ def _torch() -> Any:
     return torch
 
 
-def _size(image_size: Any) -> tuple[int, int]:
+def as_size(image_size: Any) -> tuple[int, int]:
+    """(height, width) of one number or of two, checked."""
     sizes = (image_size, image_size) if isinstance(image_size, (int, np.integer)) else image_size
     if not isinstance(sizes, Sequence) or len(sizes) != 2:
         raise ValueError(f"image_size must be one number or (height, width), got {image_size!r}")
@@ -96,9 +98,9 @@ def _steps(
     torch: Any, module: Any, size: tuple[int, int], channels: int
 ) -> tuple[dict[str, Any], list[Step]]:
     """Weights and steps; once more in functional form where the first form does not do."""
-    from fvjax.models.torch.convert import Conversion
-    from fvjax.models.torch.nodes import UnsupportedError
-    from fvjax.models.torch.trace import trace, writes_through_views
+    from fvjax.models.torch.tracing.convert import Conversion
+    from fvjax.models.torch.tracing.nodes import UnsupportedError
+    from fvjax.models.torch.tracing.trace import trace, writes_through_views
 
     floats = (p for p in module.parameters() if p.is_floating_point())
     like = next(floats, torch.zeros(()))
@@ -116,7 +118,7 @@ def _steps(
 def _middle(model: Model) -> str:
     """Three quarters along the main layers that have more positions than one."""
     shapes = model.layers
-    main = [name for name in model.main_layers if name != "image"] or list(shapes)[1:]
+    main = model.main_layers or tuple(shapes)
     spread = [name for name in main if math.prod(shapes[name][:-1]) > 1] or main
     return spread[len(spread) * 3 // 4]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.fx import Node
 
-from fvjax.models.torch.trace import base_of
+from fvjax.models.torch.tracing.trace import base_of
 
 
 class Axes(NamedTuple):

@@ -9,12 +9,12 @@ import torch
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
-from fvjax.models.torch.axes import IMAGE, Axes, axes_of, recorded_axes, shape_of
 from fvjax.models.torch.graph import ITEM, TUPLE, Layer, Step, Value, Weight
 from fvjax.models.torch.interpret import RECTIFIERS
-from fvjax.models.torch.nodes import UnsupportedError, arguments_of, as_array, module_of
 from fvjax.models.torch.operators import OPERATORS, convolutions
-from fvjax.models.torch.trace import MARK, base_of, name_of, writes
+from fvjax.models.torch.tracing.axes import IMAGE, Axes, axes_of, recorded_axes, shape_of
+from fvjax.models.torch.tracing.nodes import UnsupportedError, arguments_of, as_array, module_of
+from fvjax.models.torch.tracing.trace import MARK, base_of, name_of, writes
 
 _BATCH_NORMS = ("batch_norm.default", "_native_batch_norm_legit_no_training.default")
 
