@@ -1,7 +1,7 @@
 """`python -m sweeps.layers model=...`: what a network records.
 
 Prints every layer with its shape, those on the main path marked, and the names of the classes, if
-the network has them. All keys are those of `python -m sweeps`; model and size matter.
+the network has them. All keys are those of `python -m sweeps`; model and image_size matter.
 """
 
 import sys
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
         config = compose("config", allow_free_keys(arguments), return_hydra_config=True)
     cfg, model, _ = environment(config)
     console = Console()
-    console.print(layer_table(model, cfg["size"]))
+    console.print(layer_table(model, cfg["image_size"]))
     console.print(f"default layer: {model.default_layer}", highlight=False, markup=False)
     if model.classes:
         console.print(class_list(model), highlight=False, markup=False)

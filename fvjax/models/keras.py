@@ -116,7 +116,7 @@ def from_keras(
         "fixed": [jnp.asarray(v.value) for v in marked.non_trainable_variables],
     }
     size = as_size(image_size)
-    made = Model.from_function(KerasNetwork(marked, preprocess), weights, size=size)
+    made = Model.from_function(KerasNetwork(marked, preprocess), weights, image_size=size)
     spread = [name for name in made.main_layers if len(made.layers[name]) > 1 and name != "image"]
     chosen = (spread or made.main_layers)[-1] if default_layer is None else default_layer
     checks.choice("layer", chosen, made.layers)

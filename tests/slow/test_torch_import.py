@@ -229,7 +229,7 @@ def test_a_sweep_over_a_pytorch_network(
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     weights = {name: tensor.numpy() for name, tensor in small(6).state_dict().items()}
     save_file(weights, tmp_path / "weights.safetensors")
-    command = ["model=torch", "model.factory=test_torch_import.small", *NORMALISED, "size=16"]
+    command = ["model=torch", "model.factory=test_torch_import.small", *NORMALISED, "image_size=16"]
     command += ["model.arguments.width=6", "model.checkpoint=weights.safetensors", "steps=2"]
     out = f"hydra.sweep.dir={tmp_path}/out"
     assert app("-m", *command, "layer=1", "direction.index=0,1", out) == 0
@@ -240,7 +240,7 @@ def test_a_sweep_over_a_pytorch_network(
 
 
 def test_what_a_command_line_may_get_wrong(app: Any, capsys: Any, tmp_path: Path) -> None:
-    base = ["model=torch", *NORMALISED, "size=16", "steps=2"]
+    base = ["model=torch", *NORMALISED, "image_size=16", "steps=2"]
     save_file({"weight": np.ones((1, 3, 1, 1), np.float32)}, tmp_path / "less.safetensors")
     conv = "model.factory=torch.nn.Conv2d"
     given = [f"model.arguments.{k}" for k in ("in_channels=3", "out_channels=1", "kernel_size=1")]

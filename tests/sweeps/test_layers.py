@@ -22,7 +22,7 @@ def test_layers_shapes_and_the_main_path_are_printed(
 
 
 def test_the_size_of_the_sweep_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["model=tiny", "size=24"])
+    main(["model=tiny", "image_size=24"])
     conv1 = fvjax.load("tiny").shapes((24, 24))["conv1"]
     assert " x ".join(map(str, conv1)) in capsys.readouterr().out
 

@@ -56,7 +56,7 @@ def from_torch(
     graph = Graph(size, *statistics, tuple(pruned(steps, layers)))
     weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
     first = next(iter(layers if layers is not None else found), None)
-    model = Model.from_function(GraphNetwork(graph), weights, size=size, default_layer=first)
+    model = Model.from_function(GraphNetwork(graph), weights, image_size=size, default_layer=first)
     chosen = _middle(model) if default_layer is None else default_layer
     checks.choice("layer", chosen, model.layers)
     return model.replace(default_layer=chosen, classes=_classes(module, model))  # type: ignore[attr-defined, no-any-return]

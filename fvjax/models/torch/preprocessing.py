@@ -1,5 +1,6 @@
 """Mean and standard deviation of a network's input, where the libraries say them."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,8 +23,7 @@ def find_statistics(module: Any) -> Statistics | None:
 
 
 def _of_processor(name: str) -> Statistics | None:
-    import transformers
-
+    transformers = importlib.import_module("transformers")
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(name)
     except (OSError, ValueError, ImportError):  # the checkpoint has none, or it cannot be read

@@ -74,7 +74,7 @@ def load(path: str | Path) -> Model:
         check_graph(graph, arrays)
         weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
         model = Model.from_function(
-            GraphNetwork(graph), weights, size=graph.image_size, default_layer=default
+            GraphNetwork(graph), weights, image_size=graph.image_size, default_layer=default
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no network that can be run: {error}") from error

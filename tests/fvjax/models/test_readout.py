@@ -23,12 +23,12 @@ def ends_in_an_image(weights: object, image: jax.Array, record: Record) -> None:
 
 def test_the_readout_is_the_last_main_layer_of_channels_alone() -> None:
     assert readout(fvjax.load("tiny")) == "logits"
-    model = Model.from_function(ends_in_channels, {}, size=(4, 4))
+    model = Model.from_function(ends_in_channels, {}, image_size=(4, 4))
     assert readout(model) == "head"
     assert Logit(index=3)(model, "body", 4).direction.layer == "head"
 
 
 def test_a_network_without_a_readout_is_refused() -> None:
-    model = Model.from_function(ends_in_an_image, {}, size=(4, 4))
+    model = Model.from_function(ends_in_an_image, {}, image_size=(4, 4))
     with pytest.raises(ValueError, match="the network has no readout"):
         Logit(index=0)(model, "body", 4)

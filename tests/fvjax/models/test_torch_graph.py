@@ -149,7 +149,7 @@ def test_another_size_is_refused() -> None:
 def test_a_gray_network_sees_luma() -> None:
     steps = (Layer("gray", 0, 1, True).step(Value(-1)),)
     network = GraphNetwork(Graph((1, 2), (0.5,), (0.25,), steps))
-    model = Model.from_function(network, {}, size=(1, 2))
+    model = Model.from_function(network, {}, image_size=(1, 2))
     found = model(jnp.asarray([[[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]]))["gray"]
     np.testing.assert_allclose(found, [[[(0.299 - 0.5) / 0.25], [2.0]]], rtol=1e-6)
 
