@@ -1,6 +1,6 @@
 """Linear coordinates of a layer's activations, and how directions move into them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, overload
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from fvjax.direction import AnyDirection, Direction, FromImage, Interpolation
+from fvjax.direction import SPACE, AnyDirection, Direction, FromImage, Interpolation
 
 # How a direction travels through a linear transform of the space. A point (an activation, a
 # centroid) moves with the origin, a vector (a difference, a factor) does not, a covector (a neuron,
@@ -51,7 +51,7 @@ class AffineMap:
 
     def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection:
         """The direction at layer "<layer>/<name>"; it remembers where it came from."""
-        layer = f"{direction.layer}/{name}"
+        layer = f"{direction.layer}{SPACE}{name}"
         if isinstance(direction, Interpolation):
             ends = (
                 self.map_direction(direction.first, kind, name),
@@ -59,6 +59,6 @@ class AffineMap:
             )
             return Interpolation(first=ends[0], second=ends[1])
         if isinstance(direction, FromImage):  # reads its target in that space
-            return FromImage(image=direction.image, layer=layer)
+            return replace(direction, layer=layer)
         vector = jnp.asarray(self(np.asarray(direction.vector), kind), jnp.float32)
-        return Direction(vector=vector, layer=layer, origin=direction)
+        return replace(direction, vector=vector, layer=layer, origin=direction)

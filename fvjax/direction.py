@@ -1,38 +1,72 @@
-"""A direction: what to look for in one layer's activations."""
+"""A direction: what to look for in one layer's activations, and at which positions."""
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
+import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from fvjax import checks
 from fvjax.activations import layer_of
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Image
 
 View = Callable[[Image], Array]
 Share: TypeAlias = float | Float[Array, ""]  # of the way through a job's images, 0 to 1
+Position: TypeAlias = Literal["all", "center"] | Sequence[int]
+Place: TypeAlias = Int[Array, "axes"] | None  # one position, a leaf; None is all of them
+
+SPACE = "@"  # separates a layer of the network from the space in which it is read
 
 
 class Forward(Protocol):
-    """What a direction asks of a model: activations by layer of one image."""
+    """The part of a model that a direction needs: activations by layer of one image."""
 
     def __call__(self, image: Image, /) -> Activations:
         """Run forward."""
 
 
 def base(layer: str) -> str:
-    """The network's layer under one of another space: "conv4" of "conv4@whitened"."""
-    return layer.partition("/")[0]
+    """Return the network's layer below one of another space: "conv4" of "conv4@whitened"."""
+    return layer.rpartition(SPACE)[0] or layer
+
+
+def place_of(position: Position, shape: tuple[int, ...], layer: str) -> Place:
+    """Return a position of a layer as an array, which may vary inside one program.
+
+    Args:
+        position: `all`, `center` (height//2, width//2), or one index for each axis of space.
+        shape: of the layer, channels last.
+        layer: its name, for errors.
+
+    Raises:
+        ValueError: another word, or an index outside the layer; dynamic slices would clamp it.
+    """
+    space = shape[:-1]
+    if isinstance(position, str):
+        checks.choice("position", position, ("all", "center"))
+        if position == "all" or not space:
+            return None
+        return jnp.asarray([side // 2 for side in space], jnp.int32)
+    if not isinstance(position, Sequence) or len(position) != len(space):
+        axes = "no positions" if not space else f"positions of {len(space)} indices"
+        raise ValueError(f"layer {layer!r} has {axes}, got position={position!r}: give all")
+    for index, side in zip(position, space, strict=True):
+        checks.index(f"position in layer {layer!r}", index, side)
+    return jnp.asarray(np.asarray(position), jnp.int32)
 
 
 @dataclass
 class Direction:
     """A vector in the activations of `layer`; its length is kept, objectives use what they need."""
 
-    vector: Float[Array, "channels"] | Float[Array, "height width channels"]
+    vector: Float[Array, "*jobs channels"] | Float[Array, "*jobs height width channels"]
     layer: str = static()
-    origin: "Direction | None" = None  # where it came from, if it travelled to another space
+    position: Place = None
+    origin: "Direction | None" = None  # the direction in the network's own space, if this is mapped
 
     @property
     def original(self) -> "Direction":
@@ -40,12 +74,12 @@ class Direction:
         return self if self.origin is None else self.origin
 
     def at(self, share: Share) -> "Direction":
-        """The same for each image of a job."""
+        """Return the direction itself, which is the same for each image of a job."""
         del share
         return self
 
     def resolve(self, model: Forward, view: View) -> "Direction":
-        """A fixed direction is its own target."""
+        """Return the direction itself: a fixed one is its own target."""
         del model, view
         return self
 
@@ -56,42 +90,28 @@ class FromImage:
 
     image: Image
     layer: str = static()
+    position: Place = None
 
     @property
     def original(self) -> "FromImage":
         """The same image's activations in the space of the network's own layer."""
-        return FromImage(image=self.image, layer=base(self.layer))
+        return replace(self, layer=base(self.layer))
 
     def at(self, share: Share) -> "FromImage":
-        """The same for each image of a job."""
+        """Return the direction itself, which is the same for each image of a job."""
         del share
         return self
 
     def resolve(self, model: Forward, view: View) -> Direction:
-        """The image's activations (height, width, channels) under `view`, without gradient."""
+        """Return the image's activations (height, width, channels) under `view`, no gradient."""
         activations = lax.stop_gradient(model(view(self.image)))
 
         def at(layer: str, origin: Direction | None = None) -> Direction:
             vector = layer_of(activations, layer)
-            return Direction(vector=vector, layer=layer, origin=origin)
+            return Direction(vector=vector, layer=layer, position=self.position, origin=origin)
 
         under = base(self.layer)
         return at(self.layer) if under == self.layer else at(self.layer, at(under))
-
-
-def fitted(activations: Activations, direction: Direction) -> tuple[Array, Array]:
-    """The activations of the direction's layer, and its vector, which fits them.
-
-    Raises:
-        ValueError: an unknown layer; a vector whose channels, or height and width, are not its own.
-    """
-    a, v = layer_of(activations, direction.layer), direction.vector
-    if v.shape[-1:] != a.shape[-1:] or (v.ndim != 1 and v.shape != a.shape):
-        raise ValueError(
-            f"a direction of shape {v.shape} does not fit layer {direction.layer!r} of shape "
-            f"{a.shape}: it must have shape {a.shape[-1:]} or {a.shape}"
-        )
-    return a, v
 
 
 @dataclass
@@ -103,27 +123,85 @@ class Interpolation:
 
     @property
     def layer(self) -> str:
-        """Of both."""
+        """The layer of both directions."""
         return self.first.layer
 
     @property
+    def position(self) -> Place:
+        """The position of both directions."""
+        return self.first.position
+
+    @property
     def original(self) -> "Interpolation":
-        """The same in the plain space."""
+        """The same directions in the space of the network's own layer."""
         return Interpolation(first=self.first.original, second=self.second.original)
 
     def at(self, share: Share) -> Direction:
-        """The direction of the image at this share of the way."""
+        """Return the direction of the image at this share of the way."""
 
         def mix(one: Direction, other: Direction) -> Direction:
-            vector = (1 - share) * one.vector + share * other.vector
-            return Direction(vector=vector, layer=one.layer)
+            return replace(one, vector=(1 - share) * one.vector + share * other.vector, origin=None)
 
         mixed = mix(self.first, self.second)
         if self.first.origin is None:
             return mixed
-        origin = mix(self.first.original, self.second.original)
-        return mixed.replace(origin=origin)  # type: ignore[attr-defined, no-any-return]
+        return replace(mixed, origin=mix(self.first.original, self.second.original))
 
 
 Target: TypeAlias = Direction | FromImage  # of one image
 AnyDirection: TypeAlias = Target | Interpolation
+
+
+AnyOf = TypeVar("AnyOf", bound=AnyDirection)
+
+
+def with_position(direction: AnyOf, place: Place) -> AnyOf:
+    """Return the direction at one position of its layer, or at all of them if None."""
+    if isinstance(direction, Interpolation):
+        ends = with_position(direction.first, place), with_position(direction.second, place)
+        changes: dict[str, Any] = {"first": ends[0], "second": ends[1]}
+    else:
+        changes = {"position": place}
+        if isinstance(direction, Direction) and direction.origin is not None:
+            changes["origin"] = with_position(direction.origin, place)
+    moved: AnyOf = replace(direction, **changes)
+    return moved
+
+
+def layer_at(activations: Activations, layer: str, direction: Direction) -> Array:
+    """Return a layer's activations at the positions that a term of the direction sees.
+
+    The direction's own layer, in any space, is cut to the direction's position, which stays as an
+    axis of length 1; other layers and the image stay whole.
+    """
+    a = layer_of(activations, layer)
+    if direction.position is None or a.ndim == 1 or base(layer) != base(direction.layer):
+        return a
+    return _cut(a, direction.position)
+
+
+def activations_at(activations: Activations, direction: Direction) -> tuple[Array, Array]:
+    """Return a layer's activations at the direction's positions, and the vector that fits them.
+
+    Returns:
+        Activations (positions, channels), and the vector (1, channels) or (positions, channels).
+
+    Raises:
+        ValueError: an unknown layer; a vector whose channels, or height and width, do not fit it.
+    """
+    a, v = layer_of(activations, direction.layer), direction.vector
+    if v.shape[-1:] != a.shape[-1:] or (v.ndim != 1 and v.shape != a.shape):
+        raise ValueError(
+            f"a direction of shape {v.shape} does not fit layer {direction.layer!r} of shape "
+            f"{a.shape}: it must have shape {a.shape[-1:]} or {a.shape}"
+        )
+    if direction.position is not None and a.ndim > 1:
+        a, v = _cut(a, direction.position), _cut(v, direction.position) if v.ndim > 1 else v
+    return a.reshape(-1, a.shape[-1]), v.reshape(-1, v.shape[-1])
+
+
+def _cut(a: Array, place: Int[Array, "axes"]) -> Array:
+    """Return one position of activations, with axes of length 1 in place of space."""
+    starts = [place[i] for i in range(a.ndim - 1)]
+    cut: Array = lax.dynamic_slice(a, [*starts, 0], [1] * (a.ndim - 1) + [a.shape[-1]])
+    return cut

@@ -23,13 +23,12 @@ from rich.table import Table
 
 from fvjax.models.model import Model, with_model_precision
 from fvjax.optimization.gradient_balance import balanced
-from fvjax.optimization.recipe import Job
+from fvjax.optimization.recipe import Job, stack_jobs
 from fvjax.optimization.score import score_of
-from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
-from sweeps.execution.batched import stack
 from sweeps.execution.grouping import group_tasks
 from sweeps.execution.jax_setup import begin
 from sweeps.planning.build import environment
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     tasks = build_all(jobs.configs, jobs.overrides)
     directory = Path(str(jobs.master.hydra.sweep.dir))
     references = [
-        require_reference("python -m sweeps.retrieve", environment(c)[2]) for c in jobs.configs
+        environment(c)[1].require_reference("python -m sweeps.retrieve") for c in jobs.configs
     ]
     table = pd.DataFrame(ranked(tasks, references))
     directory.mkdir(parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ def scored(
     model: Model, jobs: Sequence[Job], reference: ReferenceStatistics
 ) -> Float[np.ndarray, "jobs images"]:
     """The score of every reference image, untransformed, by each of several jobs."""
-    ready = jax.jit(jax.vmap(balanced, (None, 0)))(model, stack(jobs))
+    ready = jax.jit(jax.vmap(balanced, (None, 0)))(model, stack_jobs(jobs))
     parts = [_scores(model, ready, batch.images) for batch in reference.images]
     return np.concatenate(parts, 1)
 

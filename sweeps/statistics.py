@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fvjax import checks
-from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
+from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import condition, rank, shrunk
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
@@ -36,9 +36,9 @@ def main(arguments: Sequence[str]) -> None:
     others = [a for a in arguments if not a.startswith(("layer=", "out="))]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", others, return_hydra_config=True)
-    plain, model, found = environment(config)
-    reference = require_reference("python -m sweeps.statistics", found)
-    names = ",".join(layers or [plain["layer"]]).split(",")
+    _, setup = environment(config)
+    model, reference = setup.model, setup.require_reference("python -m sweeps.statistics")
+    names = ",".join(layers or [setup.layer]).split(",")
     if names == ["main"]:
         names = [name for name in model.main_layers if name != "image"]
     for name in names:

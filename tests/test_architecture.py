@@ -9,6 +9,7 @@ FILES = sorted(
     p.relative_to(ROOT).as_posix() for d in ("fvjax", "sweeps") for p in (ROOT / d).rglob("*.py")
 )
 # These take seconds to import or come with an extra: they are imported where they are used.
+TRACING = "fvjax.models.torch.tracing"  # needs torch as a whole, and is imported late itself
 LATE = ("sklearn", "torch", "keras", "ray", "submitit", "mlflow")
 
 
@@ -20,11 +21,13 @@ def names(node: ast.AST) -> list[str]:
 
 
 def is_late(node: ast.AST) -> bool:
-    return any(name.split(".")[0] in LATE for name in names(node))
+    return any(name.split(".")[0] in LATE or name.startswith(TRACING) for name in names(node))
 
 
 def test_heavy_packages_are_imported_where_they_are_used() -> None:
     for file in FILES:
+        if file.startswith(TRACING.replace(".", "/")):
+            continue
         for node in ast.parse((ROOT / file).read_text()).body:
             assert not is_late(node), f"{file}:{node.lineno} imports a heavy package at once"
 

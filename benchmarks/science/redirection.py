@@ -14,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from sweeps.execution.batched import leaves, run_jobs, stack
+from fvjax.optimization.recipe import as_leaves
+from sweeps.execution.batched import run_jobs
+from fvjax.optimization.recipe import stack_jobs
 
 loop: Any = sys.modules["fvjax.optimization.visualize"]
 look: Any = sys.modules["fvjax.optimization.score"]
@@ -40,7 +42,7 @@ def job(model: fvjax.Model, layer: str, index: int, center: bool, steps: int) ->
     )
     vector = jnp.zeros(model.layers[layer][-1]).at[index].set(1.0)
     direction = fvjax.Direction(vector=vector, layer=layer)
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def main() -> None:
     }
     for mode, (loop.MAX_REVIVE_STEPS, look.is_dead) in modes.items():
         for layer, channels, center in CASES:
-            jobs = stack([job(model, layer, i, center, arguments.steps) for i in channels])
+            jobs = stack_jobs([job(model, layer, i, center, arguments.steps) for i in channels])
             result = jax.jit(lambda model, jobs: run_jobs(model, jobs))(model, jobs)
             final = np.asarray(result.final_score)
             where = "center" if center else "all"

@@ -14,7 +14,7 @@ import numpy as np
 
 import fvjax
 from fvjax.sources import DirectionInfo
-from sweeps.execution.batched import leaves
+from fvjax.optimization.recipe import as_leaves
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task
@@ -33,7 +33,7 @@ def job(index: int, steps: int) -> fvjax.Job:
         optimizer="adam",
     )
     direction = fvjax.Direction(vector=jnp.zeros(96).at[index].set(1.0), layer="conv4")
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
 
 
 def run(devices: int, batch_size: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 import fvjax
-from sweeps.execution.batched import leaves, run_jobs, stack
+from fvjax.optimization.recipe import as_leaves
+from sweeps.execution.batched import run_jobs
+from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import shard_jobs
 
 OUT = Path(__file__).parents[1] / "out"
@@ -40,14 +42,14 @@ def job(index: int, size: int, steps: int, layer: str, channels: int) -> fvjax.J
     )
     vector = jnp.zeros(channels).at[index].set(1.0)
     direction = fvjax.Direction(vector=vector, layer=layer)
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
 
 
 def measure(model: fvjax.Model, batch_size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Compile one program and run it several times."""
     steps = max(24, arguments.image_steps // batch_size)
     channels = model.layers[arguments.layer][-1]
-    jobs = stack(
+    jobs = stack_jobs(
         [job(i, arguments.size, steps, arguments.layer, channels) for i in range(batch_size)]
     )
     begin = time.perf_counter()

@@ -33,7 +33,8 @@ from fvjax.models.googlenet import INCEPTIONS, Widths
 from fvjax.models.model import Linen, Record
 from fvjax.ops.layers import ceil_padding
 from fvjax.optimization.score import score_of
-from sweeps.execution.batched import run_jobs, stack
+from sweeps.execution.batched import run_jobs
+from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import compiler_options
 
 OUT = Path(__file__).parents[1] / "out" / "plain.json"
@@ -148,7 +149,7 @@ def main() -> None:
     )
     print("batch_size  network  image-steps/s: median (low - high)  compile s  kernel layouts")
     for batch_size in arguments.batch_sizes:
-        jobs = stack([job(i, setting, channels) for i in range(batch_size)])
+        jobs = stack_jobs([job(i, setting, channels) for i in range(batch_size)])
         rows = {}
         for name, model in models.items():
             begin = time.perf_counter()

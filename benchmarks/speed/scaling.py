@@ -27,7 +27,9 @@ from work import Setting
 
 import fvjax
 from fvjax.sources import DirectionInfo
-from sweeps.execution.batched import leaves, run_jobs, stack
+from fvjax.optimization.recipe import as_leaves
+from sweeps.execution.batched import run_jobs
+from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import shard_jobs
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
@@ -53,7 +55,7 @@ def many(count: int, steps: int) -> Row:
         one = side_fvjax.job(i % channels, setting, channels)
         objective = fvjax.DotCosine(exponent=float(i % 4), floor=0.1)
         recipe = one.recipe.replace(objective=objective)
-        jobs.append(leaves(one.replace(recipe=recipe, key=jax.random.key(i))))
+        jobs.append(as_leaves(one.replace(recipe=recipe, key=jax.random.key(i))))
     tasks = [Task(model, job, DirectionInfo(job.direction, "", "vector")) for job in jobs]
     (group,) = group_tasks(tasks)
     executor = Executor()
@@ -73,7 +75,7 @@ def steps_of(setting: Setting, weights: str, rounds: int) -> Row:
     """Time of an image-step, and FLOPs of a step of one image."""
     model = load(weights)
     channels = model.layers[setting.layer][-1]
-    jobs = stack([side_fvjax.job(i, setting, channels) for i in range(setting.batch)])
+    jobs = stack_jobs([side_fvjax.job(i, setting, channels) for i in range(setting.batch)])
     mesh = Mesh(np.array(jax.devices()), ("jobs",))
     program = shard_jobs(run_jobs, mesh, 1).lower(model, jobs).compile()
     times = []

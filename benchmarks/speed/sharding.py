@@ -18,7 +18,8 @@ from jax.sharding import Mesh
 from side_fvjax import load, write_weights
 from work import Setting
 
-from sweeps.execution.batched import run_jobs, stack
+from sweeps.execution.batched import run_jobs
+from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import compiler_options, shard_jobs
 
 OUT = Path(__file__).parents[1] / "out" / "sharding.json"
@@ -43,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = load(write_weights(f"{folder}/random.safetensors", arguments.layer))
     channels = model.layers[arguments.layer][-1]
-    jobs = stack([side_fvjax.job(i, setting, channels) for i in range(arguments.batch_size)])
+    jobs = stack_jobs([side_fvjax.job(i, setting, channels) for i in range(arguments.batch_size)])
     mesh = Mesh(np.array(jax.devices()[:1]), ("jobs",))
     options = compiler_options(jax.default_backend())
     programs = {

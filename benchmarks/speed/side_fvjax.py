@@ -16,7 +16,9 @@ from work import THREADS, Setting, Timing, awakening, timing
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
-from sweeps.execution.batched import leaves, run_jobs, stack
+from fvjax.optimization.recipe import as_leaves
+from sweeps.execution.batched import run_jobs
+from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import shard_jobs
 from sweeps.execution.executor import MAX_JOBS_PER_CPU_DEVICE
 
@@ -69,7 +71,7 @@ def job(index: int, setting: Setting, channels: int) -> fvjax.Job:
     )
     vector = jnp.zeros(channels).at[index].set(1.0)
     direction = fvjax.Direction(vector=vector, layer=setting.layer)
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
 
 
 def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
@@ -86,7 +88,7 @@ def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
     jobs = [job(i, setting, channels) for i in range(setting.batch)]
     devices = np.array(jax.devices()[: setting.batch])
     size = min(MAX_JOBS_PER_CPU_DEVICE * len(devices), setting.batch)
-    batches = [stack(jobs[i : i + size]) for i in range(0, setting.batch, size)]
+    batches = [stack_jobs(jobs[i : i + size]) for i in range(0, setting.batch, size)]
     begin = time.perf_counter()
     program = shard_jobs(loop, Mesh(devices, ("jobs",)), 1).lower(model, batches[0]).compile()
     seconds = time.perf_counter() - begin

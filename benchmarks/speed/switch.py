@@ -27,7 +27,7 @@ import fvjax
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass
 from fvjax.sources import DirectionInfo
-from sweeps.execution.batched import leaves
+from fvjax.optimization.recipe import as_leaves
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task
@@ -66,7 +66,7 @@ def jobs(arguments: argparse.Namespace, steps: int, switched: bool) -> list[fvja
         objective = OneOf(index=place, options=OBJECTIVES) if switched else option
         for i in range(arguments.each):
             one = side_fvjax.job(i, setting, 96)
-            made.append(leaves(one.replace(recipe=one.recipe.replace(objective=objective))))
+            made.append(as_leaves(one.replace(recipe=one.recipe.replace(objective=objective))))
     return made
 
 

@@ -24,6 +24,7 @@ from fvjax.data.textures import (
     sample,
     sample_unseen,
 )
+from fvjax.image_size import height_width
 from fvjax.types import Key
 
 GENERATED, UNSEEN = "generated", "unseen"
@@ -48,8 +49,8 @@ class ImageSet(Protocol):
         """Where they come from."""
 
     @property
-    def image_size(self) -> int:
-        """Of the square images, in pixels."""
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
 
     @property
     def identity(self) -> str:
@@ -82,14 +83,14 @@ class ReferenceImages:
     Args:
         source: "generated"; "unseen", the same with textures that no network was trained on; or a
             path.
-        image_size: of the square images, in pixels.
+        image_size: of the images in pixels: one number, or height and width.
         count: of generated images; at most so many of a folder's, in the order of their names.
         first: the first image; with another, generated images are others.
         every: 2 for each second image.
     """
 
     source: str
-    image_size: int
+    image_size: tuple[int, int]
     count: int
     first: int = 0
     every: int = 1
@@ -101,6 +102,7 @@ class ReferenceImages:
         Raises:
             ValueError: in one sentence.
         """
+        object.__setattr__(self, "image_size", height_width(self.image_size))
         checks.path("reference_images", self.source)
         checks.count("reference_count", self.count)
         checks.count("first", self.first, least=0)
@@ -148,10 +150,8 @@ class ReferenceImages:
         seeds = jnp.asarray(_FIRST + self.first + self.every * numbers)
         drawn = _draw(seeds, _DRAWN[self.source][0])
         images = drawn.image
-        if self.image_size != SIZE:
-            images = jax.image.resize(
-                images, (len(numbers), self.image_size, self.image_size, 3), "linear"
-            )
+        if self.image_size != (SIZE, SIZE):
+            images = jax.image.resize(images, (len(numbers), *self.image_size, 3), "linear")
         labels = np.stack([np.asarray(getattr(drawn, attribute)) for attribute in ATTRIBUTES], -1)
         return Batch(np.asarray(images), numbers, labels)
 
@@ -161,6 +161,12 @@ class ReferenceImages:
         names = self.attributes.get("class", ())
         labels = np.array([[names.index(path.parent.name)] for path in mine] if names else [])
         return Batch(images, numbers, labels.reshape(len(mine), -1).astype(int))
+
+    @property
+    def _size(self) -> int | tuple[int, int]:
+        """One number for squares, as in the identities of statistics that are shipped."""
+        height, width = self.image_size
+        return height if height == width else (height, width)
 
     @cached_property
     def labels(self) -> Int[np.ndarray, "images attributes"]:
@@ -172,8 +178,8 @@ class ReferenceImages:
         """A hash of what the images are."""
         if self.source in _DRAWN:
             others = f" {self.first} {self.every}" if (self.first, self.every) != (0, 1) else ""
-            return f"{self.source} {VERSION} {self.count} {self.image_size}{others}"
-        digest = hashlib.sha256(f"{self.image_size}".encode())
+            return f"{self.source} {VERSION} {self.count} {self._size}{others}"
+        digest = hashlib.sha256(f"{self._size}".encode())
         for path in self.paths:
             digest.update(str(path.relative_to(self.source)).encode() + path.read_bytes())
         return digest.hexdigest()

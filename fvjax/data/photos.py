@@ -1,5 +1,6 @@
 """Reading a photograph as an image for a network."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,13 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fvjax import checks
+from fvjax.image_size import ImageSize, height_width
 
 
-def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
-    """The middle square of a photograph, resized to `size` pixels, RGB in [0, 1], float32.
+def read_photo(path: str | Path, size: ImageSize) -> Float[np.ndarray, "height width 3"]:
+    """Return the middle of a photograph, RGB in [0, 1], float32.
+
+    It is the largest part that has the proportions of `size`, resized to it.
 
     It is turned upright as the file's EXIF orientation says.
 
@@ -26,9 +30,15 @@ def read_photo(path: str | Path, size: int) -> Float[np.ndarray, "size size 3"]:
             photo = ImageOps.exif_transpose(opened).convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"{path} is no image that Pillow can read") from error
-    side = min(photo.size)
-    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    height, width = height_width(size)
+    if photo.width * height < photo.height * width:  # taller than the wanted image
+        across, down = float(photo.width), photo.width * height / width
+    else:
+        across, down = photo.height * width / height, float(photo.height)
+    left, top = (photo.width - across) / 2, (photo.height - down) / 2
+    if height == width:  # whole pixels
+        left, top = math.floor(left), math.floor(top)
     square = photo.resize(
-        (size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
+        (width, height), Image.Resampling.BICUBIC, (left, top, left + across, top + down)
     )
     return np.asarray(square, np.float32) / 255

@@ -5,11 +5,11 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from fvjax.activations import layer_of
-from fvjax.direction import Direction
+from fvjax.direction import Direction, Place, activations_at
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.model import Model
 from fvjax.objectives.batch_penalties import Alignment, Diversity
-from fvjax.objectives.objective import Focus, Objective, parts
+from fvjax.objectives.objective import Objective, parts
 from fvjax.objectives.penalties import HighFrequency, IrrelevantNorm, TotalVariation
 from fvjax.pytree import dataclass
 from fvjax.types import Activations, Image, Scalar
@@ -37,17 +37,17 @@ class GroundTruth:
     maps: Float[Array, "references height width detectors"] | None  # of reference images
 
 
-def content(activations: Activations, focus: Focus, layer: str = "features") -> Content:
-    """How far each feature is on: its mean over the objective's positions.
+def content(activations: Activations, place: Place, layer: str = "features") -> Content:
+    """Return how far each feature is on: the mean over the positions.
 
     Args:
         activations: of a planted model.
-        focus: the objective's: all positions, or the centre.
+        place: one position, or None for all.
         layer: `features`, or `decoys` for these.
     """
-    truth = layer_of(activations, layer)
-    here, _ = focus(activations, Direction(vector=jnp.zeros(truth.shape[-1]), layer=layer))
-    return jnp.mean(here[layer], (0, 1))
+    channels = layer_of(activations, layer).shape[-1]
+    direction = Direction(vector=jnp.zeros(channels), layer=layer, position=place)
+    return jnp.mean(activations_at(activations, direction)[0], 0)
 
 
 def content_metrics(
@@ -113,12 +113,12 @@ def ground_truth_metrics(
     first. Objectives that look at the image, or at several, have no optimum on paper and rank
     nothing here: NaN.
     """
-    activations, focus = model(image), objective.focus
-    mine = content(activations, focus)
+    activations, place = model(image), direction.position
+    mine = content(activations, place)
     found = {
         **content_metrics(mine, feature, truth.grey, truth.oracle),
         "content": relative(mine, truth.grey, truth.oracle),
-        "decoys": jnp.mean(content(activations, focus, "decoys")),
+        "decoys": jnp.mean(content(activations, place, "decoys")),
     }
     found |= dict.fromkeys(_BESIDE, jnp.array(jnp.nan))
     if any(isinstance(part, _WITHOUT_OPTIMUM) for part in parts(objective)):
@@ -128,7 +128,7 @@ def ground_truth_metrics(
     found |= {f"optimum_{name}": ideal[name] for name in ("purity", "strength")}
     if truth.maps is not None:
         top = _first(model, objective, direction, truth.maps)
-        shown = content(planted_activations(model, top), focus)
+        shown = content(planted_activations(model, top), place)
         there = content_metrics(shown, feature, truth.grey, truth.oracle)
         found |= {f"best_reference_{n}": there[n] for n in ("purity", "recovered", "strength")}
     return found

@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax.activations import layer_of, unit
-from fvjax.direction import Direction
+from fvjax.direction import SPACE, Direction, with_position
 from fvjax.models.model import Model
 from fvjax.models.planted import earlier, mixed
 from fvjax.models.transformed import WithAffineLayer
@@ -43,7 +43,7 @@ def planted_activations(
         )
         plain = planted_activations(inner, content)
         there = model.network.apply(model.weights, plain[model.network.layer])
-        return {**plain, f"{model.network.layer}/{model.network.name}": there}
+        return {**plain, f"{model.network.layer}{SPACE}{model.network.name}": there}
     f, g = jnp.split(content, [model.weights["mixing"].shape[1]], -1)
     previous = earlier(model.weights, f, g)
     return {
@@ -76,8 +76,10 @@ def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum
     the highest score (cosine's have any length), detectors that do not matter are off.
     """
 
+    anywhere = with_position(direction, None)  # the content stands for one position, whichever
+
     def score(content: Array) -> Scalar:
-        return objective(activations_at_position(model, content), direction)
+        return objective(activations_at_position(model, content), anywhere)
 
     def ascend(start: Array) -> tuple[Array, Scalar]:
         def step(carry: tuple[Array, Any], _: None) -> tuple[tuple[Array, Any], None]:

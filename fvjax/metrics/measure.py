@@ -1,7 +1,7 @@
 """SharedMetricInputs: what a finished image does, measured the same way whatever objective made it.
 
-Everything is measured in the plain space with the original direction, over the positions that the
-objective looks at.
+Everything is measured in the network's own space with the original direction, at the direction's
+positions.
 """
 
 import jax
@@ -10,11 +10,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from fvjax.activations import layer_of, norm
-from fvjax.direction import Direction, Target
+from fvjax.direction import Direction, Target, activations_at
 from fvjax.image_quality import high_frequency, saturated, total_variation
 from fvjax.models.model import Model, with_model_precision
-from fvjax.objectives.objective import Focus
-from fvjax.objectives.similarity import cosines, dots, inversion_error, matched, orthogonal
+from fvjax.objectives.similarity import cosines, dots, inversion_error, orthogonal
 from fvjax.reference.distances import ReferenceDistribution, reference_metrics
 from fvjax.transforms import Transform
 from fvjax.types import Activations, Image, Scalar
@@ -26,7 +25,7 @@ _OCCLUSION_SHARE = 0.9  # of the dot product that the counted patches carry
 
 def alignment(activations: Activations, direction: Direction) -> dict[str, Scalar]:
     """Mean over positions of dot, cosine, norm |a| and orthogonal share |a⊥|/|a|."""
-    a, v = matched(activations, direction)
+    a, v = activations_at(activations, direction)
     length = norm(a)
     share = norm(orthogonal(a, v)) / jnp.where(length > 0, length, 1.0)
     return {
@@ -43,7 +42,7 @@ def is_dead(activations: Activations, direction: Direction) -> Bool[Array, ""]:
     Of the channels that it wants (v > 0), weighted by v². An activation vector wants hundreds, some
     of which are always silent; it is is_dead only where most of it is.
     """
-    a, v = matched(activations, direction)
+    a, v = activations_at(activations, direction)
     wanted = jnp.sum(jnp.maximum(v, 0) ** 2, 0)
     silent = jnp.all(a == 0, 0)
     return (jnp.sum(wanted) > 0) & (jnp.sum(wanted * silent) >= 0.5 * jnp.sum(wanted))
@@ -55,7 +54,6 @@ def measure(
     direction: Target,
     image: Image,
     transform: Transform,
-    focus: Focus,
     distribution: ReferenceDistribution | None = None,
     whitened: Float[Array, "channels"] | None = None,
 ) -> dict[str, Scalar]:
@@ -70,7 +68,6 @@ def measure(
         direction: of the job; measured is the one in the plain space that it came from.
         image: untransformed.
         transform: draws the fixed views behind `robust_dot` and `robust_cosine`.
-        focus: the objective's `focus`.
         distribution: the reference images' at this layer, if there are any; adds `excitation
             whitened_cosine mahalanobis`, and with labels `class_distance centroid_margin`.
         whitened: the direction in the distribution's whitened space.
@@ -87,10 +84,10 @@ def measure(
             lambda: transform(keys[number - hidden], image),
         )
         activations = model(seen)
-        here = focus(activations, target)
+        here = activations, target
         found = alignment(*here) | {
             "rank": rank(*here),
-            "inversion_error": inversion_error(*matched(*here)),
+            "inversion_error": inversion_error(*activations_at(*here)),
         }
         if before is not None:
             earlier = layer_of(activations, before)
@@ -121,7 +118,7 @@ def measure(
 
 def rank(activations: Activations, direction: Direction) -> Scalar:
     """Place, by mean activation among all channels, of the direction's largest; 1 = first."""
-    a, v = matched(activations, direction)
+    a, v = activations_at(activations, direction)
     mean = jnp.mean(a, 0)
     return 1 + jnp.sum(mean > mean[jnp.argmax(v[0])])
 

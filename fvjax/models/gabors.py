@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax import checks
+from fvjax.image_size import ImageSize, height_width
 from fvjax.ops import layers
 from fvjax.types import Image
 
@@ -77,8 +78,8 @@ def detect(
 
 
 def grating(
-    index: int, size: int, orientations: int, contrast: float, phase: float = 0.0
-) -> Float[np.ndarray, "size size 3"]:
+    index: int, size: ImageSize, orientations: int, contrast: float, phase: float = 0.0
+) -> Float[np.ndarray, "height width 3"]:
     """Detector `index`'s own grating on grey, `phase` in turns at the image's centre."""
     checks.index("index", index, detectors(orientations))
     colour, gabor = divmod(index, len(FREQUENCIES) * orientations)
@@ -93,8 +94,10 @@ def enough(index: int, orientations: int) -> float:
     return _ENOUGH / FREQUENCIES[index // orientations % len(FREQUENCIES)]
 
 
-def _turns(size: int, frequency: float, orientations: int) -> list[Float[np.ndarray, "size size"]]:
+def _turns(
+    size: ImageSize, frequency: float, orientations: int
+) -> list[Float[np.ndarray, "height width"]]:
     """The phase in turns of a wave of each orientation, 0 at the image's centre."""
-    grid = np.arange(size) - (size - 1) / 2
+    y, x = (np.arange(side) - (side - 1) / 2 for side in height_width(size))
     angles = np.pi * np.arange(orientations) / orientations
-    return [frequency * (np.cos(a) * grid[None, :] + np.sin(a) * grid[:, None]) for a in angles]
+    return [frequency * (np.cos(a) * x[None, :] + np.sin(a) * y[:, None]) for a in angles]

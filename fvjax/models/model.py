@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from fvjax import checks
-from fvjax.direction import base
+from fvjax.direction import SPACE, base
+from fvjax.image_size import ImageSize, height_width
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Flag, Image
 
@@ -38,6 +39,15 @@ class Record:
 
     def __call__(self, name: str, x: Array, main: bool = True) -> Array:
         """Keep and return layer `name`; `main=False` for a branch or a pre-activation."""
+        if SPACE in name:
+            raise ValueError(f"layer {name!r} holds {SPACE!r}, which separates a layer and a space")
+        return self._keep(name, x, main)
+
+    def add_space(self, layer: str, name: str, x: Array) -> Array:
+        """Keep the activations of a layer in another space as "<layer>@<name>"."""
+        return self._keep(f"{layer}{SPACE}{name}", x, main=False)
+
+    def _keep(self, name: str, x: Array, main: bool) -> Array:
         if name in self.activations:
             raise ValueError(f"the network records layer {name!r} twice")
         x = x + self.offsets[name].astype(x.dtype) if name in self.offsets else x
@@ -74,7 +84,7 @@ class Model:
         apply: Callable[[Any, Image, Record], Any],
         weights: Any,
         *,
-        image_size: tuple[int, int],
+        image_size: ImageSize,
         default_layer: str | None = None,
     ) -> "Model":
         """Your own model: `apply(weights, image, record)` calls `x = record(name, x)` per layer.
@@ -83,14 +93,14 @@ class Model:
             apply: a module-level function or another hashable callable; a new lambda each time is a
                 new program each time.
             weights: any pytree of arrays.
-            image_size: (height, width) in pixels that the network was made for.
+            image_size: pixels that the network was made for: one number, or height and width.
             default_layer: the last main layer if None.
         """
         weights = jax.tree.map(jnp.asarray, weights)
         model = cls(
             weights=weights,
             network=apply,
-            image_size=(image_size[0], image_size[1]),
+            image_size=height_width(image_size),
             default_layer="",
         )
         layers = model.layers

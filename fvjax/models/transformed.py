@@ -25,7 +25,7 @@ class WithAffineLayer:
         """Run the network, then the transform, in float32 whatever the network's precision."""
         out = self.network(weights["network"], image, record)
         there = self.apply(weights, record.activations[self.layer])
-        record(f"{self.layer}/{self.name}", there, main=False)
+        record.add_space(self.layer, self.name, there)
         return out
 
     def apply(

@@ -12,6 +12,7 @@ from fvjax.models.planted import planted
 from fvjax.models.squeezenet import squeezenet
 from fvjax.models.texturenet import texturenet, texturenet_judge
 from fvjax.models.tiny import tiny
+from fvjax.models.torch.save import load as load_file
 
 _FROM_FILE = {"googlenet": googlenet, "squeezenet": squeezenet}
 _SHIPPED: Mapping[str, Callable[[], Model]] = {
@@ -37,6 +38,10 @@ def load(name: str, weights: str | Path | None = None) -> Model:
     Raises:
         ValueError: an unknown name; weights that are missing or wrong.
     """
+    if str(name).endswith(".safetensors"):
+        if weights is not None:
+            raise ValueError(f"{name} holds its own weights: {weights} cannot be used")
+        return load_file(name)
     checks.choice("model", name, (*_SHIPPED, "efficientnet_lite0", *_FROM_FILE))
     if weights is not None:
         checks.path("weights", weights)

@@ -1,10 +1,11 @@
 """Penalties on several images of one job: how alike they are, how far apart."""
 
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from fvjax import checks
-from fvjax.activations import layer_of
-from fvjax.direction import Direction
+from fvjax.direction import Direction, layer_at
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
@@ -29,8 +30,7 @@ class Diversity(Objective):
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of several images, positive."""
-        del direction
-        a = layer_of(activations, self.layer)
+        a = _layer_of_each(activations, self.layer, direction)
         a = a.reshape(a.shape[0], -1, a.shape[-1])
         gram = jnp.einsum("npc,npd->ncd", a, a).reshape(a.shape[0], -1)
         size = jnp.sum(gram**2, -1, keepdims=True)
@@ -48,7 +48,7 @@ class Alignment(Objective):
     """
 
     layer: str = static()
-    decay_ratio: Number  # Lucid's decay_ratio: 2
+    decay_ratio: Number = 2.0  # Lucid's decay_ratio: 2
 
     def __post_init__(self) -> None:
         """Refuse a decay_ratio that divides by zero."""
@@ -61,11 +61,16 @@ class Alignment(Objective):
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of several images, positive."""
-        del direction
-        a = layer_of(activations, self.layer)
+        a = _layer_of_each(activations, self.layer, direction)
         a = a.reshape(a.shape[0], -1)
         steps = range(1, min(_REACH, a.shape[0] - 1) + 1)
         return sum(
             (jnp.sum(jnp.mean((a[k:] - a[:-k]) ** 2, -1)) / self.decay_ratio**k for k in steps),
             jnp.zeros(()),
         )
+
+
+def _layer_of_each(activations: Activations, layer: str, direction: Direction) -> Array:
+    """Return a layer of several images, at the positions that their directions see."""
+    a: Array = jax.vmap(lambda a, d: layer_at(a, layer, d))(dict(activations), direction)
+    return a

@@ -1,19 +1,17 @@
-"""What an objective is, and how objectives combine: `+ - *` and `AtCenter`."""
+"""The contract of an objective, and how objectives combine: `+ - *` and `sum`."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from fvjax import checks
-from fvjax.direction import Direction, fitted
+from fvjax.direction import Direction
 from fvjax.pytree import dataclass
 from fvjax.types import Activations, Number, Scalar
-
-Focus = Callable[[Activations, Direction], tuple[Activations, Direction]]
 
 
 class Objective:
@@ -30,14 +28,15 @@ class Objective:
         """The score of several images, leaves with a leading axis: the mean of theirs."""
         return jnp.mean(jax.vmap(self)(dict(activations), direction))
 
-    @staticmethod
-    def focus(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
-        """Activations and direction at the positions that the objective looks at: all of them."""
-        return activations, direction
-
     def __add__(self, other: "Objective") -> "Sum":
         """The sum of two objectives."""
         return Sum(terms=(self, _objective(other)))
+
+    def __radd__(self, other: int) -> "Objective":
+        """The objective itself for 0, with which Python's `sum` begins."""
+        if other != 0:
+            raise ValueError(f"only an objective can be added to an objective, got {other!r}")
+        return self
 
     def __sub__(self, other: "Objective") -> "Sum":
         """This objective less another."""
@@ -122,32 +121,3 @@ class Scaled(Objective):
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """Scale the score of the whole set."""
         return self.weight * self.objective.score_batch(activations, direction)
-
-
-@dataclass
-class AtCenter(Objective):
-    """An objective that sees its direction's layer at the centre (height//2, width//2) only.
-
-    The position stays as (1, 1, channels), for a direction of full shape too; other layers and the
-    image stay whole. A layer without positions (logits) is left as it is.
-    """
-
-    objective: Objective
-
-    @staticmethod
-    def focus(activations: Activations, direction: Direction) -> tuple[Activations, Direction]:
-        """The direction's layer, and a direction of its full shape, cut to the centre position."""
-        a, v = fitted(activations, direction)
-        if a.ndim == 3:
-            row, column = a.shape[0] // 2, a.shape[1] // 2
-            here = (slice(row, row + 1), slice(column, column + 1))
-            a, v = a[here], v[here] if v.ndim == 3 else v
-        return {**activations, direction.layer: a}, Direction(vector=v, layer=direction.layer)
-
-    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The score of the centre position."""
-        return self.objective(*self.focus(activations, direction))
-
-    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
-        """The score of the centre positions of the whole set."""
-        return self.objective.score_batch(*jax.vmap(self.focus)(dict(activations), direction))

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from fvjax import checks
 from fvjax.activations import layer_of
-from fvjax.direction import Direction
+from fvjax.direction import SPACE, Direction, layer_at
 from fvjax.image_quality import high_frequency, total_variation
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass, static
@@ -19,7 +19,7 @@ class ActivationNorm(Objective):
     """
 
     layer: str = static()
-    order: int = static()
+    order: int = static(default=1)
 
     def __post_init__(self) -> None:
         """Refuse any order but 1 and 2."""
@@ -27,8 +27,7 @@ class ActivationNorm(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of one image, positive."""
-        del direction
-        a = layer_of(activations, self.layer)
+        a = layer_at(activations, self.layer, direction)
         return jnp.mean(jnp.abs(a) if self.order == 1 else a * a)
 
 
@@ -41,7 +40,7 @@ class IrrelevantNorm(Objective):
     """
 
     layer: str = static()
-    order: int = static()
+    order: int = static(default=1)
 
     def __post_init__(self) -> None:
         """Refuse any order but 1 and 2."""
@@ -53,16 +52,16 @@ class IrrelevantNorm(Objective):
         Raises:
             ValueError: activations without the weights, which `score_of` adds.
         """
-        del direction
-        a, name = layer_of(activations, self.layer), irrelevance(self.layer)
+        name = irrelevance(self.layer)
         if name not in activations:
             raise ValueError(f"IrrelevantNorm needs {name!r} among the activations: see score_of")
-        return jnp.mean(activations[name] * (jnp.abs(a) if self.order == 1 else a * a))
+        a, weights = (layer_at(activations, layer, direction) for layer in (self.layer, name))
+        return jnp.mean(weights * (jnp.abs(a) if self.order == 1 else a * a))
 
 
 def irrelevance(layer: str) -> str:
     """The name of a layer's weights for `IrrelevantNorm` among the activations."""
-    return f"{layer}/irrelevance"
+    return f"{layer}{SPACE}irrelevance"
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The objectives: how well an image's activations match a direction.
 
-Notation: a_p is the activation at position p, v the direction, d = v/|v|, mean_p the mean over all
-positions of the layer. cos(0, v) = 0, and every gradient is finite at zero activations.
+Notation: a_p is the activation at position p, v the direction, d = v/|v|, mean_p the mean over the
+direction's positions. cos(0, v) = 0, and every gradient is finite at zero activations.
 """
 
 import jax.numpy as jnp
@@ -9,16 +9,10 @@ from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.activations import norm, unit
-from fvjax.direction import Direction, fitted
+from fvjax.direction import Direction, activations_at
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
-
-
-def matched(activations: Activations, direction: Direction) -> tuple[Array, Array]:
-    """The layer as (positions, channels), the direction as (1 or positions, channels)."""
-    a, v = fitted(activations, direction)
-    return a.reshape(-1, a.shape[-1]), v.reshape(-1, v.shape[-1])
 
 
 def dots(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "p"]:
@@ -51,8 +45,8 @@ class DotCosine(Objective):
     value is |v| times this one.
     """
 
-    exponent: Number
-    floor: Number
+    exponent: Number = 2.0
+    floor: Number = 0.1
 
     def __post_init__(self) -> None:
         """Refuse a floor at or below 0 (NaN gradients at exponent 0) and a negative exponent."""
@@ -61,14 +55,14 @@ class DotCosine(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
-        a, v = matched(activations, direction)
+        a, v = activations_at(activations, direction)
         sharpness = jnp.maximum(cosines(a, v), self.floor) ** self.exponent
         return jnp.mean(dots(a, v) * sharpness)
 
 
-def dot() -> DotCosine:
-    """The dot product: `DotCosine` at exponent 0, where any floor is of no effect."""
-    return DotCosine(exponent=0.0, floor=0.1)
+def Dot() -> DotCosine:
+    """Return the dot product: `DotCosine` at exponent 0, where the floor has no effect."""
+    return DotCosine(exponent=0.0)
 
 
 @dataclass
@@ -77,7 +71,7 @@ class Cosine(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
-        return jnp.mean(cosines(*matched(activations, direction)))
+        return jnp.mean(cosines(*activations_at(activations, direction)))
 
 
 _ATLAS_EPSILON = 1e-4  # lucid/recipes/activation_atlas/render.py
@@ -92,8 +86,8 @@ class LucidAtlas(Objective):
     not in the space of the dot product. Where |v| < floor · channels the floor always holds.
     """
 
-    exponent: Number
-    floor: Number
+    exponent: Number = 2.0
+    floor: Number = 0.1
 
     def __post_init__(self) -> None:
         """Refuse what `DotCosine` refuses."""
@@ -102,7 +96,7 @@ class LucidAtlas(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
-        a, v = matched(activations, direction)
+        a, v = activations_at(activations, direction)
         dot = jnp.mean(a * v, -1)
         sharpness = jnp.maximum(dot / (_ATLAS_EPSILON + norm(a)[:, 0]), self.floor) ** self.exponent
         return jnp.mean(dot * sharpness)
@@ -118,7 +112,7 @@ class Inversion(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
-        return -inversion_error(*matched(activations, direction))
+        return -inversion_error(*activations_at(activations, direction))
 
 
 @dataclass
@@ -137,7 +131,7 @@ class Differential(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The score of one image."""
-        a, v = matched(activations, direction)
+        a, v = activations_at(activations, direction)
         alive = self.stddev > 0
         each = jnp.where(alive, jnp.mean(a, 0) / jnp.where(alive, self.stddev, 1.0), 0.0)
         return jnp.mean(dots(a, v)) / self.along - jnp.sum(each) / jnp.maximum(jnp.sum(alive), 1)
@@ -147,7 +141,7 @@ class Differential(Objective):
 class OrthogonalNorm(Objective):
     """mean_p |a - (a·d)d|, or of its square: a penalty on what is not along the direction."""
 
-    squared: bool = static()
+    squared: bool = static(default=False)
 
     def __post_init__(self) -> None:
         """Refuse a text, which would count as true."""
@@ -155,5 +149,5 @@ class OrthogonalNorm(Objective):
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """The penalty of one image, positive."""
-        rest = orthogonal(*matched(activations, direction))
+        rest = orthogonal(*activations_at(activations, direction))
         return jnp.mean(jnp.sum(rest**2, -1)) if self.squared else jnp.mean(norm(rest))

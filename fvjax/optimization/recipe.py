@@ -1,8 +1,11 @@
 """A recipe (how to make an image) and a job (for what direction, from which seed)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from fvjax import checks
 from fvjax.direction import AnyDirection
@@ -10,8 +13,10 @@ from fvjax.objectives.objective import Objective
 from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.parameterizations import Parameterization
 from fvjax.pytree import dataclass, static
-from fvjax.transforms import Transform
+from fvjax.transforms import Standard, Transform
 from fvjax.types import Image, Key, Number
+
+Tree = TypeVar("Tree")
 
 
 @dataclass
@@ -20,11 +25,11 @@ class Recipe:
 
     objective: Objective
     parameterization: Parameterization
-    transform: Transform
-    learning_rate: Number
-    steps: int = static()
-    optimizer: str = static()
-    images_per_job: int = static(default=1)  # made together, see `sets`
+    transform: Transform = Standard()
+    learning_rate: Number = 0.05
+    steps: int = static(default=256)
+    optimizer: str = static(default="adam")
+    images_per_job: int = static(default=1)  # made together, see `batch_penalties`
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -52,3 +57,20 @@ class Job:
     recipe: Recipe
     direction: AnyDirection
     key: Key  # decides the initial noise and every step's transform, whatever the objective
+
+
+def as_leaves(job: Job) -> Job:
+    """Return the job with float32 in place of plain numbers: 3, 3.0 and float32(3) share a program."""
+    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
+    return cast
+
+
+def stack_jobs(jobs: Sequence[Tree]) -> Tree:
+    """Return one job (or other pytree) whose leaves have a leading axis."""
+
+    def together(*rows: Any) -> Any:
+        is_key = jnp.issubdtype(rows[0].dtype, jax.dtypes.prng_key)
+        return jnp.stack(rows) if is_key else np.stack([np.asarray(row) for row in rows])
+
+    stacked: Tree = jax.tree.map(together, *jobs)
+    return stacked

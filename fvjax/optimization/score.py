@@ -41,7 +41,7 @@ def score_of(
         return _seen(model, job, image, lambda shown: views(shown, number), redirect, share)
 
     def told(activations: Activations, direction: Direction) -> dict[str, Array]:
-        here = recipe.objective.focus(activations, direction.original)
+        here = activations, direction.original
         return alignment(*here) | {"is_dead": is_dead(*here)}
 
     if recipe.images_per_job == 1:

@@ -1,7 +1,7 @@
 """An image as a network that maps each pixel's coordinates to its colour."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.parameterizations.parameterization import normal, to_rgb
+from fvjax.image_size import ImageSize, height_width
+from fvjax.parameterizations.parameterization import fix_size, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -29,15 +30,16 @@ class CPPN:
     the same parameters are the same picture, sampled more or less finely.
     """
 
-    image_size: int = static()  # pixels, of a square image
-    channels: int = static()  # of every hidden layer; Lucid: 24
-    layers: int = static()  # hidden ones; Lucid: 8
-    stddev: Number  # standard deviation of the initial output weights; Lucid: 0
-    decorrelate: bool = static()  # Lucid: no
+    learning_rate: ClassVar[float] = 0.002
+    image_size: ImageSize = static()  # pixels: one number, or height and width
+    channels: int = static(default=24)  # of every hidden layer; Lucid's
+    layers: int = static(default=8)  # hidden ones; Lucid's
+    stddev: Number = 0.1  # standard deviation of the initial output weights; Lucid: 0
+    decorrelate: bool = static(default=True)  # Lucid: no
 
     def __post_init__(self) -> None:
         """Refuse values that make no network."""
-        checks.count("image_size", self.image_size, least=2)
+        fix_size(self, least=2)
         checks.count("channels", self.channels)
         checks.count("layers", self.layers)
         checks.not_negative("stddev", self.stddev)
@@ -59,13 +61,15 @@ class CPPN:
 
     def decode(self, params: Sequence[Layer]) -> Image:
         """The network's output at every pixel, then colour space and sigmoid."""
-        line = np.linspace(-(3**0.5), 3**0.5, self.image_size, dtype=np.float32)
-        down, across = np.meshgrid(line, line, indexing="ij")
+        height, width = height_width(self.image_size)
+        reach = 3**0.5
+        lines = [np.linspace(-reach, reach, side, dtype=np.float32) for side in (height, width)]
+        down, across = np.meshgrid(*lines, indexing="ij")
         x = jnp.stack([across.ravel(), down.ravel()], -1)
         for layer in params[:-1]:
             angle = jnp.arctan(_linear(layer, x))
             x = jnp.concatenate([angle / _ARCTAN, angle**2 / _SQUARE], -1)
-        raw = _linear(params[-1], x).reshape(self.image_size, self.image_size, 3)
+        raw = _linear(params[-1], x).reshape(height, width, 3)
         return to_rgb(raw, self.decorrelate)
 
 

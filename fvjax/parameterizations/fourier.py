@@ -1,12 +1,16 @@
 """An image as its Fourier coefficients, scaled like those of photographs."""
 
+import math
+from typing import ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.parameterizations.parameterization import check_noise, from_rgb, normal, to_rgb
+from fvjax.image_size import ImageSize, height_width
+from fvjax.parameterizations.parameterization import check_noise, fix_size, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -17,20 +21,28 @@ _LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic cons
 class Fourier:
     """Real Fourier coefficients, each divided by frequency^decay_power (Lucid's fft_image).
 
-    decay_power 0 is white noise, 1 the spectrum of photographs; frequencies are in cycles per pixel and
-    bounded below by 1/size. The initial standard deviation of the raw image is Lucid's: .0186 at
-    128 pixels for stddev .01 and decay_power 1.
+    Power 0 is white noise, 1 the spectrum of photographs. Frequencies are in cycles per pixel and at
+    least 1 / the longer side, as in Lucid. Every coefficient is multiplied by sqrt(height * width).
+    The initial standard deviation of the raw image is Lucid's: .0186 at 128 pixels for the defaults.
+
+    Attributes:
+        image_size: pixels, one number or height and width.
+        stddev: standard deviation of the initial coefficients; Lucid's .01.
+        decay_power: exponent of the frequency; Lucid's 1.
+        decorrelate: whether colours are those of Lucid's decorrelated space.
+        start: (height, width, 3), an image to start from in place of grey; `stddev` may then be 0.
     """
 
-    image_size: int = static()  # pixels, of a square image
-    stddev: Number  # standard deviation of the initial coefficients; Lucid: .01
-    decay_power: Number
-    decorrelate: bool = static()
-    start: Image | None = None  # an image to start from instead of grey; deviation may then be 0
+    learning_rate: ClassVar[float] = 0.05  # Lucid's
+    image_size: ImageSize = static()
+    stddev: Number = 0.01
+    decay_power: Number = 1.0
+    decorrelate: bool = static(default=True)
+    start: Image | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""
-        check_noise(self.image_size, self.stddev, self.decorrelate, self.start)
+        check_noise(fix_size(self), self.stddev, self.decorrelate, self.start)
         checks.finite("decay_power", self.decay_power)
 
     def init(self, key: Key) -> Float[Array, "2 3 height half"]:
@@ -38,7 +50,8 @@ class Fourier:
 
         They are added to the coefficients of the start, if there is one.
         """
-        noise = self.stddev * normal(key, (2, 3, self.image_size, self.image_size // 2 + 1))
+        height, width = height_width(self.image_size)
+        noise = self.stddev * normal(key, (2, 3, height, width // 2 + 1))
         if self.start is None:
             return noise
         raw = jnp.moveaxis(from_rgb(self.start, self.decorrelate), -1, 0)
@@ -48,11 +61,12 @@ class Fourier:
     def decode(self, params: Float[Array, "2 3 height half"]) -> Image:
         """Scale, transform back, colour space and sigmoid."""
         spectrum = lax.complex(params[0], params[1]) * self._scale()[None]
-        raw = jnp.fft.irfft2(spectrum, s=(self.image_size, self.image_size)) * _LUCID_QUARTER
+        raw = jnp.fft.irfft2(spectrum, s=height_width(self.image_size)) * _LUCID_QUARTER
         return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)
 
     def _scale(self) -> Float[Array, "height half"]:
-        down = np.fft.fftfreq(self.image_size)[:, None]
-        across = np.fft.rfftfreq(self.image_size)[None, :]
-        frequency = np.maximum(np.hypot(down, across), 1 / self.image_size).astype(np.float32)
-        return self.image_size * jnp.asarray(frequency) ** -self.decay_power
+        height, width = height_width(self.image_size)
+        down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
+        least = 1 / max(height, width)
+        frequency = np.maximum(np.hypot(down, across), least).astype(np.float32)
+        return math.sqrt(height * width) * jnp.asarray(frequency) ** -self.decay_power

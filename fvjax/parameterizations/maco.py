@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax import checks
-from fvjax.parameterizations.parameterization import from_rgb, to_rgb, uniform_phase
+from fvjax.image_size import ImageSize, height_width
+from fvjax.parameterizations.parameterization import fix_size, from_rgb, to_rgb, uniform_phase
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key
 
@@ -32,42 +33,45 @@ class Maco:
     mean; and the phases, whose deviation of 1 has them agree at the first pixel.
     """
 
-    image_size: int = static()  # pixels, of a square image
+    learning_rate: ClassVar[float] = 0.05
+    image_size: ImageSize = static()  # pixels: one number, or height and width
     magnitude: Float[Array, "3 height half"]  # `spectrum` of reference images, same colour space
-    decorrelate: bool = static()
+    decorrelate: bool = static(default=True)
 
     def __post_init__(self) -> None:
         """Refuse magnitudes of another size."""
-        checks.count("image_size", self.image_size)
-        wanted = (3, self.image_size, self.image_size // 2 + 1)
+        height, width = fix_size(self)
+        wanted = (3, height, width // 2 + 1)
         checks.shape("magnitude", self.magnitude, wanted, "a spectrum")
         checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> Float[Array, "3 height half"]:
         """Phases in radians, uniform on the circle."""
-        return uniform_phase(key, (3, self.image_size, self.image_size // 2 + 1))
+        height, width = height_width(self.image_size)
+        return uniform_phase(key, (3, height, width // 2 + 1))
 
     def decode(self, params: Float[Array, "3 height half"]) -> Image:
         """Transform back, colour space and sigmoid."""
-        turn = jnp.asarray(_turns(self.image_size))[None]
+        turn = jnp.asarray(_turns(height_width(self.image_size)))[None]
         opposite = jnp.roll(params[:, ::-1], 1, axis=1)  # row -k, where row k was
         phase = jnp.where(turn < 0, -opposite, params)
         imaginary = jnp.where(turn == 0, 0.0, jnp.sin(phase))
         spectrum = lax.complex(self.magnitude * jnp.cos(phase), self.magnitude * imaginary)
-        raw = jnp.fft.irfft2(spectrum, s=(self.image_size, self.image_size))
+        raw = jnp.fft.irfft2(spectrum, s=height_width(self.image_size))
         return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)
 
 
-def _turns(size: int) -> Float[np.ndarray, "height half"]:
+def _turns(size: tuple[int, int]) -> Float[np.ndarray, "height half"]:
     """1 where a coefficient's phase is free, -1 where the opposite row's decides, 0 where real."""
-    rows, columns = np.indices((size, size // 2 + 1))
-    own = (2 * columns) % size == 0  # the column is its own opposite
-    free = ~own | (2 * rows < size)
-    real = own & ((2 * rows) % size == 0)
+    height, width = size
+    rows, columns = np.indices((height, width // 2 + 1))
+    own = (2 * columns) % width == 0  # the column is its own opposite
+    free = ~own | (2 * rows < height)
+    real = own & ((2 * rows) % height == 0)
     return np.where(real, 0, np.where(free, 1, -1))
 
 
-def spectrum(images: Iterable[Any], decorrelate: bool) -> Float[Array, "3 height half"]:
+def spectrum(images: Iterable[Any], decorrelate: bool = True) -> Float[Array, "3 height half"]:
     """Mean magnitude of the Fourier coefficients of images (size, size, 3), RGB in [0, 1].
 
     The coefficients are the raw image's, of which colour space and sigmoid make the image: of one

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax import checks
+from fvjax.image_size import ImageSize, height_width
 from fvjax.types import Image, Key, Number
 
 # Lucid's colour_correlation_svd_sqrt (lucid/optvis/param/color.py), measured on ImageNet, divided
@@ -22,11 +23,11 @@ LEAST = 1 / 512
 
 
 class Parameterization(Protocol):
-    """A pytree with two methods; `image_size` is the side of the square image in pixels, static."""
+    """A pytree with two methods; `image_size` is static."""
 
     @property
-    def image_size(self) -> int:
-        """Side of the image in pixels."""
+    def image_size(self) -> ImageSize:
+        """Pixels of the image: one number for a square, or height and width."""
 
     def init(self, key: Key) -> Any:
         """Random parameters."""
@@ -35,18 +36,24 @@ class Parameterization(Protocol):
         """The image of the parameters, in [0, 1]."""
 
 
-def check_noise(size: int, stddev: Number, decorrelate: bool, start: Image | None) -> None:
-    """Refuse a size, noise, colour space or start that make no image; only a start needs no noise.
+def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:
+    """Replace a size of one number by (height, width), so that equal sizes share a program."""
+    size = height_width(parameterization.image_size, least=least)
+    object.__setattr__(parameterization, "image_size", size)
+    return size
+
+
+def check_noise(size: tuple[int, int], stddev: Number, decorrelate: bool, start: Any) -> None:
+    """Refuse noise, colour space or a start that make no image; only a start needs no noise.
 
     Without noise every grey start is the same, and nothing is random but the transforms.
     """
-    checks.count("image_size", size)
     checks.boolean("decorrelate", decorrelate)
     if start is None:
         checks.positive("stddev", stddev)
     else:
         checks.not_negative("stddev", stddev)
-        checks.shape("start", start, (size, size, 3), "an image in [0, 1]")
+        checks.shape("start", start, (*size, 3), "an image in [0, 1]")
 
 
 def normal(key: Key, shape: tuple[int, ...]) -> Array:

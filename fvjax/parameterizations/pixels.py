@@ -1,8 +1,11 @@
 """An image as its pixels."""
 
+from typing import ClassVar
+
 from jaxtyping import Array, Float
 
-from fvjax.parameterizations.parameterization import check_noise, from_rgb, normal, to_rgb
+from fvjax.image_size import ImageSize, height_width
+from fvjax.parameterizations.parameterization import check_noise, fix_size, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -11,18 +14,19 @@ from fvjax.types import Image, Key, Number
 class Pixels:
     """One unbounded value per pixel and colour; a sigmoid brings it to [0, 1]."""
 
-    image_size: int = static()  # pixels, of a square image
-    stddev: Number  # standard deviation of the initial values; Lucid: .01
-    decorrelate: bool = static()
+    learning_rate: ClassVar[float] = 0.05
+    image_size: ImageSize = static()  # pixels: one number, or height and width
+    stddev: Number = 0.01  # standard deviation of the initial values; Lucid: .01
+    decorrelate: bool = static(default=True)
     start: Image | None = None  # an image to start from instead of grey
 
     def __post_init__(self) -> None:
         """Refuse values that make no image."""
-        check_noise(self.image_size, self.stddev, self.decorrelate, self.start)
+        check_noise(fix_size(self), self.stddev, self.decorrelate, self.start)
 
     def init(self, key: Key) -> Float[Array, "height width 3"]:
         """Independent normal values, about the start if there is one."""
-        noise = self.stddev * normal(key, (self.image_size, self.image_size, 3))
+        noise = self.stddev * normal(key, (*height_width(self.image_size), 3))
         return noise if self.start is None else from_rgb(self.start, self.decorrelate) + noise
 
     def decode(self, params: Float[Array, "height width 3"]) -> Image:

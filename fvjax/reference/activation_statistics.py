@@ -16,6 +16,7 @@ from jaxtyping import Float
 from fvjax import checks
 from fvjax.affine_map import AffineMap
 from fvjax.data.image_sets import ImageSet
+from fvjax.direction import Position
 from fvjax.models.model import Model
 from fvjax.objectives.similarity import dots
 from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
@@ -106,31 +107,49 @@ class ReferenceStatistics:
         find = partial(whitening, self.statistics(layer), amount, layer)
         return self._memoize(("whitening", layer, amount), find)
 
-    def distribution(self, layer: str, centered: bool) -> ReferenceDistribution:
-        """What pictures are measured against at a layer; the same object each time."""
+    def distribution(self, layer: str, position: Position = "all") -> ReferenceDistribution:
+        """Return what metrics compare a layer with; the same object each time.
+
+        Means and standard deviations are those of the position, or over all positions where the
+        position's own are not stored.
+        """
         affine_map = self.whitening(layer, _METRIC_SHRINKAGE)
         shrinkage = self.shrinkage(layer, _METRIC_SHRINKAGE)
-        find = partial(fit_distribution, self.statistics(layer), affine_map, shrinkage, centered)
-        return self._memoize(("distribution", layer, centered), find)
+        rows = self.rows(layer, position)
+        means = self.statistics(layer).means if rows is None else rows
+        find = partial(fit_distribution, self.statistics(layer), affine_map, shrinkage, means)
+        return self._memoize(("distribution", layer, str(position)), find)
+
+    def rows(self, layer: str, position: Position) -> Float[np.ndarray, "images channels"] | None:
+        """Return each image's activation at a position, or averaged over all positions.
+
+        None for a single position other than the centre, which is not stored.
+        """
+        statistics = self.statistics(layer)
+        if position == "all":
+            return statistics.means
+        center = [side // 2 for side in self.model.shapes(self.images.image_size)[layer][:-1]]
+        stored = position == "center" or list(position) == center
+        return statistics.centers if stored else None
 
     def projections(
-        self, layer: str, vector: Vector, centered: bool
-    ) -> Float[np.ndarray, "images"]:
-        """Every reference image's `dot` with a direction, at the centre or over all positions.
+        self, layer: str, vector: Vector, position: Position = "all"
+    ) -> Float[np.ndarray, "images"] | None:
+        """Return every reference image's `dot` with a direction at a position.
 
-        A direction with a vector for each position costs a pass over the images, kept by its hash.
+        A direction with a vector for each position costs a pass over the images, cached by its
+        hash. None where the position is not stored.
         """
         vector = np.asarray(vector, np.float64)
-        if vector.ndim == 3 and centered:
-            vector = vector[vector.shape[0] // 2, vector.shape[1] // 2]
-        if vector.ndim == 3:
+        if vector.ndim > 1 and position == "all":
             name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
             compute = partial(_placed, self.model, self.images, layer, vector)
             return self.get_or_compute(f"dot products with {name} at {layer}", compute)["dots"]
-        statistics = self.statistics(layer)
-        rows = statistics.centers if centered else statistics.means
-        found: np.ndarray = rows @ (vector / np.linalg.norm(vector))
-        return found
+        if vector.ndim > 1:
+            center = [side // 2 for side in vector.shape[:-1]]
+            vector = vector[tuple(center if position == "center" else position)]
+        rows = self.rows(layer, position)
+        return None if rows is None else rows @ (vector / np.linalg.norm(vector))
 
     def label_mask(self, concept: str | None) -> np.ndarray | None:
         """Which images have a label such as "texture=stripes"; None where none can."""

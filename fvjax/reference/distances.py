@@ -8,8 +8,7 @@ from jaxtyping import Array, Float
 
 from fvjax.activations import norm, unit
 from fvjax.affine_map import AffineMap
-from fvjax.direction import Direction
-from fvjax.objectives.similarity import matched
+from fvjax.direction import Direction, activations_at
 from fvjax.pytree import dataclass
 from fvjax.reference.covariance import power, shrunk
 from fvjax.reference.moments import Statistics
@@ -38,7 +37,10 @@ class ReferenceDistribution:
 
 
 def fit_distribution(
-    statistics: Statistics, affine_map: AffineMap, shrinkage: float, centered: bool
+    statistics: Statistics,
+    affine_map: AffineMap,
+    shrinkage: float,
+    rows: Float[np.ndarray, "images channels"],
 ) -> ReferenceDistribution:
     """The distribution of a layer.
 
@@ -46,9 +48,8 @@ def fit_distribution(
         statistics: of the layer.
         affine_map: in which the layer is white.
         shrinkage: of the covariance within classes.
-        centered: whether the objective looks at the centre position.
+        rows: each image's activation at the direction's positions.
     """
-    rows = statistics.centers if centered else statistics.means
     arrays = {
         "mean": rows.mean(0),
         "stddev": rows.std(0),
@@ -107,7 +108,7 @@ def reference_metrics(
         whitened: the direction in the whitened space; None for one of full shape, a point.
         distribution: of the layer.
     """
-    a, v = matched(activations, direction)
+    a, v = activations_at(activations, direction)
     alive = distribution.stddev > 0
     excitation = jnp.sum(standardize_channels(jnp.mean(a, 0), distribution)) / jnp.maximum(
         jnp.sum(alive), 1

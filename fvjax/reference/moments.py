@@ -24,7 +24,7 @@ class Statistics:
 
     Moments are kept for each of `FOLDS` folds of the images, centred, in float64: merging is exact
     to rounding in any order. `means` and `centers` are each image's activation, averaged over its
-    positions and at the centre (the position of `AtCenter`), float32, in the order of `numbers`.
+    positions and at the centre (height//2, width//2), float32, in the order of `numbers`.
     """
 
     count: Float[np.ndarray, "folds"]  # positions

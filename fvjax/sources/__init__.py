@@ -1,4 +1,4 @@
-"""Where directions come from: a source, called with a model and a layer, yields a DirectionInfo."""
+"""Sources of directions: `source.resolve(setup)` returns a DirectionInfo."""
 
 from fvjax.sources.direction_info import DirectionInfo as DirectionInfo
 from fvjax.sources.direction_info import DirectionSource as DirectionSource
@@ -14,6 +14,7 @@ from fvjax.sources.preferred_label import PreferredLabel as PreferredLabel
 from fvjax.sources.reference import Centroid as Centroid
 from fvjax.sources.reference import Factor as Factor
 from fvjax.sources.reference import NearestMean as NearestMean
+from fvjax.sources.setup import Setup as Setup
 from fvjax.sources.top_channels import TopChannels as TopChannels
 from fvjax.sources.units import Channel as Channel
 from fvjax.sources.units import Logit as Logit

@@ -1,40 +1,50 @@
-"""What a source of directions yields."""
+"""A direction together with its label, its kind and where it comes from."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from fvjax import checks
 from fvjax.affine_map import Kind as Kind
-from fvjax.direction import AnyDirection
-from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.direction import AnyDirection, with_position
+from fvjax.sources.setup import Setup
 
 
 @dataclass(frozen=True)
 class DirectionInfo:
-    """A direction and what people and spaces must know of it; only the direction enters a Job."""
+    """A direction, and what people and spaces must know of it; only the direction enters a Job.
+
+    Attributes:
+        direction: the direction in the network's own space.
+        label: its name for people.
+        kind: how it is mapped by a linear transform: point, vector or covector.
+        channel: the channel, if the direction is exactly one.
+        concept: the label that it stands for, such as "texture=stripes".
+        feature: the feature of a planted model that it stands for.
+        reference_projections: (images,) the reference images' own dot products with it.
+    """
 
     direction: AnyDirection
     label: str
     kind: Kind
-    channel: int | None = None  # the channel, where the direction is exactly one
-    concept: str | None = None  # the label that it stands for, such as "texture=stripes"
-    feature: int | None = None  # of a planted model, the one that it stands for
-    reference: np.ndarray | None = None  # (images,) the reference images' own dot products
+    channel: int | None = None
+    concept: str | None = None
+    feature: int | None = None
+    reference_projections: np.ndarray | None = None
+
+    def at_position(self, setup: Setup) -> "DirectionInfo":
+        """Return the same direction at the setup's position."""
+        direction = with_position(self.direction, setup.place(self.direction.layer))
+        return replace(self, direction=direction)
 
 
+@runtime_checkable
 class DirectionSource(Protocol):
-    """Finds a direction at a layer of a model; constructed from plain values."""
+    """Finds a direction in a setup; constructed from plain values."""
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The direction for images of `size` pixels; ValueError when there is none such."""
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the direction at all positions of its layer.
 
-
-def channels_of(model: Model, layer: str) -> int:
-    """Channels of a layer; an unknown one raises ValueError naming the closest."""
-    checks.choice("layer", layer, model.layers)
-    return model.layers[layer][-1]
+        Raises:
+            ValueError: there is no such direction, in one sentence.
+        """

@@ -1,5 +1,6 @@
 """Directions from an image's activations: a photograph's, or a generated image's."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +8,17 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from fvjax import checks
 from fvjax.data.photos import read_photo
 from fvjax.data.textures import ATTRIBUTES, SIZE, sample
 from fvjax.direction import Direction, FromImage
+from fvjax.image_size import ImageSize, height_width
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources.direction_info import DirectionInfo
+from fvjax.sources.setup import Setup
 from fvjax.types import Image
 
 # Of a layer: its centre, its mean, all positions (a caricature), [row, column], or counted by rows.
@@ -27,77 +30,76 @@ class Photo:
     """A photograph's activation: at one position of the layer, their mean, or all of them."""
 
     path: str
-    at: At
-    image_size: int | None = None  # pixels at which the photograph is read; the job's if None
+    at: At = "center"
+    image_size: ImageSize | None = None  # pixels at which the photograph is read; the job's if None
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The activation vector, its length kept; silence at that place is refused."""
-        side = size if self.image_size is None else self.image_size
-        checks.count("direction.image_size", side)
-        if self.at == "all" and side != size:
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the activation vector with its length; an activation of zero is refused."""
+        size = setup.image_size
+        if self.image_size is not None:
+            size = height_width(self.image_size, "direction.image_size")
+        if self.at == "all" and size != setup.image_size:
             raise ValueError(
-                f"direction.at=all matches the picture position by position: direction.image_size={side} "
-                f"must be its size, {size}"
+                "direction.at=all matches the picture position by position: direction.image_size "
+                f"must be the picture's size, {setup.image_size}, got {size}"
             )
-        image = jnp.asarray(read_photo(self.path, side))
-        return point(model, layer, image, self.at, Path(self.path).stem)
+        image = jnp.asarray(read_photo(self.path, size))
+        return point(setup, image, self.at, Path(self.path).stem)
 
 
 @dataclass(frozen=True)
 class Generated:
     """The activation of an image that `fvjax.data.textures` draws from a seed."""
 
-    seed: int
-    at: At
+    seed: int = 0
+    at: At = "center"
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The activation vector, its length kept; the label names the image's content."""
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the activation vector with its length; the label names the image's content."""
         checks.count("direction.seed", self.seed, least=0, most=checks.MOST_SEED)
         drawn = _draw(jax.random.key(self.seed))
         name = " ".join(
             names[int(getattr(drawn, attribute))] for attribute, names in ATTRIBUTES.items()
         )
-        shape = (size, size, 3)
-        image = drawn.image if size == SIZE else jax.image.resize(drawn.image, shape, "linear")
-        return point(model, layer, image, self.at, name)
+        image = drawn.image
+        if setup.image_size != (SIZE, SIZE):
+            image = jax.image.resize(image, (*setup.image_size, 3), "linear")
+        return point(setup, image, self.at, name)
 
 
-def point(model: Model, layer: str, image: Image, at: At, name: str) -> DirectionInfo:
-    """An image's activation vector at a place of a layer; `name` says which image it is."""
+def point(setup: Setup, image: Image, at: At, name: str) -> DirectionInfo:
+    """Return an image's activation at a place of the setup's layer; `name` names the image."""
+    layer, model = setup.layer, setup.model
     checks.choice("layer", layer, model.layers)
     if at == "all":  # the target is read anew under each step's transform
         return DirectionInfo(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")
-    spot, vector = _vector(_forward(model, layer, image), layer, at)
+    place, vector = _vector(_forward(model, layer, image), layer, at)
     if not bool(jnp.any(vector != 0)):
-        raise ValueError(f"{name} does not excite layer {layer!r} at {spot}: all zero")
-    label = f"{layer}:{name} {spot}".strip()
+        raise ValueError(f"{name} does not excite layer {layer!r} at {place}: all zero")
+    label = f"{layer}:{name} {place}".strip()
     return DirectionInfo(Direction(vector=vector, layer=layer), label, "point")
 
 
 def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:
-    """Where it is, for people, and the activation there; a layer without positions has one."""
-    if activations.ndim == 1:
+    """Return the place as text, and the activation there; a layer without space has one."""
+    *space, channels = activations.shape
+    if not space:
         return "", activations
-    height, width, _ = activations.shape
     if at == "mean":
-        return "mean", jnp.mean(activations, (0, 1))
+        return "mean", jnp.mean(activations.reshape(-1, channels), 0)
     if at == "center":
-        return "center", activations[height // 2, width // 2]
+        return "center", activations[tuple(side // 2 for side in space)]
     if isinstance(at, int) and not isinstance(at, bool):
-        checks.index(f"direction.at in layer {layer!r}", at, height * width)
-        at = divmod(at, width)
-    if isinstance(at, str) or not isinstance(at, Sequence) or len(at) != 2:
+        checks.index(f"direction.at in layer {layer!r}", at, math.prod(space))
+        at = [int(i) for i in np.unravel_index(at, space)]
+    if isinstance(at, str) or not isinstance(at, Sequence) or len(at) != len(space):
         raise ValueError(
             "direction.at must be center, mean, all, [row, column] or a position counted row by "
             f"row, got {at!r}"
         )
-    checks.index(f"direction.at row in layer {layer!r}", at[0], height)
-    checks.index(f"direction.at column in layer {layer!r}", at[1], width)
-    return f"{at[0]},{at[1]}", activations[at[0], at[1]]
+    for axis, index, side in zip(("row", "column"), at, space, strict=False):
+        checks.index(f"direction.at {axis} in layer {layer!r}", index, side)
+    return ",".join(map(str, at)), activations[tuple(at)]
 
 
 def _layer(model: Model, layer: str, image: Image) -> Array:

@@ -6,10 +6,9 @@ import jax.numpy as jnp
 
 from fvjax import checks
 from fvjax.direction import Direction, Interpolation
-from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources.direction_info import DirectionInfo, DirectionSource
 from fvjax.sources.reference import one_vector
+from fvjax.sources.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -18,14 +17,12 @@ class Interpolate:
 
     first: DirectionSource
     second: DirectionSource
-    mix: float  # 0 is the first direction, 1 the second; beyond, it is extrapolated
+    mix: float = 0.5  # 0 is the first direction, 1 the second; beyond, it is extrapolated
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The mixed direction, of the kind of both."""
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the mixed direction, of the kind of both."""
         checks.finite("direction.mix", self.mix)
-        one, other = _pair(self.first, self.second, model, layer, size, reference)
+        one, other = _pair(self.first, self.second, setup)
         vector = (1 - self.mix) * one_vector(one) + self.mix * one_vector(other)
         if not vector.any():
             raise ValueError(f"{one.label} and {other.label} cancel at direction.mix={self.mix}")
@@ -40,11 +37,9 @@ class InterpolationPath:
     first: DirectionSource
     second: DirectionSource
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The interpolation, of the kind of both."""
-        one, other = _pair(self.first, self.second, model, layer, size, reference)
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the interpolation, of the kind of both."""
+        one, other = _pair(self.first, self.second, setup)
         ends = one.direction, other.direction
         one_vector(one), one_vector(other)
         assert isinstance(ends[0], Direction) and isinstance(ends[1], Direction)
@@ -53,15 +48,10 @@ class InterpolationPath:
 
 
 def _pair(
-    first: DirectionSource,
-    second: DirectionSource,
-    model: Model,
-    layer: str,
-    size: int,
-    reference: ReferenceStatistics | None,
+    first: DirectionSource, second: DirectionSource, setup: Setup
 ) -> tuple[DirectionInfo, DirectionInfo]:
-    """Both ends; of different kinds or layers they are refused."""
-    one, other = first(model, layer, size, reference), second(model, layer, size, reference)
+    """Resolve both ends; ends of different kinds or layers are refused."""
+    one, other = first.resolve(setup), second.resolve(setup)
     if one.kind != other.kind or one.direction.layer != other.direction.layer:
         raise ValueError(
             f"only directions of one kind and layer can be mixed: {one.label} is a {one.kind} of "

@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.direction import Direction
+from fvjax.image_size import ImageSize, height_width
 from fvjax.models import gabors
-from fvjax.models.model import Model
 from fvjax.models.planted import vectors_of
-from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources.direction_info import DirectionInfo, Kind
 from fvjax.sources.image import At, point
+from fvjax.sources.setup import Setup
 
 _SINGULAR = 1e-5  # of the largest singular value: what is smaller is rounding of the mixing
 _MARGIN = 1.2  # of the contrast from which a detector is fully on: its energy varies with the phase
@@ -24,14 +24,12 @@ _MARGIN = 1.2  # of the contrast from which a detector is fully on: its energy v
 class Feature:
     """A feature's vector: what it adds to the layer. At layer `features` it is the oracle's."""
 
-    index: int
+    index: int = 0
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The unit vector."""
-        rows = vectors_of(model, layer)
-        return _row(rows, self.index, layer, "feature", "vector")
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the unit vector."""
+        rows = vectors_of(setup.model, setup.layer)
+        return _row(rows, self.index, setup.layer, "feature", "vector")
 
 
 @dataclass(frozen=True)
@@ -42,29 +40,25 @@ class Dual:
     severity 1), the readout of least squared error.
     """
 
-    index: int
+    index: int = 0
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The covector."""
-        rows = np.asarray(vectors_of(model, layer), np.float64)
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the covector."""
+        rows = np.asarray(vectors_of(setup.model, setup.layer), np.float64)
         dual = jnp.asarray(np.linalg.pinv(rows, rcond=_SINGULAR).T, jnp.float32)
-        return _row(dual, self.index, layer, "dual", "covector")
+        return _row(dual, self.index, setup.layer, "dual", "covector")
 
 
 @dataclass(frozen=True)
 class FeatureImage:
     """The activation of an image that shows one feature, or several, and nothing else."""
 
-    index: int | Sequence[int]
-    at: At
+    index: int | Sequence[int] = 0
+    at: At = "center"
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The activation vector, its length kept, of the sum of the features' gratings."""
-        features = len(vectors_of(model, layer))
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the activation vector, with its length, of the sum of the features' gratings."""
+        features = len(vectors_of(setup.model, setup.layer))
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
         if isinstance(self.index, str):  # which is a sequence
             indices = (self.index,)
@@ -73,20 +67,20 @@ class FeatureImage:
         for index in indices:
             checks.index("direction.index", index, features)
         orientations = features // (gabors.detectors(1) - 1)
-        image = jnp.asarray(picture(indices, size, orientations))
-        found = point(model, layer, image, self.at, "+".join(str(i) for i in indices))
+        image = jnp.asarray(picture(indices, setup.image_size, orientations))
+        found = point(setup, image, self.at, "+".join(str(i) for i in indices))
         return replace(found, feature=indices[0] if len(indices) == 1 else None)
 
 
 def picture(
-    indices: Sequence[int], size: int, orientations: int
-) -> Float[np.ndarray, "size size 3"]:
-    """The sum of the gratings of detectors, on grey.
+    indices: Sequence[int], size: ImageSize, orientations: int
+) -> Float[np.ndarray, "height width 3"]:
+    """Return the sum of the gratings of detectors, on grey.
 
     Each has a contrast at which it is fully on, or its share of all contrast where that is less:
     nothing is clipped.
     """
-    image = np.full((size, size, 3), 0.5, np.float32)
+    image = np.full((*height_width(size), 3), 0.5, np.float32)
     for index in indices:
         contrast = min(_MARGIN * gabors.enough(index, orientations), 1 / len(indices))
         image += gabors.grating(index, size, orientations, contrast) - 0.5

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 
 from fvjax.metrics.selectivity import selectivity
-from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from fvjax.sources.direction_info import DirectionInfo, DirectionSource
 from fvjax.sources.reference import one_vector
+from fvjax.sources.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -19,19 +18,18 @@ class PreferredLabel:
 
     of: DirectionSource
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The direction itself; its label for people names what it prefers."""
-        known = require_reference("direction=preferred_label", reference)
-        info = self.of(model, layer, size, reference)
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the direction itself; its label for people names what it prefers."""
+        known = setup.require_reference("direction=preferred_label")
+        info = self.of.resolve(setup)
         attributes = known.images.attributes
         if not attributes:
             raise ValueError(
                 f"direction=preferred_label needs labels, and {known.images.source} has none: "
                 "a folder needs a folder in it for each class"
             )
-        dots = known.projections(info.direction.layer, one_vector(info), centered=False)
+        dots = known.projections(info.direction.layer, one_vector(info))
+        assert dots is not None  # all positions are stored
         counts = [len(names) for names in attributes.values()]
         found = selectivity(dots[:, None], known.images.labels, counts)
         if found.attribute[0] < 0:

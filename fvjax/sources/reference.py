@@ -10,9 +10,8 @@ from jaxtyping import Float
 
 from fvjax import checks
 from fvjax.direction import Direction
-from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from fvjax.sources.direction_info import DirectionInfo, DirectionSource, Kind
+from fvjax.sources.setup import Setup
 
 Vectors = Float[np.ndarray, "vectors channels"]
 Rows = Float[np.ndarray, "count channels"]
@@ -22,14 +21,14 @@ Rows = Float[np.ndarray, "count channels"]
 class Centroid:
     """The mean activation, over positions, of the reference images of one class."""
 
-    attribute: str  # of the labels: shape, texture or hue of generated images; class of a folder's
-    index: int
+    attribute: str = (
+        "texture"  # of the labels: shape, texture or hue of generated images; class of a folder's
+    )
+    index: int = 0
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The centroid, its length kept."""
-        known = require_reference("direction=centroid", reference)
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the centroid with its length."""
+        known = setup.require_reference("direction=centroid")
         attributes = known.images.attributes
         if not attributes:
             raise ValueError(
@@ -38,14 +37,15 @@ class Centroid:
             )
         checks.choice("direction.attribute", self.attribute, attributes)
         checks.index("direction.index", self.index, len(attributes[self.attribute]))
-        statistics = known.statistics(layer)
+        statistics = known.statistics(setup.layer)
         mine = statistics.labels[:, list(attributes).index(self.attribute)] == self.index
         name = f"{self.attribute}={attributes[self.attribute][self.index]}"
         if not mine.any():
             raise ValueError(f"no reference image has {name}: raise reference_count")
         vector = statistics.means[mine].mean(0)
         return replace(
-            _direction_info(vector, layer, f"{layer}:{name} centroid", "point"), concept=name
+            _direction_info(vector, setup.layer, f"{setup.layer}:{name} centroid", "point"),
+            concept=name,
         )
 
 
@@ -54,24 +54,22 @@ class NearestMean:
     """The mean of the reference vectors that are most similar, by cosine, to another direction."""
 
     to: DirectionSource
-    count: int
+    count: int = 16
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The mean, its length kept."""
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the mean with its length."""
         known, first = (
-            require_reference("direction=nearest_mean", reference),
-            self.to(model, layer, size, reference),
+            setup.require_reference("direction=nearest_mean"),
+            self.to.resolve(setup),
         )
         vector = one_vector(first)
-        rows = known.vectors(layer)
+        rows = known.vectors(setup.layer)
         checks.count("direction.count", self.count, most=len(rows))
         lengths = np.linalg.norm(rows, axis=-1)
         cosines = rows @ vector / np.where(lengths > 0, lengths, 1)
         nearest = np.argsort(-cosines, kind="stable")[: self.count]
         name = f"{first.label}, mean of {self.count} similar"
-        return _direction_info(rows[nearest].mean(0), layer, name, "point")
+        return _direction_info(rows[nearest].mean(0), setup.layer, name, "point")
 
 
 @dataclass(frozen=True)
@@ -86,16 +84,14 @@ class Factor:
         seed: of the fit's start.
     """
 
-    method: str
-    count: int
-    index: int
-    seed: int
+    method: str = "nmf"
+    count: int = 16
+    index: int = 0
+    seed: int = 0
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The factor; the label tells its share of the variance (kmeans: of the vectors)."""
-        known = require_reference("direction=factor", reference)
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the factor; the label tells its share of the variance (kmeans: of the vectors)."""
+        known, layer = setup.require_reference("direction=factor"), setup.layer
         checks.choice("direction.method", self.method, METHODS)
         rows = known.vectors(layer)
         most = min(rows.shape) if self.method == "pca" else len(rows)

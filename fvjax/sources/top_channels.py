@@ -7,10 +7,9 @@ import numpy as np
 
 from fvjax import checks
 from fvjax.direction import Direction
-from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources.direction_info import DirectionInfo, DirectionSource
 from fvjax.sources.reference import one_vector
+from fvjax.sources.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,11 @@ class TopChannels:
     """
 
     of: DirectionSource
-    count: int
+    count: int = 4
 
-    def __call__(
-        self, model: Model, layer: str, size: int, reference: ReferenceStatistics | None = None
-    ) -> DirectionInfo:
-        """The covector, its weights those of the other direction."""
-        whole = self.of(model, layer, size, reference)
+    def resolve(self, setup: Setup) -> DirectionInfo:
+        """Return the covector, with the weights of the other direction."""
+        whole = self.of.resolve(setup)
         vector = one_vector(whole)
         checks.count("direction.count", self.count, most=len(vector))
         kept = np.argsort(-np.abs(vector), kind="stable")[: self.count]

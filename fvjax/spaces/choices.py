@@ -1,6 +1,6 @@
 """The spaces in which an objective can look at a layer: each moves a model and a direction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import jax.numpy as jnp
@@ -17,14 +17,13 @@ from fvjax.objectives.similarity import DotCosine, LucidAtlas
 from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from fvjax.reference.covariance import Shrinkage, components, refuse_singular
 from fvjax.sources.direction_info import DirectionInfo
+from fvjax.sources.setup import Setup
 
 
 class Space:
     """Where an objective looks; constructed from plain values."""
 
-    def move(
-        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
-    ) -> tuple[Model, AnyDirection]:
+    def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
         """The model with what the space needs (the same object each time), and the direction."""
         raise NotImplementedError
 
@@ -37,27 +36,22 @@ class Space:
 class Plain(Space):
     """The network's own activations."""
 
-    def move(
-        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
-    ) -> tuple[Model, AnyDirection]:
+    def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
         """Everything stays."""
-        del reference
-        return model, info.direction
+        return setup.model, info.direction
 
 
 @dataclass(frozen=True)
 class Whiten(Space):
     """Activations of identity covariance on the reference images, but for the shrinkage."""
 
-    shrinkage: Shrinkage
+    shrinkage: Shrinkage = "cross_validated"
 
-    def move(
-        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
-    ) -> tuple[Model, AnyDirection]:
+    def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
         """To "<layer>@whitened"."""
-        layer, known = info.direction.layer, require_reference("space=whitened", reference)
+        layer, known = info.direction.layer, setup.require_reference("space=whitened")
         affine_map = known.whitening(layer, self.shrinkage)
-        return _with(model, layer, affine_map, "whitened"), affine_map.map_direction(
+        return _with(setup.model, layer, affine_map, "whitened"), affine_map.map_direction(
             info.direction, info.kind, "whitened"
         )
 
@@ -72,17 +66,15 @@ class Linear(Space):
         name: of the array, where the file holds several.
     """
 
-    matrix: str | None
-    components: int | None
+    matrix: str | None = None
+    components: int | None = None
     name: str | None = None
 
-    def move(
-        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
-    ) -> tuple[Model, AnyDirection]:
+    def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
         """To "<layer>@linear"; a file's matrix is applied about 0, components about the mean."""
         layer = info.direction.layer
-        affine_map = _linear(model, reference, layer, self)
-        return _with(model, layer, affine_map, "linear"), affine_map.map_direction(
+        affine_map = _linear(setup.model, setup.reference, layer, self)
+        return _with(setup.model, layer, affine_map, "linear"), affine_map.map_direction(
             info.direction, info.kind, "linear"
         )
 
@@ -96,11 +88,9 @@ class Atlas(Space):
     `LucidAtlas`, which is no cosine.
     """
 
-    def move(
-        self, model: Model, info: DirectionInfo, reference: ReferenceStatistics | None
-    ) -> tuple[Model, AnyDirection]:
+    def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
         """The direction times S; the layer stays."""
-        known = require_reference("space=lucid_atlas", reference)
+        known = setup.require_reference("space=lucid_atlas")
         plain = info.direction
         if not isinstance(plain, Direction):
             raise ValueError("space=lucid_atlas needs a vector (channels,), not a whole image's")
@@ -109,7 +99,7 @@ class Atlas(Space):
         moment = statistics.covariance + np.outer(statistics.mean, statistics.mean)
         solved = np.linalg.solve(moment, np.asarray(plain.vector, np.float64))
         vector = jnp.asarray(solved, jnp.float32)
-        return model, Direction(vector=vector, layer=plain.layer, origin=plain)
+        return setup.model, replace(plain, vector=vector, origin=plain)
 
     def objective(self, score: Objective) -> Objective:
         """`LucidAtlas` in place of `DotCosine`.

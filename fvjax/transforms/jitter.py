@@ -12,7 +12,7 @@ from fvjax.types import Image, Key, Number
 class Jitter:
     """A shift by up to `pixels` each way, down and across; what leaves at one side returns."""
 
-    pixels: Number
+    pixels: Number = 8.0
 
     def __post_init__(self) -> None:
         """Refuse a negative distance."""

@@ -23,11 +23,11 @@ class Standard:
     12 pixels of .5). The draws have Lucid's distributions, multiplied by the strengths.
     """
 
-    jitter: Number  # pixels: a crop offset of 0 ... jitter, taken from the middle; Lucid: 8
-    scale: Number  # largest change of size: factors 1 - scale ... 1 + scale; Lucid: .1
-    rotation: Number  # largest angle, degrees; Lucid: 10
-    late_jitter: Number  # pixels, after the rotation; Lucid: 4
-    fill: Number  # the grey outside the image; Lucid: .5
+    jitter: Number = 8.0  # pixels: a crop offset of 0 ... jitter, taken from the middle; Lucid: 8
+    scale: Number = 0.1  # largest change of size: factors 1 - scale ... 1 + scale; Lucid: .1
+    rotation: Number = 10.0  # largest angle, degrees; Lucid: 10
+    late_jitter: Number = 4.0  # pixels, after the rotation; Lucid: 4
+    fill: Number = 0.5  # the grey outside the image; Lucid: .5
 
     def __post_init__(self) -> None:
         """Refuse negative strengths, and a scale that could turn the image inside out."""

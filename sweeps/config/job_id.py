@@ -16,7 +16,14 @@ from sweeps.storage.content_hash import content
 VERSION = "v2"
 """The first part of every id; results of another version cannot be resumed."""
 
-_PATHS = ("path", "weights", "matrix", "start", "reference_images")  # keys of files and folders
+_PATHS = (
+    "path",
+    "checkpoint",
+    "weights",
+    "matrix",
+    "start",
+    "reference_images",
+)  # keys of files and folders
 _OURS = ("fvjax.", "sweeps.")  # targets whose paths stand under these keys alone
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 

@@ -1,12 +1,11 @@
 """Stacked jobs, leaves with a leading axis: visualized and measured."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import PartitionSpec
 
 import fvjax
@@ -14,31 +13,11 @@ from fvjax.direction import Direction
 from fvjax.metrics.context import JobMetricInputs, SharedMetricInputs, ambiguity, transfer
 from fvjax.metrics.ground_truth import ground_truth_metrics
 from fvjax.models.model import Model
-from fvjax.objectives.objective import Objective
 from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.visualize import Result
 
-Tree = TypeVar("Tree")
-
 JOBS = PartitionSpec("jobs")  # how stacked jobs lie on a mesh
-
-
-def leaves(job: Job) -> Job:
-    """The job with every plain number cast to a float32: 3, 3.0 and float32(3) are one program."""
-    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
-    return cast
-
-
-def stack(jobs: Sequence[Tree]) -> Tree:
-    """One job (or other pytree) whose leaves have a leading jobs axis."""
-
-    def together(*rows: Any) -> Any:
-        random = jnp.issubdtype(rows[0].dtype, jax.dtypes.prng_key)
-        return jnp.stack(rows) if random else np.stack([np.asarray(row) for row in rows])
-
-    stacked: Tree = jax.tree.map(together, *jobs)
-    return stacked
 
 
 def run_jobs(model: Model, jobs: Job) -> Result:
@@ -57,9 +36,8 @@ def measure_jobs(
 
     def one(job: Job, job_inputs: JobMetricInputs, image: Any, share: Any = 0.0) -> Any:
         recipe, direction = job.recipe, job.direction.at(share)
-        reference, focus = shared_inputs.reference, recipe.objective.focus
         found = fvjax.measure(
-            model, direction, image, recipe.transform, focus, reference, job_inputs.whitened
+            model, direction, image, recipe.transform, shared_inputs.reference, job_inputs.whitened
         )
         truth, feature = shared_inputs.truth, job_inputs.feature
         if truth is not None and feature is not None and isinstance(direction, Direction):
@@ -81,16 +59,10 @@ def measure_jobs(
 
 
 def without_objective(jobs: Job, shared_inputs: SharedMetricInputs) -> Job:
-    """The jobs as metrics see them: of an objective, only where it looks.
+    """Return the jobs as metrics need them: ground truth alone reads the objective.
 
-    So that objectives share a program of metrics; ground truth alone asks for the score itself.
+    So jobs of different objectives share the program of their metrics.
     """
-    objective: Any = jobs.recipe.objective
     if shared_inputs.truth is not None:
         return jobs
-    if isinstance(objective, fvjax.AtCenter):
-        objective = objective.replace(objective=fvjax.Cosine())  # type: ignore[attr-defined]
-    elif type(objective).focus is Objective.focus:
-        objective = fvjax.Cosine()
-    recipe = jobs.recipe.replace(objective=objective)  # type: ignore[attr-defined]
-    return jobs.replace(recipe=recipe)  # type: ignore[attr-defined, no-any-return]
+    return replace(jobs, recipe=replace(jobs.recipe, objective=fvjax.Cosine()))

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from fvjax.optimization.recipe import Job
+from fvjax.optimization.recipe import Job, stack_jobs
 from fvjax.optimization.visualize import Result
-from sweeps.execution.batched import JOBS, measure_jobs, run_jobs, stack, without_objective
+from sweeps.execution.batched import JOBS, measure_jobs, run_jobs, without_objective
 from sweeps.execution.compile import compiled
 from sweeps.execution.grouping import Group, batches, signature
 from sweeps.task import Task
@@ -197,7 +197,7 @@ class Executor:
         mine = [tasks[m] for m in members]
         mine += [mine[-1]] * (size - len(mine))
         mesh = self._mesh(size)
-        stacked = stack([(task.job, task.job_inputs) for task in mine])
+        stacked = stack_jobs([(task.job, task.job_inputs) for task in mine])
         jobs, job_inputs = jax.device_put(stacked, NamedSharding(mesh, JOBS))
         given = (group.model, group.shared_inputs)
         replicated = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))

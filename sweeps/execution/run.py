@@ -108,8 +108,8 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
             "final_score": result.final_score,
         }
         metrics |= outcome.metrics
-        if "dot" in metrics and task.info.reference is not None:
-            metrics |= standardize_projection(metrics["dot"], task.info.reference)
+        if "dot" in metrics and task.info.reference_projections is not None:
+            metrics |= standardize_projection(metrics["dot"], task.info.reference_projections)
             metrics["differential"] = metrics["reference_z"] - metrics["excitation"]
         row |= {name: _number(value) for name, value in metrics.items()}
         if task.info.channel is None:

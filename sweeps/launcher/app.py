@@ -1,5 +1,6 @@
 """The Hydra application: what one job does."""
 
+import sys
 from pathlib import Path
 
 import hydra
@@ -7,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
 from sweeps.config.errors import report_user_errors
+from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.run import Row, run
@@ -20,6 +22,7 @@ from sweeps.task import Task
 
 def main() -> None:
     """`python -m sweeps`: what the command line asks for."""
+    sys.argv[1:] = allow_free_keys(sys.argv[1:])
     with release_all():
         job()
 

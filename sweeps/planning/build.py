@@ -14,17 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvjax import checks
 from fvjax.direction import FromImage, Interpolation
+from fvjax.image_size import height_width
 from fvjax.models.model import Model
-from fvjax.optimization.recipe import Job, Recipe
-from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.optimization.recipe import Job, Recipe, as_leaves
 from fvjax.reference.moments import forward
-from fvjax.sources import DirectionInfo, DirectionSource
+from fvjax.sources import DirectionInfo, DirectionSource, Setup
 from fvjax.spaces import Space
 from sweeps.config.columns import choices_of, columns
 from sweeps.config.job_id import job_id
 from sweeps.config.paths import CONF
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
-from sweeps.execution.batched import leaves
 from sweeps.planning.metric_inputs import SCORES, applicable_metrics, metric_inputs
 from sweeps.planning.parameterization import arguments
 from sweeps.planning.reference import load_reference_statistics
@@ -34,71 +33,95 @@ from sweeps.task import Task
 
 log = logging.getLogger(__name__)
 
-_POSITIONS = ("all", "center")
 _SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
-# Of a model's config, for other keys to take up.
+# Keys of a model's config that other keys refer to; the model's target does not get them.
 _OF_SWEEP = ("default_layer", "image_size", "reference_images", "judge")
 
 
 def build(config: DictConfig) -> Task:
-    """The task of one composed config; raises ValueError in one sentence for whatever is wrong."""
+    """Build the task of one composed config.
+
+    Raises:
+        ValueError: whatever is wrong, in one sentence.
+    """
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
-    cfg, model, reference = environment(config)
+    cfg, setup = environment(config)
     require_keys(cfg)
-    size = cfg["image_size"]
-    checks.choice("layer", cfg["layer"], model.layers)
-    checks.choice("position", cfg["position"], _POSITIONS)
     checks.count("seed", cfg["seed"], least=0, most=checks.MOST_SEED)
-    info = _direction_info(cfg, model, reference)
+    setup = replace(setup, judge=_judge(cfg, setup.image_size))
+    info = _direction_info(cfg, setup)
     optimized_metric, measured = cfg["metrics"]["optimized_metric"], cfg["metrics"]["enabled"]
     checks.boolean("metrics.enabled", measured)
-    judge = _judge(cfg)
-    there = applicable_metrics(model, info, reference, judge) if measured else SCORES
-    checks.choice("metrics.optimized_metric", optimized_metric, there)
+    allowed = applicable_metrics(setup, info) if measured else SCORES
+    checks.choice("metrics.optimized_metric", optimized_metric, allowed)
     space: Space = instantiate(cfg["space"])
-    moved, direction = space.move(model, info, reference)
-    objective, moved = score_for(cfg, moved, info, reference, space)
+    model, direction = space.move(setup, info)
+    objective, model = score_for(cfg, replace(setup, model=model), info, space)
+    parameterization = arguments(cfg["parameterization"], setup.image_size)
     recipe = Recipe(
         objective=objective,
-        parameterization=instantiate(arguments(cfg["parameterization"], size), image_size=size),
+        parameterization=instantiate(parameterization, image_size=setup.image_size),
         transform=instantiate(cfg["transform"]),
         learning_rate=cfg["learning_rate"],
         steps=cfg["steps"],
         optimizer=cfg["optimizer"]["name"],
         images_per_job=cfg["images_per_job"],
     )
-    key = jax.random.key(cfg["seed"])
-    job = leaves(Job(recipe=recipe, direction=direction, key=key))
-    measures: dict[str, Any] = {}
+    job = Job(recipe=recipe, direction=direction, key=jax.random.key(cfg["seed"]))
+    inputs: dict[str, Any] = {}
     if measured:
-        shared, own = metric_inputs(cfg, model, info, reference, judge)
-        measures = {"shared_inputs": shared, "job_inputs": own}
+        shared, own = metric_inputs(cfg, setup, info)
+        inputs = {"shared_inputs": shared, "job_inputs": own}
     return Task(
-        model=moved,
-        job=job,
+        model=model,
+        job=as_leaves(job),
         info=info,
         measured=measured,
         optimized_metric=optimized_metric,
-        job_id=job_id(_resolved(cfg, model, info), choices_of(cfg, choices), CONF),
+        job_id=job_id(_resolved(cfg, setup.model, info), choices_of(cfg, choices), CONF),
         columns=columns(cfg, choices),
-        **measures,
+        **inputs,
     )
 
 
-def environment(config: DictConfig) -> tuple[dict[str, Any], Model, ReferenceStatistics | None]:
-    """The resolved config, the network that it names, and the reference images through it."""
+def environment(config: DictConfig) -> tuple[dict[str, Any], Setup]:
+    """Return the resolved config, and the network and reference images that it names."""
     cfg = _resolve_config(config)
     require_keys(cfg, OF_ENVIRONMENT)
-    size = cfg["image_size"]
-    checks.count("image_size", size, *_SIZES)
+    if cfg["image_size"] is not None:
+        height_width(cfg["image_size"], "image_size", *_SIZES)
     check_model_choice(cfg["model"], config.hydra.runtime.choices["model"])
     model = _model(json.dumps(cfg["model"], sort_keys=True), cfg["precision"])
+    cfg = _filled(cfg, model)
+    size = height_width(cfg["image_size"], "image_size", *_SIZES)
     _fits(model, size)
-    return (
-        cfg,
-        model,
-        load_reference_statistics(model, cfg["reference_images"], cfg["reference_count"], size),
+    reference = load_reference_statistics(
+        model, cfg["reference_images"], cfg["reference_count"], size
     )
+    if "layer" in cfg:
+        checks.choice("layer", cfg["layer"], model.layers)
+    return cfg, Setup(
+        model=model,
+        layer=cfg.get("layer", model.default_layer),
+        image_size=size,
+        position=cfg.get("position", "all"),
+        reference=reference,
+    )
+
+
+def _filled(cfg: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """The config, whose layer and size are the network's own where the option names none."""
+    own = {"default_layer": model.default_layer, "image_size": _short(model.image_size)}
+    node = {key: own.get(key) if value is None else value for key, value in cfg["model"].items()}
+    layer = node["default_layer"] if cfg["layer"] is None else cfg["layer"]
+    size = node["image_size"] if cfg["image_size"] is None else cfg["image_size"]
+    node["default_layer"] = str(node["default_layer"])  # a layer may be called 3
+    return {**cfg, "model": node, "layer": str(layer), "image_size": size}
+
+
+def _short(size: tuple[int, int]) -> int | list[int]:
+    """Return a size as a config has it: one number for a square."""
+    return size[0] if size[0] == size[1] else list(size)
 
 
 def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict[str, Any]:
@@ -108,32 +131,30 @@ def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict
     return {**cfg, "layer": info.direction.layer, "penalty": penalty}
 
 
-def _direction_info(
-    cfg: Mapping[str, Any], model: Model, reference: ReferenceStatistics | None
-) -> DirectionInfo:
-    """The direction, with the reference images' own dot products where there is one."""
+def _direction_info(cfg: Mapping[str, Any], setup: Setup) -> DirectionInfo:
+    """Return the direction at its position, with the reference images' own dot products."""
     source: DirectionSource = instantiate(cfg["direction"])
-    info = source(model, cfg["layer"], cfg["image_size"], reference)
+    info = source.resolve(setup).at_position(setup)
     layer, own = cfg["layer"], info.direction.layer
     if layer not in (own, cfg["model"]["default_layer"]):
         raise ValueError(
             f"direction.layer={own} decides where to look, layer={layer} does not: leave it out"
         )
-    direction = info.direction
+    direction, reference = info.direction, setup.reference
     if reference is None or isinstance(direction, Interpolation):
         return info
     if isinstance(direction, FromImage):
-        vector = forward(model, direction.image[None], (own,))[own][0]
+        vector = forward(setup.model, direction.image[None], (own,))[own][0]
     else:
         vector = direction.vector
-    if vector.ndim == 3 and isinstance(reference.images, Collected):
+    if vector.ndim > 1 and isinstance(reference.images, Collected):
         return info  # images would be needed
-    own_dots = reference.projections(own, np.asarray(vector), cfg["position"] == "center")
-    return replace(info, reference=own_dots)
+    projections = reference.projections(own, np.asarray(vector), setup.position)
+    return replace(info, reference_projections=projections)
 
 
-def _judge(cfg: Mapping[str, Any]) -> Model | None:
-    """The network that reads the pictures, another option of `model`."""
+def _judge(cfg: Mapping[str, Any], image_size: tuple[int, int]) -> Model | None:
+    """Return the network that classifies the pictures, another option of `model`."""
     name = cfg["judge"]
     if name is None:
         return None
@@ -142,7 +163,7 @@ def _judge(cfg: Mapping[str, Any]) -> Model | None:
     judge = _model(json.dumps(node, sort_keys=True), "float32")
     if "logits" not in judge.layers:
         raise ValueError(f"judge={name} has no logits to read pictures by")
-    _fits(judge, cfg["image_size"])
+    _fits(judge, image_size)
     return judge
 
 
@@ -166,14 +187,15 @@ def _model(config: str, precision: str) -> Model:
     return model.in_precision(precision)
 
 
-def _fits(model: Model, size: int) -> None:
+def _fits(model: Model, image_size: tuple[int, int]) -> None:
+    """Refuse an image size that the network cannot take."""
+    height, width = image_size
+    size = f"image_size={height}" if height == width else f"image_size=[{height},{width}]"
     try:
-        shapes = model.shapes((size, size))
+        shapes = model.shapes(image_size)
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"the network cannot take images of image_size={size}: {reason}"
-        ) from error
+        raise ValueError(f"the network cannot take images of {size}: {reason}") from error
     for name, shape in shapes.items():
         if 0 in shape:
-            raise ValueError(f"image_size={size} is too small: layer {name!r} would be empty")
+            raise ValueError(f"{size} is too small: layer {name!r} would be empty")

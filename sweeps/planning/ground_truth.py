@@ -15,14 +15,12 @@ import fvjax
 from fvjax.metrics.ground_truth import GroundTruth, content
 from fvjax.models.model import Model
 from fvjax.models.planted import network, planted
-from fvjax.objectives.objective import Focus, Objective
-from fvjax.objectives.similarity import dot
-from fvjax.optimization.recipe import Job, Recipe
+from fvjax.optimization.recipe import Job, Recipe, as_leaves, stack_jobs
 from fvjax.optimization.visualize import visualize
 from fvjax.reference.activation_statistics import ReferenceStatistics, fingerprint
 from fvjax.reference.moments import forward
+from fvjax.sources import Setup
 from fvjax.transforms import Identity
-from sweeps.execution.batched import leaves, stack
 from sweeps.planning.parameterization import arguments
 from sweeps.planning.reference import load_reference_statistics
 from sweeps.storage import array_cache
@@ -33,18 +31,18 @@ _LAYERS = ("features", "decoys")
 _VERSION = 1
 
 
-def truth_of(cfg: Mapping[str, Any], model: Model) -> GroundTruth | None:
-    """The truth for a config, the same object for all worlds of a sweep; None for other models.
+def truth_of(cfg: Mapping[str, Any], setup: Setup) -> GroundTruth | None:
+    """Return the truth for a config, the same object for all worlds; None for other models.
 
-    The oracle reads the detectors themselves and has the job's size, positions and
+    The oracle reads the detectors themselves and has the job's size, position and
     parameterization; it maximises a feature less what is orthogonal to it.
     """
-    if model.network is not network:
+    if setup.model.network is not network:
         return None
     return _truth(
         cfg["model"]["orientations"],
-        cfg["image_size"],
-        cfg["position"],
+        setup.image_size,
+        json.dumps(cfg["position"]),
         json.dumps(cfg["parameterization"], sort_keys=True),
         cfg["reference_images"],
         cfg["reference_count"],
@@ -54,33 +52,29 @@ def truth_of(cfg: Mapping[str, Any], model: Model) -> GroundTruth | None:
 @cache
 def _truth(
     orientations: int,
-    size: int,
+    size: tuple[int, int],
     position: str,
     parameterization: str,
     images: str | None,
     count: int,
 ) -> GroundTruth:
-    model = _bank(orientations)
-    objective: Objective = dot() - 1.0 * fvjax.OrthogonalNorm(squared=False)
-    if position == "center":
-        objective = fvjax.AtCenter(objective=objective)
+    bank = Setup(_bank(orientations), "features", size, json.loads(position))
     config = json.loads(parameterization)
     recipe = Recipe(
-        objective=objective,
+        objective=fvjax.Dot() - 1.0 * fvjax.OrthogonalNorm(),
         parameterization=instantiate(arguments(config, size), image_size=size),
         transform=Identity(),
         learning_rate=RATE,
         steps=STEPS,
-        optimizer="adam",
     )
-    kept = array_cache.ArrayCache(array_cache.cache_folder() / "truth")
-    key = f"oracle-{fingerprint(model)[:12]}-{_digest(size, position, parameterization)}"
-    if key not in kept:
-        kept[key] = {"oracle": np.asarray(_oracle(model, recipe))}
-    grey = content(model(jnp.full((size, size, 3), 0.5)), objective.focus)
-    reference = load_reference_statistics(model, images, count, size)
+    cache = array_cache.ArrayCache(array_cache.cache_folder() / "truth")
+    key = f"oracle-{fingerprint(bank.model)[:12]}-{_digest(size, position, parameterization)}"
+    if key not in cache:
+        cache[key] = {"oracle": np.asarray(_oracle(bank, recipe))}
+    grey = content(bank.model(jnp.full((*size, 3), 0.5)), bank.place())
+    reference = load_reference_statistics(bank.model, images, count, size)
     maps = None if reference is None else jnp.asarray(_maps(reference))
-    return GroundTruth(grey=grey, oracle=jnp.asarray(kept[key]["oracle"]), maps=maps)
+    return GroundTruth(grey=grey, oracle=jnp.asarray(cache[key]["oracle"]), maps=maps)
 
 
 @cache
@@ -92,28 +86,23 @@ def _digest(*parts: Any) -> str:
     return array_cache.digest(_VERSION, STEPS, RATE, *parts)
 
 
-def _oracle(model: Model, recipe: Recipe) -> Float[Array, "images features"]:
-    features = model.layers["features"][-1]
-    jobs = [
-        leaves(
-            Job(
-                recipe=recipe,
-                direction=fvjax.Direction(vector=row, layer="features"),
-                key=jax.random.key(SEED),
-            )
-        )
-        for row in jnp.eye(features)
+def _oracle(bank: Setup, recipe: Recipe) -> Float[Array, "images features"]:
+    """Return the content of the image that the oracle makes for each feature."""
+    place, key = bank.place(), jax.random.key(SEED)
+    directions = [
+        fvjax.Direction(vector=row, layer=bank.layer, position=place)
+        for row in jnp.eye(bank.channels())
     ]
-    focus: Focus = recipe.objective.focus
+    jobs = [as_leaves(Job(recipe=recipe, direction=d, key=key)) for d in directions]
 
     @jax.jit
     def run(model: Model, jobs: Job) -> Array:
         def one(job: Job) -> Array:
-            return content(model(visualize(model, job).image), focus)
+            return content(model(visualize(model, job).image), place)
 
         return jax.vmap(one)(jobs)
 
-    found: Array = run(model, stack(jobs))
+    found: Array = run(bank.model, stack_jobs(jobs))
     return found
 
 

@@ -12,9 +12,8 @@ from fvjax.metrics.context import Concept, JobMetricInputs, SharedMetricInputs
 from fvjax.metrics.ground_truth import GroundTruth
 from fvjax.models.class_names import match_class
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.distances import ReferenceDistribution
-from fvjax.sources import DirectionInfo
+from fvjax.sources import DirectionInfo, Setup
 from sweeps.planning.ground_truth import truth_of
 from sweeps.results.table import METRICS
 
@@ -23,22 +22,25 @@ _OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
 
 
 def metric_inputs(
-    cfg: Mapping[str, Any],
-    model: Model,
-    info: DirectionInfo,
-    reference: ReferenceStatistics | None,
-    judge: Model | None,
+    cfg: Mapping[str, Any], setup: Setup, info: DirectionInfo
 ) -> tuple[SharedMetricInputs, JobMetricInputs]:
-    """Those that all jobs of the layer share (the same object each time), and the job's own."""
-    layer, direction = info.direction.layer, info.direction
+    """Return the inputs that all jobs of a layer share (the same object each time), and the job's.
+
+    Args:
+        cfg: the resolved config.
+        setup: of the job, with its judge.
+        info: the job's direction.
+    """
+    layer, direction, judge = info.direction.layer, info.direction, setup.judge
+    reference = setup.reference
     distribution, whitened, feature = None, None, None
     if reference is not None:
-        distribution = reference.distribution(layer, cfg["position"] == "center")
+        distribution = reference.distribution(layer, setup.position)
         if isinstance(direction, Direction) and direction.vector.ndim == 1:
             affine_map = reference.whitening(layer, "cross_validated")
-            moved = affine_map(np.asarray(direction.vector), info.kind)
-            whitened = jnp.asarray(moved, jnp.float32)
-    truth = truth_of(cfg, model)
+            mapped = affine_map(np.asarray(direction.vector), info.kind)
+            whitened = jnp.asarray(mapped, jnp.float32)
+    truth = truth_of(cfg, setup)
     if truth is not None and info.feature is not None:
         feature = jnp.asarray(info.feature, jnp.int32)
     concept = None if judge is None else concept_of(judge, info.concept)
@@ -75,18 +77,17 @@ def concept_of(judge: Model, name: str | None) -> Concept | None:
     return Concept(index=jnp.asarray(index, jnp.int32), rivals=jnp.asarray(rivals))
 
 
-def applicable_metrics(
-    model: Model, info: DirectionInfo, reference: ReferenceStatistics | None, judge: Model | None
-) -> list[str]:
-    """The metrics that this direction can have."""
+def applicable_metrics(setup: Setup, info: DirectionInfo) -> list[str]:
+    """Return the metrics that this direction can have."""
+    reference, judge = setup.reference, setup.judge
     absent = set()
     if info.channel is None:
         absent.add("rank")
     if info.kind == "covector":
         absent.add("inversion_error")
-    if model.previous(info.direction.layer) is None:
+    if setup.model.previous(info.direction.layer) is None:
         absent |= {"previous_l1", "previous_l2"}
-    if info.reference is None:
+    if info.reference_projections is None:
         absent |= {"reference_z", "reference_percentile", "reference_ratio", "differential"}
     if reference is None:
         absent |= {"excitation", "whitened_cosine", "mahalanobis"}

@@ -15,12 +15,12 @@ _NO_ARGUMENTS = ("reference_images", "reference_count", "learning_rate")
 _KEPT = 64  # photographs and spectra, which many jobs share
 
 
-def arguments(config: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """The arguments of a parameterization for images of `size` pixels, all but the size.
+def arguments(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """Return the arguments of a parameterization for images of a size, all but the size.
 
-    They are as in its config, except that `start`, the path of a photograph, becomes that
-    photograph, and `images` and `count` (of reference images) the `magnitude` of their spectrum;
-    the learning rate is the recipe's.
+    They are those of its config with two exceptions: the path `start` becomes that photograph, and
+    `reference_images` with `reference_count` become the `magnitude` of their spectrum. The learning
+    rate is an argument of the recipe.
     """
     given = {name: value for name, value in config.items() if name not in _NO_ARGUMENTS}
     start = config.get("start")
@@ -41,12 +41,14 @@ def arguments(config: Mapping[str, Any], size: int) -> dict[str, Any]:
 
 
 @lru_cache(_KEPT)
-def _photo(path: str, size: int, stamped: Stamp) -> np.ndarray:
+def _photo(path: str, size: tuple[int, int], stamped: Stamp) -> np.ndarray:
     return read_photo(path, size)
 
 
 @lru_cache(_KEPT)
-def _magnitude(source: str, size: int, count: int, decorrelate: bool, stamped: Stamp) -> np.ndarray:
+def _magnitude(
+    source: str, size: tuple[int, int], count: int, decorrelate: bool, stamped: Stamp
+) -> np.ndarray:
     reference = ReferenceImages(source, size, count)
     images = (image for batch in reference for image in batch.images)
     return np.asarray(fvjax.spectrum(images, decorrelate))

@@ -15,9 +15,11 @@ log = logging.getLogger(__name__)
 
 
 def load_reference_statistics(
-    model: Model, images: str | None, count: int, size: int
+    model: Model, images: str | None, count: int, size: tuple[int, int]
 ) -> ReferenceStatistics | None:
-    """Reference images through a model, kept in the user's cache folder; None where images is.
+    """Return the statistics of a model on reference images, cached in the user's folder.
+
+    None if `images` is None.
 
     Raises:
         ValueError: a folder that does not exist or holds no images; a file of other weights.
@@ -25,11 +27,13 @@ def load_reference_statistics(
     if images is None:
         return None
     checks.path("reference_images", images)
-    return _natural(model, images, count, size, array_cache.cache_folder() / "natural")
+    return _load(model, images, count, size, array_cache.cache_folder() / "natural")
 
 
 @cache
-def _natural(model: Model, images: str, count: int, size: int, folder: Path) -> ReferenceStatistics:
+def _load(
+    model: Model, images: str, count: int, size: tuple[int, int], folder: Path
+) -> ReferenceStatistics:
     if images.endswith(SUFFIX):
         return read_collected(model, images, size)
     reference = ReferenceImages(images, size, count)

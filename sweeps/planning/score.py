@@ -8,65 +8,61 @@ from hydra.utils import instantiate
 
 import fvjax
 from fvjax import checks
+from fvjax.direction import SPACE, Interpolation, base
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, parts
-from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
-from fvjax.sources import DirectionInfo
+from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.sources import DirectionInfo, Setup
 from fvjax.spaces import Plain, Space, whiten
 
 _UNITS = ("raw", "reference_std", "balanced")
 
 
 def score_for(
-    cfg: Mapping[str, Any],
-    model: Model,
-    info: DirectionInfo,
-    reference: ReferenceStatistics | None,
-    space: Space,
+    cfg: Mapping[str, Any], setup: Setup, info: DirectionInfo, space: Space
 ) -> tuple[Objective, Model]:
-    """The score, at the centre position if asked for, and the model with the layers it reads.
+    """Return the score, and the model with the layers that it reads.
 
     Args:
         cfg: the resolved config.
-        model: with the layers of the space.
-        info: the direction, in the cfg space.
-        natural: reference images, if there are any.
+        setup: of the job; its model has the layers of the space.
+        info: the direction, in the network's own space.
         space: in which the objective looks.
     """
-    score = space.objective(_objective(cfg, info, reference, space))
+    model = setup.model
+    score = space.objective(_objective(cfg, setup, info, space))
     penalty = dict(cfg["penalty"])
     if penalty:
         weight, unit = penalty.pop("weight"), penalty.pop("unit")
         checks.not_negative("penalty.weight", weight)
         checks.choice("penalty.unit", unit, _UNITS)
-        model = _whitened(penalty, model, info, reference)
+        model = _whitened(penalty, setup, info)
         name_layer(penalty, model, info)
         term: Objective = instantiate(penalty)
         if unit == "reference_std":
-            term = _in_reference_std(
-                term, info, require_reference("penalty.unit=reference_std", reference)
-            )
+            reference = setup.require_reference("penalty.unit=reference_std")
+            term = _in_reference_std(term, info, reference)
         if unit == "balanced":
             score = score - fvjax.Balanced(weight=weight, penalty=term)
         else:
             score = score - weight * term
-    centered = cfg["position"] == "center"
-    return (fvjax.AtCenter(objective=score) if centered else score), model
+    return score, model
 
 
 def _objective(
-    cfg: Mapping[str, Any], info: DirectionInfo, reference: ReferenceStatistics | None, space: Space
+    cfg: Mapping[str, Any], setup: Setup, info: DirectionInfo, space: Space
 ) -> Objective:
     config, direction = dict(cfg["objective"]), info.direction
     if config["_target_"] == "fvjax.Differential":
-        known = require_reference("objective=differential", reference)
+        reference = setup.require_reference("objective=differential")
         if not isinstance(space, Plain):
-            raise ValueError("objective=differential is defined for space=cfg only")
-        if info.reference is None:
+            raise ValueError("objective=differential is defined for space=plain only")
+        if isinstance(direction, Interpolation):
             raise ValueError("objective=differential needs one direction for all images of a job")
-        statistics = known.statistics(direction.layer)
-        rows = statistics.centers if cfg["position"] == "center" else statistics.means
-        return fvjax.Differential(along=float(info.reference.std()), stddev=rows.std(0))
+        rows = reference.rows(direction.layer, setup.position)
+        if rows is None or info.reference_projections is None:
+            raise ValueError("objective=differential needs position=all or position=center")
+        return fvjax.Differential(along=float(info.reference_projections.std()), stddev=rows.std(0))
     score: Objective = instantiate(config)
     if info.kind == "covector" and any(isinstance(p, fvjax.Inversion) for p in parts(score)):
         raise ValueError(
@@ -76,20 +72,16 @@ def _objective(
     return score
 
 
-def _whitened(
-    penalty: dict[str, Any],
-    model: Model,
-    info: DirectionInfo,
-    reference: ReferenceStatistics | None,
-) -> Model:
-    """The model with the whitened layer, where the penalty reads one."""
+def _whitened(penalty: dict[str, Any], setup: Setup, info: DirectionInfo) -> Model:
+    """Return the model with the whitened layer, if the penalty reads one."""
     if "shrinkage" not in penalty:
-        return model
+        return setup.model
     shrinkage, layer = penalty.pop("shrinkage"), info.direction.layer
-    penalty["layer"] = f"{layer}@whitened"
-    if penalty["layer"] in model.layers:  # the space's own
-        return model
-    return whiten(model, require_reference("penalty=mahalanobis", reference), layer, shrinkage)
+    penalty["layer"] = f"{layer}{SPACE}whitened"
+    if penalty["layer"] in setup.model.layers:  # the space's own
+        return setup.model
+    reference = setup.require_reference("penalty=mahalanobis")
+    return whiten(setup.model, reference, layer, shrinkage)
 
 
 def name_layer(penalty: dict[str, Any], model: Model, info: DirectionInfo) -> None:
@@ -117,9 +109,10 @@ def _in_reference_std(
             layer, whole, power = term.layer, False, term.order
         case _:
             raise ValueError(
-                f"penalty.unit=reference_std is for penalties on activations, not {type(term).__name__}"
+                "penalty.unit=reference_std is for penalties on activations, not "
+                f"{type(term).__name__}"
             )
-    variances = np.diag(reference.statistics(layer.partition("/")[0]).covariance)
+    variances = np.diag(reference.statistics(base(layer)).covariance)
     variance = float(variances.sum() if whole else variances.mean())
     if not variance > 0:
         raise ValueError(f"layer {layer!r} never varies on the reference images: no reference_std")

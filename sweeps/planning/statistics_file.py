@@ -24,7 +24,7 @@ class Collected:
     """Stands for reference images of which only the statistics in a file are known."""
 
     source: str
-    image_size: int
+    image_size: tuple[int, int]
     count: int
     identity: str
     attributes: dict[str, tuple[str, ...]] = field(hash=False, compare=False)
@@ -60,7 +60,7 @@ def write_collected(reference: ReferenceStatistics, layers: Sequence[str], path:
     about = {
         "fingerprint": reference.fingerprint,
         "identity": images.identity,
-        "image_size": images.image_size,
+        "image_size": list(images.image_size),
         "count": len(images),
         "attributes": {attribute: list(names) for attribute, names in images.attributes.items()},
         "layers": list(layers),
@@ -73,7 +73,7 @@ def write_collected(reference: ReferenceStatistics, layers: Sequence[str], path:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def read_collected(model: Model, path: str, size: int) -> ReferenceStatistics:
+def read_collected(model: Model, path: str, size: tuple[int, int]) -> ReferenceStatistics:
     """What a model does on images, from a file that `write_collected` wrote.
 
     Raises:
@@ -86,7 +86,7 @@ def read_collected(model: Model, path: str, size: int) -> ReferenceStatistics:
         raise ValueError(f"{path} holds no statistics of sweeps.statistics") from error
     if about["fingerprint"] != fingerprint(model):
         raise ValueError(f"{path} holds statistics of other weights, or of another precision")
-    if about["image_size"] != size:
+    if tuple(about["image_size"]) != size:
         raise ValueError(
             f"{path} holds statistics of {about['image_size']} pixels, not of image_size={size}"
         )

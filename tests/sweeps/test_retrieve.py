@@ -13,9 +13,9 @@ from PIL import Image
 
 import fvjax
 from fvjax.data.image_sets import ReferenceImages
+from fvjax.optimization.recipe import as_leaves
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.config.enumerate_jobs import jobs_of
-from sweeps.execution.batched import leaves
 from sweeps.retrieve import average_precision, main, scored
 from sweeps.studies.activation_grid import grid, write_grids
 
@@ -32,7 +32,7 @@ def job_of(exponent: float, index: int) -> fvjax.Job:
         optimizer="adam",
     )
     direction = fvjax.Direction(vector=jax.nn.one_hot(index, 16), layer="conv2")
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(0)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(0)))
 
 
 def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:

@@ -144,7 +144,7 @@ def evaluate(fold: Fold, layers: Sequence[str], logits: str, pictures: Evaluatio
     """What the detectors fitted to the fold's reference images say of some pictures."""
     model = fold.reference.model
     fold.reference.collect(layers)
-    distributions = {layer: fold.reference.distribution(layer, centered=False) for layer in layers}
+    distributions = {layer: fold.reference.distribution(layer) for layer in layers}
     ask = partial(_evaluate, logits=logits, groups=heads(model, logits), labelled=pictures.labelled)
     parts = [ask(model, distributions, *_seen(batch, pictures)) for batch in pictures.reference]
     found, known = jax.tree.map(lambda *each: np.concatenate(each), *parts)

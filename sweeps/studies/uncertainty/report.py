@@ -17,7 +17,6 @@ from rich.console import Console
 
 from fvjax import checks
 from fvjax.data.corruptions import CORRUPTIONS, NOISES
-from fvjax.reference.activation_statistics import require_reference
 from sweeps.config.errors import report_user_errors
 from sweeps.planning.build import environment
 from sweeps.results.table import holds_results, load
@@ -75,10 +74,11 @@ class Report(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Refuse what is wrong before anything runs; called by Hydra."""
         with report_user_errors():
-            _, model, reference = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
+            _, setup = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
             for layer in (*self.layers, self.logits):
-                checks.choice("layer", layer, model.layers)
-            self.folds = folds(require_reference("experiment=uncertainty", reference), *self.sets)
+                checks.choice("layer", layer, setup.model.layers)
+            reference = setup.require_reference("experiment=uncertainty")
+            self.folds = folds(reference, *self.sets)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Judge, write and print; called by Hydra."""

@@ -13,6 +13,7 @@ from fvjax.models.efficientnet_lite0_weights import PACKAGE
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.sources import Logit
+from fvjax.sources.setup import Setup
 
 IMAGENET = imagenet_classes()
 HEADS = ("shape=disc", "shape=ring", "hue=red", "hue=blue")
@@ -81,14 +82,16 @@ def test_heads_may_be_left_out() -> None:
 
 def test_a_logit_by_name_is_the_logit_by_index() -> None:
     model = named("goldfish, Carassius auratus", "daisy")
-    by_name, by_index = (Logit(index=i)(model, "conv2", 32) for i in ("Daisy", 1))
+    by_name, by_index = (
+        Logit(index=i).resolve(Setup(model, "conv2", (32, 32))) for i in ("Daisy", 1)
+    )
     np.testing.assert_array_equal(by_name.direction.vector, by_index.direction.vector)  # type: ignore[union-attr]
     assert by_name.label == by_index.label == "daisy" and by_name.channel == 1
-    assert Logit(index=0)(model, "conv2", 32).label == "goldfish"
+    assert Logit(index=0).resolve(Setup(model, "conv2", (32, 32))).label == "goldfish"
     with pytest.raises(ValueError, match=r"no class of 10 has the name 'daisi'; did you mean dais"):
-        Logit(index="daisi")(model, "conv2", 32)
+        Logit(index="daisi").resolve(Setup(model, "conv2", (32, 32)))
     with pytest.raises(ValueError, match=r"direction.index .* must be an integer .*'daisy'"):
-        Logit(index="daisy")(tiny(), "conv2", 32)
+        Logit(index="daisy").resolve(Setup(tiny(), "conv2", (32, 32)))
 
 
 def test_another_network_s_class_is_matched_by_name() -> None:
@@ -105,5 +108,5 @@ def test_networks_of_imagenet_have_its_names() -> None:
     files = {"googlenet": "bvlc_googlenet", "squeezenet": "squeezenet_v1.1"}
     models = [fvjax.load(n, shared(f"weights/{file}.safetensors")) for n, file in files.items()]
     for model in (fvjax.load("efficientnet_lite0"), *models):
-        sourced = Logit(index="zebra")(model, model.default_layer, 64)
+        sourced = Logit(index="zebra").resolve(Setup(model, model.default_layer, (64, 64)))
         assert (sourced.channel, sourced.label, sourced.concept) == (340, "zebra", IMAGENET[340])

@@ -13,10 +13,11 @@ from jax import Array
 import fvjax
 from fvjax.models import Model, Record, gabors
 from fvjax.models.planted import GEOMETRIES, network, planted, vectors_of
+from fvjax.optimization.recipe import as_leaves
 from fvjax.sources import Dual, Feature, FeatureImage
 from fvjax.sources.planted import picture
+from fvjax.sources.setup import Setup
 from sweeps.config.paths import CONF
-from sweeps.execution.batched import leaves
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks, signature
 from sweeps.planning.plan import build_all
@@ -192,7 +193,7 @@ def job(layer: str = "mixed", seed: int = 0) -> fvjax.Job:
         optimizer="adam",
     )
     direction = fvjax.Direction(vector=jnp.eye(K)[seed], layer=layer)
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(seed)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(seed)))
 
 
 def test_all_geometries_and_dials_share_a_program_and_no_chunk_mixes_two_models() -> None:
@@ -242,11 +243,11 @@ def test_the_truth_is_read_by_nobody_but_an_oracle(layer: str) -> None:
 
 def test_a_feature_s_direction_is_its_vector_and_in_earlier_layers_its_unit(image: Array) -> None:
     model = world("random", 0.5)
-    info = Feature(index=3)(model, "mixed", SIZE)
+    info = Feature(index=3).resolve(Setup(model, "mixed", (SIZE, SIZE)))
     np.testing.assert_array_equal(info.direction.vector, vectors("random", 0.5)[3])  # type: ignore[union-attr]
     assert (info.kind, info.label) == ("vector", "mixed:feature 3")
     for layer in ("features", "previous"):
-        unit = Feature(index=3)(model, layer, SIZE).direction
+        unit = Feature(index=3).resolve(Setup(model, layer, (SIZE, SIZE))).direction
         assert isinstance(unit, fvjax.Direction) and unit.layer == layer
         found = look(model, image)[layer] @ unit.vector
         np.testing.assert_array_equal(found, look(model, image)["features"][..., 3])
@@ -257,7 +258,7 @@ def test_a_dual_reads_its_feature_and_no_other(geometry: str, image: Array) -> N
     model = world(geometry, 0.5)
     seen = look(model, image)
     for index in (0, 17, 31):
-        info = Dual(index=index)(model, "mixed", SIZE)
+        info = Dual(index=index).resolve(Setup(model, "mixed", (SIZE, SIZE)))
         assert info.kind == "covector" and isinstance(info.direction, fvjax.Direction)
         found = seen["mixed"] @ info.direction.vector
         np.testing.assert_allclose(found, seen["features"][..., index], atol=1e-4)
@@ -273,12 +274,16 @@ def test_a_dual_of_dependent_vectors_is_finite() -> None:
 def test_content_is_the_activation_of_an_image_of_these_features_alone(several: Any) -> None:
     model = world("skewed", 0.3)
     indices = [several] if isinstance(several, int) else list(several)
-    truth = FeatureImage(index=several, at="center")(model, "features", SIZE).direction
+    truth = (
+        FeatureImage(index=several, at="center")
+        .resolve(Setup(model, "features", (SIZE, SIZE)))
+        .direction
+    )
     assert isinstance(truth, fvjax.Direction)
     expected = np.zeros(K)
     expected[indices] = 1
     np.testing.assert_allclose(truth.vector, expected, atol=0.1)
-    info = FeatureImage(index=several, at="center")(model, "mixed", SIZE)
+    info = FeatureImage(index=several, at="center").resolve(Setup(model, "mixed", (SIZE, SIZE)))
     assert info.kind == "point" and isinstance(info.direction, fvjax.Direction)
     mixed = truth.vector @ vectors("skewed", 0.3)
     np.testing.assert_allclose(info.direction.vector, mixed, atol=1e-5)

@@ -18,6 +18,7 @@ from fvjax.sources import (
     NearestMean,
     Random,
 )
+from fvjax.sources.setup import Setup
 
 MODEL = fvjax.load("tiny")
 NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 48))
@@ -29,7 +30,9 @@ def vector(info: DirectionInfo) -> np.ndarray:
 
 
 def test_a_centroid_is_the_mean_of_its_class() -> None:
-    info = Centroid(attribute="hue", index=2)(MODEL, "conv2", 32, NATURAL)
+    info = Centroid(attribute="hue", index=2).resolve(
+        Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
+    )
     labels = np.concatenate([batch.labels for batch in NATURAL.images])[:, 2]
     images = np.concatenate([batch.images for batch in NATURAL.images])[labels == 2]
     expected = np.mean([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in images], 0)
@@ -39,15 +42,21 @@ def test_a_centroid_is_the_mean_of_its_class() -> None:
 
 def test_centroids_need_labels_and_images() -> None:
     with pytest.raises(ValueError, match=r"unknown direction\.head 'colour'"):
-        Centroid(attribute="colour", index=0)(MODEL, "conv2", 32, NATURAL)
+        Centroid(attribute="colour", index=0).resolve(
+            Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
+        )
     with pytest.raises(ValueError, match="integer from 0 to 7, got 8"):
-        Centroid(attribute="hue", index=8)(MODEL, "conv2", 32, NATURAL)
+        Centroid(attribute="hue", index=8).resolve(
+            Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
+        )
     few = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 2))
     absent = next(i for i in range(8) if i not in next(iter(few.images)).labels[:, 2])
     with pytest.raises(ValueError, match="no reference image has hue="):
-        Centroid(attribute="hue", index=absent)(MODEL, "conv2", 32, few)
+        Centroid(attribute="hue", index=absent).resolve(
+            Setup(MODEL, "conv2", (32, 32), reference=few)
+        )
     with pytest.raises(ValueError, match="needs reference images"):
-        Centroid(attribute="hue", index=0)(MODEL, "conv2", 32)
+        Centroid(attribute="hue", index=0).resolve(Setup(MODEL, "conv2", (32, 32)))
 
 
 def test_similar_vectors_are_the_nearest_by_angle() -> None:
@@ -56,16 +65,18 @@ def test_similar_vectors_are_the_nearest_by_angle() -> None:
     lengths = np.linalg.norm(rows, axis=-1)
     cosines = np.divide(rows @ wanted, lengths, out=np.zeros(len(rows)), where=lengths > 0)
     nearest = np.argsort(-cosines, kind="stable")[:5]
-    info = NearestMean(to=to, count=5)(MODEL, "conv2", 32, NATURAL)
+    info = NearestMean(to=to, count=5).resolve(Setup(MODEL, "conv2", (32, 32), reference=NATURAL))
     np.testing.assert_allclose(vector(info), rows[nearest].mean(0), rtol=1e-5)
     assert info.kind == "point" and "mean of 5 similar" in info.label
     with pytest.raises(ValueError, match=r"direction\.count must be an integer"):
-        NearestMean(to=to, count=0)(MODEL, "conv2", 32, NATURAL)
+        NearestMean(to=to, count=0).resolve(Setup(MODEL, "conv2", (32, 32), reference=NATURAL))
 
 
 def factors(method: str, count: int = 4, layer: str = "conv2") -> list[DirectionInfo]:
     return [
-        Factor(method=method, count=count, index=i, seed=0)(MODEL, layer, 32, NATURAL)
+        Factor(method=method, count=count, index=i, seed=0).resolve(
+            Setup(MODEL, layer, (32, 32), reference=NATURAL)
+        )
         for i in range(count)
     ]
 
@@ -106,7 +117,9 @@ def test_a_fit_is_made_once() -> None:
         MODEL, ReferenceImages("generated", 32, 8), announce=said.append
     )
     for index in (0, 1):
-        Factor(method="pca", count=2, index=index, seed=0)(MODEL, "conv2", 32, reference)
+        Factor(method="pca", count=2, index=index, seed=0).resolve(
+            Setup(MODEL, "conv2", (32, 32), reference=reference)
+        )
     assert said == ["vectors of conv2", "pca 2 seed 0 of conv2"]
 
 
@@ -118,23 +131,30 @@ def test_factors_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match=r"direction\.count must be an integer from 1 to 16"):
         factors("pca", count=17)
     with pytest.raises(ValueError, match=r"direction\.index must be an integer from 0 to 3"):
-        Factor(method="pca", count=4, index=4, seed=0)(MODEL, "conv2", 32, NATURAL)
+        Factor(method="pca", count=4, index=4, seed=0).resolve(
+            Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
+        )
 
 
 def test_between_is_linear_in_the_mix() -> None:
     ends: Any = {"first": Channel(index=1), "second": Channel(index=4)}
-    found = {m: vector(Interpolate(**ends, mix=m)(MODEL, "conv2", 32)) for m in (0.0, 0.25, 1.0)}
+    found = {
+        m: vector(Interpolate(**ends, mix=m).resolve(Setup(MODEL, "conv2", (32, 32))))
+        for m in (0.0, 0.25, 1.0)
+    }
     np.testing.assert_allclose(found[0.25], 0.75 * found[0.0] + 0.25 * found[1.0])
     assert found[0.0][1] == 1 and found[1.0][4] == 1
-    assert Interpolate(**ends, mix=0.25)(MODEL, "conv2", 32).kind == "covector"
-    path = InterpolationPath(**ends)(MODEL, "conv2", 32).direction
+    assert Interpolate(**ends, mix=0.25).resolve(Setup(MODEL, "conv2", (32, 32))).kind == "covector"
+    path = InterpolationPath(**ends).resolve(Setup(MODEL, "conv2", (32, 32))).direction
     assert isinstance(path, fvjax.Interpolation)
     np.testing.assert_allclose(path.at(0.25).vector, found[0.25])
 
 
 def test_only_directions_of_one_kind_are_mixed() -> None:
     with pytest.raises(ValueError, match=r"of one kind .* covector of conv2, .* a vector of conv2"):
-        Interpolate(first=Channel(index=1), second=Random(seed=0), mix=0.5)(MODEL, "conv2", 32)
+        Interpolate(first=Channel(index=1), second=Random(seed=0), mix=0.5).resolve(
+            Setup(MODEL, "conv2", (32, 32))
+        )
     same = {"first": Channel(index=1), "second": Channel(index=1)}
     with pytest.raises(ValueError, match=r"cancel at direction\.mix=inf|mix must be a finite"):
-        Interpolate(**same, mix=float("inf"))(MODEL, "conv2", 32)
+        Interpolate(**same, mix=float("inf")).resolve(Setup(MODEL, "conv2", (32, 32)))

@@ -16,6 +16,7 @@ from fvjax.affine_map import AffineMap
 from fvjax.data.image_sets import ReferenceImages
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources import Channel, DirectionInfo, Photo, Random
+from fvjax.sources.setup import Setup
 from sweeps.execution.grouping import signature
 
 MODEL = fvjax.load("tiny")
@@ -75,8 +76,10 @@ def test_a_whitened_layer_is_white_on_the_images_that_made_it() -> None:
 def test_a_channel_s_dot_product_makes_the_same_image_when_whitened(
     index: int, shrinkage: float
 ) -> None:
-    info = Channel(index=index)(MODEL, "conv2", 32)
-    model, moved = spaces.Whiten(shrinkage).move(MODEL, info, NATURAL)
+    info = Channel(index=index).resolve(Setup(MODEL, "conv2", (32, 32)))
+    model, moved = spaces.Whiten(shrinkage).move(
+        Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+    )
     plain = jax.jit(fvjax.visualize)(MODEL, job(info.direction))
     white = jax.jit(fvjax.visualize)(model, job(moved))
     np.testing.assert_allclose(white.image, plain.image, atol=2e-4)
@@ -85,8 +88,10 @@ def test_a_channel_s_dot_product_makes_the_same_image_when_whitened(
 
 
 def test_a_vector_s_picture_is_another_one_when_whitened() -> None:
-    info = Random(seed=0)(MODEL, "conv2", 32)
-    model, moved = spaces.Whiten(0.01).move(MODEL, info, NATURAL)
+    info = Random(seed=0).resolve(Setup(MODEL, "conv2", (32, 32)))
+    model, moved = spaces.Whiten(0.01).move(
+        Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+    )
     plain = jax.jit(fvjax.visualize)(MODEL, job(info.direction))
     white = jax.jit(fvjax.visualize)(model, job(moved))
     assert np.abs(white.image - plain.image).max() > 0.02
@@ -108,16 +113,26 @@ def test_a_dead_channel_is_woken_in_any_space() -> None:
 
 
 def test_shrinkages_share_a_program() -> None:
-    info = Channel(index=0)(MODEL, "conv2", 32)
-    moved = [spaces.Whiten(s).move(MODEL, info, NATURAL) for s in (0.01, 0.3, "cross_validated")]
+    info = Channel(index=0).resolve(Setup(MODEL, "conv2", (32, 32)))
+    moved = [
+        spaces.Whiten(s).move(Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info)
+        for s in (0.01, 0.3, "cross_validated")
+    ]
     assert len({signature(model, job(direction)) for model, direction in moved}) == 1
-    assert spaces.Whiten(0.01).move(MODEL, info, NATURAL)[0] is moved[0][0]
+    assert (
+        spaces.Whiten(0.01).move(
+            Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+        )[0]
+        is moved[0][0]
+    )
 
 
 def test_a_caricature_reads_its_target_in_the_space() -> None:
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
     info = DirectionInfo(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
-    model, moved = spaces.Whiten(0.01).move(MODEL, info, NATURAL)
+    model, moved = spaces.Whiten(0.01).move(
+        Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+    )
     resolved = moved.resolve(model, lambda seen: seen)  # type: ignore[union-attr]
     np.testing.assert_allclose(resolved.vector, model(image)["conv2@whitened"], atol=1e-5)
     np.testing.assert_allclose(resolved.original.vector, MODEL(image)["conv2"], atol=1e-5)
@@ -127,13 +142,17 @@ def test_a_caricature_reads_its_target_in_the_space() -> None:
 def test_a_linear_space_is_a_matrix_or_components(tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).normal(image_size=(16, 3)).astype(np.float32)
     np.save(tmp_path / "m.npy", matrix)
-    info = Random(seed=0)(MODEL, "conv2", 32)
+    info = Random(seed=0).resolve(Setup(MODEL, "conv2", (32, 32)))
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
-    model, moved = spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, info, None)
+    model, moved = spaces.Linear(str(tmp_path / "m.npy"), None).move(
+        Setup(MODEL, info.direction.layer, (32, 32)), info
+    )
     there = model(image)
     np.testing.assert_allclose(there["conv2@linear"], there["conv2"] @ matrix, rtol=1e-4, atol=1e-5)
     assert moved.layer == "conv2@linear" and moved.vector.shape == (3,)  # type: ignore[union-attr]
-    model, _ = spaces.Linear(None, 2).move(MODEL, info, NATURAL)
+    model, _ = spaces.Linear(None, 2).move(
+        Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+    )
     found = ReferenceStatistics(model, NATURAL.images).statistics("conv2@linear").covariance
     values = np.linalg.eigvalsh(NATURAL.statistics("conv2").covariance)[::-1]
     np.testing.assert_allclose(found, np.diag(values[:2]), rtol=1e-3, atol=1e-3 * values[0])
@@ -141,20 +160,28 @@ def test_a_linear_space_is_a_matrix_or_components(tmp_path: Path) -> None:
 
 def test_wrong_matrices_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.ones((5, 3)))
-    info = Random(seed=0)(MODEL, "conv2", 32)
+    info = Random(seed=0).resolve(Setup(MODEL, "conv2", (32, 32)))
     with pytest.raises(ValueError, match=r"conv2' has 16 channels: a matrix of shape \(5, 3\)"):
-        spaces.Linear(str(tmp_path / "m.npy"), None).move(MODEL, info, None)
+        spaces.Linear(str(tmp_path / "m.npy"), None).move(
+            Setup(MODEL, info.direction.layer, (32, 32)), info
+        )
     with pytest.raises(ValueError, match=r"space\.matrix or space\.components, one of them"):
-        spaces.Linear(None, None).move(MODEL, info, NATURAL)
+        spaces.Linear(None, None).move(
+            Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+        )
     with pytest.raises(ValueError, match=r"space\.components must be an integer from 1 to 16"):
-        spaces.Linear(None, 17).move(MODEL, info, NATURAL)
+        spaces.Linear(None, 17).move(
+            Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+        )
     with pytest.raises(ValueError, match="needs reference images"):
-        spaces.Whiten(0.1).move(MODEL, info, None)
+        spaces.Whiten(0.1).move(Setup(MODEL, info.direction.layer, (32, 32)), info)
 
 
 def test_lucid_s_atlas_is_computed_as_lucid_does() -> None:
-    info = Random(seed=0)(MODEL, "conv2", 32)
-    model, moved = spaces.Atlas().move(MODEL, info, NATURAL)
+    info = Random(seed=0).resolve(Setup(MODEL, "conv2", (32, 32)))
+    model, moved = spaces.Atlas().move(
+        Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
+    )
     images = np.concatenate([batch.images for batch in NATURAL.images])
     x = np.concatenate([np.asarray(MODEL(i)["conv2"]).reshape(-1, 16) for i in images[:64]])
     inverse = np.linalg.inv(x.T.astype(np.float64) @ x / len(x))
@@ -200,10 +227,10 @@ def test_a_photo_s_positions_are_counted_row_by_row(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "p.png")
     path = str(tmp_path / "p.png")
-    by_number = Photo(path=path, at=16 * 3 + 5)(MODEL, "conv2", 32).direction
-    by_place = Photo(path=path, at=[3, 5])(MODEL, "conv2", 32).direction
+    by_number = Photo(path=path, at=16 * 3 + 5).resolve(Setup(MODEL, "conv2", (32, 32))).direction
+    by_place = Photo(path=path, at=[3, 5]).resolve(Setup(MODEL, "conv2", (32, 32))).direction
     np.testing.assert_array_equal(by_number.vector, by_place.vector)  # type: ignore[union-attr]
-    whole = Photo(path=path, at="all")(MODEL, "conv2", 32)
+    whole = Photo(path=path, at="all").resolve(Setup(MODEL, "conv2", (32, 32)))
     assert isinstance(whole.direction, fvjax.FromImage) and whole.kind == "point"
     with pytest.raises(ValueError, match=r"direction\.at .* integer from 0 to 255"):
-        Photo(path=path, at=256)(MODEL, "conv2", 32)
+        Photo(path=path, at=256).resolve(Setup(MODEL, "conv2", (32, 32)))

@@ -18,11 +18,12 @@ import fvjax
 from fvjax import Model
 from fvjax.models.model import Record
 from fvjax.models.tiny import tiny
+from fvjax.optimization.recipe import as_leaves, stack_jobs
 from fvjax.pytree import dataclass
 from fvjax.types import Activations
 from sweeps.execution import compile as program
 from sweeps.execution import executable_cache as kept
-from sweeps.execution.batched import leaves, measure_jobs, run_jobs, stack
+from sweeps.execution.batched import measure_jobs, run_jobs
 from sweeps.execution.compile import compiled, compiler_options
 from sweeps.execution.executable_cache import ExecutableCache
 
@@ -40,8 +41,8 @@ RECIPE = fvjax.Recipe(
 
 def jobs(seed: int = 0, many: int = 1, **recipe: Any) -> fvjax.Job:
     changed = RECIPE.replace(**recipe)  # type: ignore[attr-defined]
-    job = leaves(fvjax.Job(recipe=changed, direction=DIRECTION, key=jax.random.key(seed)))
-    return stack([job] * many)
+    job = as_leaves(fvjax.Job(recipe=changed, direction=DIRECTION, key=jax.random.key(seed)))
+    return stack_jobs([job] * many)
 
 
 @pytest.fixture

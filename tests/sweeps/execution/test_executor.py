@@ -14,8 +14,8 @@ from cases import task_of
 import fvjax
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
+from fvjax.optimization.recipe import as_leaves, stack_jobs
 from fvjax.optimization.score import score_of
-from sweeps.execution.batched import leaves, stack
 from sweeps.execution.executor import Executor, Outcome, summarize_error
 from sweeps.execution.grouping import group_tasks, signature
 
@@ -47,7 +47,7 @@ def job(i: int = 0, steps: int = 3, penalized: bool = True, **objective: float) 
     )
     vector = jax.random.normal(jax.random.key(i), (16,))
     direction = fvjax.Direction(vector=vector, layer="conv2")
-    return leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(i)))
+    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(i)))
 
 
 def execute(
@@ -123,7 +123,7 @@ def test_other_chunk_sizes_agree_over_the_first_steps(model: Model, executor: Ex
 
 
 def test_a_score_depends_on_its_own_parameters_alone(model: Model) -> None:
-    jobs = stack([job(i) for i in range(3)])
+    jobs = stack_jobs([job(i) for i in range(3)])
     params = jax.vmap(lambda j: j.recipe.parameterization.init(j.key))(jobs)
 
     def scores(params: jax.Array) -> jax.Array:
@@ -292,6 +292,6 @@ def test_eight_devices_make_the_images_of_one() -> None:
 
 
 def test_stacking_keeps_every_leaf() -> None:
-    stacked = stack([job(1), job(2)])
+    stacked = stack_jobs([job(1), job(2)])
     assert stacked.direction.vector.shape == (2, 16)
     assert jnp.allclose(stacked.recipe.learning_rate, jnp.array([0.011, 0.012]))

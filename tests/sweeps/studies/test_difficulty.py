@@ -18,6 +18,7 @@ from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.texturenet import TextureNet
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources import Channel, PreferredLabel, Random
+from fvjax.sources.setup import Setup
 from fvjax.training import Trainer, classes_per_attribute
 from fvjax.training.label_granularity import LABELS, grouped
 from fvjax.training.trainer import correct, cross_entropy
@@ -183,7 +184,7 @@ def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
 def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:
     model = fvjax.load("tiny")
     with pytest.raises(ValueError, match="needs reference images"):
-        PreferredLabel(Channel(0))(model, "conv2", 32)
+        PreferredLabel(Channel(0)).resolve(Setup(model, "conv2", (32, 32)))
     with pytest.raises(ValueError, match="no image has label"):
         PreferredLabel(Channel(0))(model, "conv2", 32, reference(model, 9))
 

@@ -1,0 +1,7 @@
+"""Networks of PyTorch: `from_torch` traces a module once; what it returns runs in JAX alone."""
+
+from fvjax.models.torch.graph import Graph as Graph
+from fvjax.models.torch.importer import from_torch as from_torch
+from fvjax.models.torch.interpret import GraphNetwork as GraphNetwork
+from fvjax.models.torch.save import load as load
+from fvjax.models.torch.save import save as save

@@ -1,0 +1,194 @@
+"""PyTorch networks as the command line names them: by a function, or by timm or transformers."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fvjax.data.arrays import read_arrays
+from fvjax.models.model import Model
+from fvjax.models.torch.importer import from_torch
+from fvjax.models.torch.preprocessing import of_transforms
+
+Size = int | tuple[int, int]
+
+
+def from_factory(
+    factory: str | Callable[..., Any],
+    input_size: Size,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Model:
+    """Import what `factory(**arguments)` returns, a `torch.nn.Module`.
+
+    Args:
+        factory: a function or its path, such as torchvision.models.resnet50.
+        input_size: pixels of the images, as `image_size` of `from_torch`.
+        arguments: of the function. torchvision's `weights` also say mean, std and classes.
+        checkpoint: a file of PyTorch or a .safetensors file with the module's weights, all of them.
+        mean: see `from_torch`.
+        std: see `from_torch`.
+    """
+    function, given = resolve(factory), dict(arguments or {})
+    try:
+        module = function(**given)
+    except TypeError as error:
+        names = ", ".join(given) or "no argument"
+        raise ValueError(f"{factory} cannot be called with {names}: {error}") from error
+    if checkpoint is not None:
+        load_checkpoint(module, checkpoint)
+    weights = _torchvision_weights(function, given.get("weights"))
+    if weights is not None and mean is None and std is None:
+        mean, std = of_transforms(weights) or (None, None)
+    model = from_torch(module, input_size, mean=mean, std=std)
+    classes = tuple(weights.meta.get("categories", ())) if weights is not None else ()
+    fits = model.layers.get("output") == (len(classes),)
+    return model.replace(classes=classes) if fits else model  # type: ignore[attr-defined]
+
+
+def from_timm(
+    name: str,
+    input_size: Size,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Model:
+    """Import `timm.create_model(name, **arguments)`, pretrained unless a checkpoint is given.
+
+    A vision transformer whose images have a fixed size is made for `input_size`.
+    """
+    timm = _package("timm")
+    given = {"pretrained": checkpoint is None, **(arguments or {})}
+    found = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if found is not None and found.fixed_input_size:
+        given.setdefault("img_size", input_size)
+    try:
+        module = timm.create_model(name, **given)
+    except (RuntimeError, TypeError) as error:  # an unknown name or argument
+        raise ValueError(f"timm cannot make {name}: {str(error).splitlines()[0]}") from error
+    if checkpoint is not None:
+        load_checkpoint(module, checkpoint)
+    return from_torch(module, input_size, mean=mean, std=std)
+
+
+def from_transformers(
+    name: str,
+    input_size: Size,
+    *,
+    auto_class: str = "AutoModel",
+    arguments: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Model:
+    """Import `transformers.<auto_class>.from_pretrained(name, **arguments)`.
+
+    Of a network of images and texts, the vision part is taken.
+
+    Args:
+        name: of the hub, or a folder. With a checkpoint, only its config is read.
+        input_size: pixels of the images, as `image_size` of `from_torch`.
+        auto_class: AutoModel, AutoModelForImageClassification, ...
+        arguments: of `from_pretrained`, or with a checkpoint of `from_config`.
+        checkpoint: see `from_factory`.
+        mean: see `from_torch`.
+        std: see `from_torch`.
+    """
+    transformers = _package("transformers")
+    made = resolve(f"transformers.{auto_class}")
+    try:
+        if checkpoint is None:
+            module = made.from_pretrained(name, **(arguments or {}))
+        else:
+            config = transformers.AutoConfig.from_pretrained(name)
+            module = made.from_config(config, **(arguments or {}))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"transformers cannot load {name}: {reason}") from error
+    if checkpoint is not None:
+        load_checkpoint(module, checkpoint)
+    vision = getattr(module, "vision_model", module)
+    if vision is not module and mean is None and std is None:
+        vision.config._name_or_path = name  # whose image processor knows mean and std
+    return from_torch(vision, input_size, mean=mean, std=std)
+
+
+def resolve(path: str | Callable[..., Any]) -> Any:
+    """The object that a dotted path names.
+
+    Raises:
+        ValueError: one sentence that says which part is missing.
+    """
+    if not isinstance(path, str):
+        return path
+    parts = path.split(".")
+    if len(parts) < 2 or not all(parts):
+        raise ValueError(f"factory must be a path such as torchvision.models.resnet50, got {path}")
+    for end in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:end])
+        try:
+            found: Any = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not module.startswith(error.name):
+                raise ValueError(f"{module} cannot be imported: {error}") from error
+            continue
+        except (ImportError, RuntimeError) as error:
+            raise ValueError(f"{module} cannot be imported: {error}") from error
+        for name in parts[end:]:
+            if not hasattr(found, name):
+                raise ValueError(f"{module} has no {name}")
+            found = getattr(found, name)
+        return found
+    raise ValueError(f"there is no package {parts[0]} in this environment (factory={path})")
+
+
+def load_checkpoint(module: Any, path: str | Path) -> None:
+    """Load all weights of a module from a file, strictly; nothing is unpickled.
+
+    Raises:
+        ValueError: one sentence that names the first tensor that is missing, unknown or misshapen.
+    """
+    import torch
+
+    if Path(path).suffix in (".safetensors", ".npz"):
+        arrays = read_arrays(path)
+    else:
+        arrays = importlib.import_module("fvjax.models.pytorch_file").read_state_dict(path)
+    if arrays and all(name.startswith("module.") for name in arrays):  # of DataParallel
+        arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    missing, extra = ([n for n in a if n not in b] for a, b in ((wanted, arrays), (arrays, wanted)))
+    if missing:
+        raise ValueError(f"{path} lacks the tensor {missing[0]!r} ({len(missing)} missing in all)")
+    if extra:
+        raise ValueError(f"{path} holds the unknown tensor {extra[0]!r} ({len(extra)} in all)")
+    for name, shape in wanted.items():
+        if arrays[name].shape != shape:
+            raise ValueError(
+                f"tensor {name!r} in {path} has shape {arrays[name].shape}, expected {shape}"
+            )
+    module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(f"{name} cannot be imported: {error}") from error
+
+
+def _torchvision_weights(function: Any, name: Any) -> Any:
+    """The enum of weights that a factory of torchvision was given."""
+    if name is None or not str(getattr(function, "__module__", "")).startswith("torchvision."):
+        return None
+    if not isinstance(name, str):
+        return name
+    models = importlib.import_module("torchvision.models")
+    if "." in name:  # ResNet50_Weights.DEFAULT
+        return models.get_weight(name)
+    return models.get_model_weights(function.__name__)[name]

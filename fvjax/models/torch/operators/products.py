@@ -1,0 +1,95 @@
+"""ATen's matrix products and attention, in JAX.
+
+Products are computed in the narrowest type of their factors. Where a module has upcast one factor,
+the product returns to the type of the network.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from fvjax.models.torch.operators.reductions import safe_softmax
+
+
+def narrowed(*arrays: Array) -> list[Array]:
+    """The arrays in the floating-point type of the fewest bits among them."""
+    kind = min((x.dtype for x in arrays), key=lambda dtype: dtype.itemsize)
+    return [x.astype(kind) for x in arrays]
+
+
+def matmul(x: Array, y: Array) -> Array:
+    """The product of matrices over the last two axes."""
+    x, y = narrowed(x, y)
+    return x @ y
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """`x @ weight + bias`, with the weight turned to (inputs, outputs)."""
+    y = matmul(x, weight)
+    return y if bias is None else y + bias
+
+
+def _addmm(bias: Array, x: Array, y: Array, beta: float = 1, alpha: float = 1) -> Array:
+    product = matmul(x, y)
+    product = product if alpha == 1 else alpha * product
+    return product + (bias if beta == 1 else beta * bias)
+
+
+def _bilinear(x: Array, y: Array, weight: Array, bias: Array | None = None) -> Array:
+    z = jnp.einsum("...i,oij,...j->...o", x, weight, y)
+    return z if bias is None else z + bias
+
+
+def _attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None = None,
+    dropout: float = 0.0,
+    causal: bool = False,
+    scale: float | None = None,
+    grouped: bool = False,
+) -> Array:
+    """softmax(query key^T * scale + mask) value; `grouped`: query heads share key heads."""
+    query, key, value = narrowed(query, key, value)
+    if grouped:
+        shared = query.shape[-3] // key.shape[-3]
+        key, value = jnp.repeat(key, shared, -3), jnp.repeat(value, shared, -3)
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = jnp.einsum("...qd,...kd->...qk", query * scale, key)
+    if causal:
+        scores = jnp.where(jnp.tril(jnp.ones(scores.shape[-2:], bool)), scores, -jnp.inf)
+    if mask is None:
+        return jax.nn.softmax(scores, -1) @ value
+    added = mask.dtype != jnp.bool_
+    scores = scores + mask.astype(scores.dtype) if added else jnp.where(mask, scores, -jnp.inf)
+    return safe_softmax(scores, -1) @ value
+
+
+def _einsum(equation: str, arrays: Sequence[Array], *_: Any) -> Array:
+    return jnp.einsum(equation, *narrowed(*arrays))
+
+
+def _outer(x: Array, y: Array) -> Array:
+    return x[:, None] * y[None, :]
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "fvjax.linear": linear,
+    "linear.default": lambda x, weight, bias=None: linear(x, weight.T, bias),
+    "matmul.default": matmul,
+    "mm.default": matmul,
+    "bmm.default": matmul,
+    "mv.default": matmul,
+    "dot.default": matmul,
+    "addmm.default": _addmm,
+    "baddbmm.default": _addmm,
+    "bilinear.default": _bilinear,
+    "einsum.default": _einsum,
+    "outer.default": _outer,
+    "scaled_dot_product_attention.default": _attention,
+}

@@ -1,0 +1,60 @@
+"""Many images at once: jobs of equal structure are stacked and run as one vmapped program."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fvjax import checks
+from fvjax.models.model import Model
+from fvjax.optimization.recipe import Job, as_leaves, stack_jobs
+from fvjax.optimization.visualize import Result, visualize
+
+_run = jax.jit(jax.vmap(visualize, in_axes=(None, 0)))
+
+
+def visualize_many(
+    model: Model,
+    jobs: Sequence[Job],
+    *,
+    batch_size: int = 16,
+    progress: Callable[[str], object] | None = None,
+) -> list[Result]:
+    """Make the images of many jobs.
+
+    Jobs whose structure is equal (layer, image size, steps, terms of the objective) share a
+    compiled program; numbers may differ. The last batch of a structure is padded.
+
+    Args:
+        model: the network.
+        jobs: what to make.
+        batch_size: jobs that run at once, at most.
+        progress: called with one line of text after each batch, for example `print`.
+
+    Returns:
+        One result for each job, in their order, on the host.
+    """
+    checks.count("batch_size", batch_size)
+    prepared = [as_leaves(job) for job in jobs]
+    groups: dict[Any, list[int]] = {}
+    for index, job in enumerate(prepared):
+        groups.setdefault(_structure(job), []).append(index)
+    results: dict[int, Result] = {}
+    for members in groups.values():
+        size = min(batch_size, len(members))
+        for first in range(0, len(members), size):
+            batch = members[first : first + size]
+            padded = [prepared[i] for i in batch] + [prepared[batch[-1]]] * (size - len(batch))
+            made = jax.device_get(_run(model, stack_jobs(padded)))
+            for row, index in enumerate(batch):
+                results[index] = jax.tree.map(lambda x, row=row: x[row], made)
+            if progress is not None:
+                progress(f"{len(results)} of {len(jobs)} images")
+    return [results[i] for i in range(len(jobs))]
+
+
+def _structure(job: Job) -> Any:
+    """Return what decides the compiled program of a job."""
+    leaves, tree = jax.tree.flatten(job)
+    return tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
