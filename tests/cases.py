@@ -17,7 +17,6 @@ SCORES = {
     "dot_cosine": fvjax.DotCosine(exponent=2.0, floor=0.1),
     "cosine": fvjax.Cosine(),
     "inversion": fvjax.Inversion(),
-    "center": fvjax.AtCenter(objective=fvjax.DotCosine(exponent=1.0, floor=0.1)),
     "sum": fvjax.DotCosine(exponent=0.0, floor=0.1) - 0.1 * fvjax.OrthogonalNorm(squared=False),
     "product": fvjax.Cosine() * fvjax.ActivationNorm(layer=LAYER, order=1),
     "scaled": 3.0 * fvjax.Cosine(),

@@ -1,5 +1,6 @@
 """Metrics against independent computations on small examples."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -46,6 +47,11 @@ def by_hand(model: Model, image: Array) -> tuple[np.ndarray, np.ndarray]:
     return a, a @ weights["b"]
 
 
+def middle(*vector: Any) -> fvjax.Direction:
+    """The direction at the centre of layer b, (8, 8)."""
+    return replace(direction(*vector), position=jnp.array([8, 8]))
+
+
 def aligned(b: np.ndarray) -> dict[str, float]:
     d, x = V / np.linalg.norm(V), b.reshape(-1, 4)
     length = np.linalg.norm(x, axis=-1)
@@ -59,8 +65,7 @@ def aligned(b: np.ndarray) -> dict[str, float]:
 
 
 def test_all_metrics_of_one_image(model: Model, image: Array) -> None:
-    focus = fvjax.Cosine().focus
-    measure = jax.jit(lambda m, i: fvjax.measure(m, direction(), i, Identity(), focus))
+    measure = jax.jit(lambda m, i: fvjax.measure(m, direction(), i, Identity()))
     found = measure(model, image)
     a, b = by_hand(model, image)
     expected = aligned(b)
@@ -102,29 +107,27 @@ def high_frequency(image: np.ndarray) -> float:
 
 
 def test_the_center_s_metrics_are_of_the_middle_position(model: Model, image: Array) -> None:
-    focus = fvjax.AtCenter(objective=fvjax.Cosine()).focus
-    found = fvjax.measure(model, direction(), image, Identity(), focus)
+    found = fvjax.measure(model, middle(), image, Identity())
     _, b = by_hand(model, image)
     for name, value in aligned(b[8:9, 8:9]).items():
         np.testing.assert_allclose(found[name], value, rtol=2e-5, err_msg=name)
     hidden = by_hand(model, jnp.mean(image, (0, 1), keepdims=True))[1][0, 0]
     # One patch holds the only position that counts, whichever way hiding it goes.
     for vector, share in ((b[8, 8] - hidden, 1 / 64), (hidden - b[8, 8], np.nan)):
-        found = fvjax.measure(model, direction(vector), image, Identity(), focus)
+        found = fvjax.measure(model, middle(vector), image, Identity())
         np.testing.assert_array_equal(found["occlusion_support"], share)
 
 
 def test_the_first_layer_has_no_previous(model: Model, image: Array) -> None:
     first = fvjax.Direction(vector=jnp.ones(5), layer="a")
-    found = fvjax.measure(model, first, image, Identity(), fvjax.Cosine().focus)
+    found = fvjax.measure(model, first, image, Identity())
     assert not any(name.startswith("previous") for name in found)
 
 
 def test_robust_metrics_average_fixed_views(model: Model, image: Array) -> None:
-    center = fvjax.AtCenter(objective=fvjax.Cosine()).focus
     transform = Jitter(pixels=4.0)
-    found = fvjax.measure(model, direction(), image, transform, center)
-    again = fvjax.measure(model, direction(), image, transform, center)
+    found = fvjax.measure(model, middle(), image, transform)
+    again = fvjax.measure(model, middle(), image, transform)
     views = [transform(k, image) for k in jax.random.split(jax.random.key(0), metrics.VIEWS)]
     dots = [aligned(by_hand(model, view)[1][8:9, 8:9])["dot"] for view in views]
     np.testing.assert_allclose(found["robust_dot"], np.mean(dots), rtol=1e-5)
@@ -133,8 +136,8 @@ def test_robust_metrics_average_fixed_views(model: Model, image: Array) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_an_image_that_is_not_finite_has_no_metrics(model: Model, image: Array, bad: float) -> None:
-    center = fvjax.AtCenter(objective=fvjax.Cosine()).focus  # does not see the corner
-    found = fvjax.measure(model, direction(), image.at[0, 0, 0].set(bad), Identity(), center)
+    changed = image.at[0, 0, 0].set(bad)  # which the centre does not see
+    found = fvjax.measure(model, middle(), changed, Identity())
     assert {"rank", "saturated"} < set(found)
     assert all(jnp.isnan(value) for value in found.values())
 

@@ -265,7 +265,7 @@ def test_a_dual_reads_its_feature_and_no_other(geometry: str, image: Array) -> N
 
 
 def test_a_dual_of_dependent_vectors_is_finite() -> None:
-    dual = Dual(index=0)(world("superposed", 1.0), "mixed", SIZE).direction
+    dual = Dual(index=0).resolve(Setup(world("superposed", 1.0), "mixed", (SIZE, SIZE))).direction
     assert isinstance(dual, fvjax.Direction)
     assert jnp.linalg.norm(dual.vector) < 10
 
@@ -303,18 +303,18 @@ def test_another_model_has_no_features(source: Any) -> None:
     with pytest.raises(ValueError, match=r"only the features of model=planted are known"):
         source(fvjax.load("tiny"), "conv2", 32)
     with pytest.raises(ValueError, match=r"unknown layer 'mix'.*did you mean mixed"):
-        source(world(), "mix", SIZE)
+        source.resolve(Setup(world(), "mix", (SIZE, SIZE)))
     with pytest.raises(ValueError, match=r"unknown layer 'decoys'"):
-        source(world(), "decoys", SIZE)
+        source.resolve(Setup(world(), "decoys", (SIZE, SIZE)))
 
 
 @pytest.mark.parametrize("bad", [K, -1, 1.5, "3", None])
 def test_a_feature_that_is_not_there_is_refused(bad: Any) -> None:
     for source in (Feature(index=bad), Dual(index=bad), FeatureImage(index=bad, at="center")):
         with pytest.raises(ValueError, match=r"direction.index must be an integer from 0 to 31"):
-            source(world(), "mixed", SIZE)
+            source.resolve(Setup(world(), "mixed", (SIZE, SIZE)))
     with pytest.raises(ValueError, match="at least one feature"):
-        FeatureImage(index=[], at="center")(world(), "mixed", SIZE)
+        FeatureImage(index=[], at="center").resolve(Setup(world(), "mixed", (SIZE, SIZE)))
 
 
 # On the command line.

@@ -1,5 +1,6 @@
 """Penalties that need more than activations: irrelevant units, balance, sets of images."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -180,9 +181,10 @@ def test_alignment_is_lucid_s_with_the_sign_of_a_penalty() -> None:
 
 def test_an_objective_of_several_images_is_the_mean_of_theirs() -> None:
     activations = {"conv2": jax.random.normal(jax.random.key(0), (3, 2, 2, 16))}
-    directions = jax.tree.map(lambda x: jnp.stack([x] * 3), DIRECTION)
-    score = fvjax.AtCenter(objective=fvjax.DotCosine(exponent=2.0, floor=0.1) - 0.3 * ORTHOGONAL)
-    alone = [score({"conv2": a}, DIRECTION) for a in activations["conv2"]]
+    direction = replace(DIRECTION, position=jnp.array([1, 1]))
+    directions = jax.tree.map(lambda x: jnp.stack([x] * 3), direction)
+    score = fvjax.DotCosine() - 0.3 * ORTHOGONAL
+    alone = [score({"conv2": a}, direction) for a in activations["conv2"]]
     found = score.score_batch(activations, directions)
     assert float(found) == pytest.approx(float(np.mean(alone)), rel=1e-5)
 

@@ -1,6 +1,7 @@
 """Objectives are their formulas, written again here in plain numpy, and behave as pytrees."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from jax import Array
 
 import fvjax
 from fvjax import Direction, DotCosine
+from fvjax.direction import place_of
 from fvjax.objectives.objective import parts
 
 H, W, C = 5, 4, 6
@@ -97,7 +99,8 @@ def test_channel_and_neuron_are_lucid_s(channel: int) -> None:
     dot = DotCosine(exponent=0.0, floor=0.1)
     close(dot(seen, one_hot), as_numpy(seen["a"])[..., channel].mean())
     neuron = as_numpy(seen["a"])[H // 2, W // 2, channel]
-    close(fvjax.AtCenter(objective=dot)(seen, one_hot), neuron)
+    middle = replace(one_hot, position=jnp.array([H // 2, W // 2]))
+    close(dot(seen, middle), neuron)
 
 
 def test_exponent_zero_is_the_dot_product_exactly() -> None:
@@ -139,35 +142,65 @@ def test_a_direction_of_full_shape_is_compared_position_by_position() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(5, 4), (4, 5), (6, 6), (7, 7)])
 @pytest.mark.parametrize("full", [False, True])
-def test_at_center_sees_the_middle_position_alone(height: int, width: int, full: bool) -> None:
+@pytest.mark.parametrize("where", ["center", (0, 1)])
+def test_a_position_is_seen_alone(height: int, width: int, full: bool, where: Any) -> None:
     seen = activations(height, width)
     vector = np.random.default_rng(6).normal(size=(height, width, C)) if full else V
-    direction = Direction(vector=jnp.asarray(vector, jnp.float32), layer="a")
-    at = (height // 2, width // 2)
+    place = place_of(where, (height, width, C), "a")
+    direction = Direction(vector=jnp.asarray(vector, jnp.float32), layer="a", position=place)
+    at = (height // 2, width // 2) if where == "center" else where
     x, v = as_numpy(seen["a"])[at], vector[at] if full else vector
     for exponent in (0.0, 2.0):
-        found = fvjax.AtCenter(objective=DotCosine(exponent=exponent, floor=0.1))(seen, direction)
+        found = DotCosine(exponent=exponent)(seen, direction)
         close(found, lucid(x[None], v, exponent) / np.sqrt(v @ v))
-    close(
-        fvjax.AtCenter(objective=fvjax.Inversion())(seen, direction), -((x - v) @ (x - v)) / (v @ v)
-    )
+    close(fvjax.Inversion()(seen, direction), -((x - v) @ (x - v)) / (v @ v))
 
 
-def test_at_center_leaves_other_layers_the_image_and_logits_whole() -> None:
+def test_a_position_leaves_other_layers_the_image_and_logits_whole() -> None:
     seen = activations()
+    middle = replace(D, position=jnp.array([2, 2]))
     penalty = fvjax.ActivationNorm(layer="b", order=1) + fvjax.TotalVariation()
-    close(fvjax.AtCenter(objective=penalty)(seen, D), float(penalty(seen, D)))
+    close(penalty(seen, middle), float(penalty(seen, D)))
     logits = {"a": seen["a"][2, 1]}
-    dot = DotCosine(exponent=1.0, floor=0.1)
-    close(fvjax.AtCenter(objective=dot)(logits, D), float(dot(logits, D)))
+    dot = DotCosine(exponent=1.0)
+    close(dot(logits, middle), float(dot(logits, D)))
 
 
-@pytest.mark.parametrize("wrap", [lambda o: o, lambda o: fvjax.AtCenter(objective=o)])
+def test_the_directions_own_layer_is_seen_at_its_position_in_any_space() -> None:
+    seen = activations()
+    seen["a@linear"] = 2 * seen["a"]
+    middle = replace(D, position=jnp.array([1, 3]))
+    for layer, factor in (("a", 1), ("a@linear", 2)):
+        norm = fvjax.ActivationNorm(layer=layer)(seen, middle)
+        close(norm, factor * np.abs(as_numpy(seen["a"])[1, 3]).mean())
+
+
+def test_positions_share_a_program() -> None:
+    seen, traces = activations(), []
+
+    @jax.jit
+    def score(direction: Direction) -> Array:
+        traces.append(direction)
+        return fvjax.Cosine()(seen, direction)
+
+    for row in range(3):
+        score(replace(D, position=jnp.array([row, 0], jnp.int32)))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("bad", [(5, 0), (0, 4), (-1, 0), (1,), "middle", (0.5, 1), True])
+def test_places_outside_the_layer_are_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match="position"):
+        place_of(bad, (5, 4, 6), "a")
+
+
+@pytest.mark.parametrize("position", [None, (0, 0)])
 @pytest.mark.parametrize("shape", [(C + 1,), (H + 1, W, C), (H, W, C - 1), (1, 1, C), (2, C), ()])
-def test_a_direction_that_does_not_fit_its_layer_is_refused(wrap: Any, shape: Any) -> None:
-    direction = Direction(vector=jnp.ones(shape), layer="a")
+def test_a_direction_that_does_not_fit_its_layer_is_refused(position: Any, shape: Any) -> None:
+    place = None if position is None else jnp.array(position)
+    direction = Direction(vector=jnp.ones(shape), layer="a", position=place)
     with pytest.raises(ValueError, match=r"does not fit layer 'a' of shape \(5, 4, 6\)"):
-        wrap(fvjax.Cosine())(activations(), direction)
+        fvjax.Cosine()(activations(), direction)
 
 
 def test_inversion_of_a_silent_target_is_the_mean_square() -> None:
@@ -213,7 +246,7 @@ def test_the_order_of_a_sum_is_irrelevant() -> None:
 
 def test_parts_are_all_that_an_objective_wraps() -> None:
     inner = fvjax.Inversion()
-    whole = fvjax.AtCenter(objective=fvjax.Cosine() - 0.1 * (inner * fvjax.TotalVariation()))
+    whole = fvjax.Cosine() - 0.1 * (inner * fvjax.TotalVariation())
     assert inner in list(parts(whole))
     assert sum(isinstance(p, fvjax.Scaled) for p in parts(whole)) == 2
 

@@ -27,7 +27,7 @@ LABELS = np.stack([np.arange(60) % 3, np.arange(60) % 2], -1)
 @pytest.fixture(scope="module")
 def statistics() -> Statistics:
     draws = np.random.default_rng(0)
-    a = draws.normal(size=(60, 4, 4, 16)) @ draws.normal(image_size=(16, 16)) + 1
+    a = draws.normal(size=(60, 4, 4, 16)) @ draws.normal(size=(16, 16)) + 1
     a = a + LABELS[:, 0, None, None, None] * 2.0
     a[..., 7] = 2.0  # never varies
     return observed(a, np.arange(60), LABELS)
@@ -35,19 +35,19 @@ def statistics() -> Statistics:
 
 @pytest.fixture(scope="module")
 def found(statistics: Statistics) -> ReferenceDistribution:
-    return fit_distribution(statistics, whitening(statistics, 0.2, "conv2"), 0.2, centered=False)
+    return fit_distribution(statistics, whitening(statistics, 0.2, "conv2"), 0.2, statistics.means)
 
 
 def measured(
-    found: ReferenceDistribution, vector: Any, whitened: Any, objective: Any = None
+    found: ReferenceDistribution, vector: Any, whitened: Any, place: Any = None
 ) -> dict[str, float]:
-    direction = fvjax.Direction(vector=jnp.asarray(vector, jnp.float32), layer="conv2")
+    v = jnp.asarray(vector, jnp.float32)
+    direction = fvjax.Direction(vector=v, layer="conv2", position=place)
     image = jax.random.uniform(jax.random.key(3), (32, 32, 3))
-    focus = (objective or fvjax.Cosine()).focus
 
     def run(model: fvjax.Model, found: ReferenceDistribution) -> dict[str, Any]:
         there = jnp.asarray(whitened, jnp.float32)
-        return fvjax.measure(model, direction, image, Identity(), focus, found, there)
+        return fvjax.measure(model, direction, image, Identity(), found, there)
 
     return {name: float(value) for name, value in jax.jit(run)(MODEL, found).items()}
 
@@ -55,7 +55,7 @@ def measured(
 def test_excitation_and_whitened_metrics_are_those_of_the_formula(
     statistics: Statistics, found: ReferenceDistribution
 ) -> None:
-    vector = np.random.default_rng(1).normal(image_size=16)
+    vector = np.random.default_rng(1).normal(size=16)
     affine_map = whitening(statistics, 0.2, "conv2")
     w = affine_map(vector, "vector")
     told = measured(found, vector, w)
@@ -71,10 +71,12 @@ def test_excitation_and_whitened_metrics_are_those_of_the_formula(
 
 
 def test_at_the_centre_the_centre_is_compared(statistics: Statistics) -> None:
-    found = fit_distribution(statistics, whitening(statistics, 0.2, "conv2"), 0.2, centered=True)
+    found = fit_distribution(
+        statistics, whitening(statistics, 0.2, "conv2"), 0.2, statistics.centers
+    )
     np.testing.assert_allclose(found.mean, statistics.centers.mean(0), rtol=1e-5)
     vector = np.eye(16)[2]
-    told = measured(found, vector, vector, fvjax.AtCenter(objective=fvjax.Cosine()))
+    told = measured(found, vector, vector, jnp.array([8, 8]))
     image = jax.random.uniform(jax.random.key(3), (32, 32, 3))
     a = np.asarray(MODEL(image)["conv2"], np.float64)[8, 8]
     alive = np.arange(16) != 7
@@ -92,7 +94,7 @@ def test_reference_images_have_mahalanobis_one_and_excitation_zero(
     affine_map = whitening(plain, 0.0, "conv2")
     x = (a.reshape(-1, 16) - affine_map.mean) @ affine_map.matrix
     assert np.sqrt((x**2).mean()) == pytest.approx(1)
-    assert fit_distribution(plain, affine_map, 0.0, centered=False).attributes == ()
+    assert fit_distribution(plain, affine_map, 0.0, plain.means).attributes == ()
 
 
 def test_a_class_s_own_centroid_is_at_distance_zero(

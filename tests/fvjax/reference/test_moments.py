@@ -284,12 +284,12 @@ def test_a_direction_with_a_vector_for_each_position_is_projected_on_as_pictures
     placed[0, 0] = 0
     direction = fvjax.Direction(vector=jnp.asarray(placed), layer="conv2")
     expected = [float(alignment(model(image), direction)["dot"]) for image in images]
-    found = reference.projections("conv2", placed, centered=False)
+    found = reference.projections("conv2", placed)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     side = placed.shape[0] // 2
     np.testing.assert_allclose(
-        reference.projections("conv2", placed, centered=True),
-        reference.projections("conv2", placed[side, side], centered=True),
+        reference.projections("conv2", placed, "center"),
+        reference.projections("conv2", placed[side, side], [side, side]),
     )
 
 

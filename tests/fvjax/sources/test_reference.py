@@ -61,7 +61,7 @@ def test_centroids_need_labels_and_images() -> None:
 
 def test_similar_vectors_are_the_nearest_by_angle() -> None:
     to = Random(seed=3)
-    rows, wanted = NATURAL.vectors("conv2"), vector(to(MODEL, "conv2", 32))
+    rows, wanted = NATURAL.vectors("conv2"), vector(to.resolve(Setup(MODEL, "conv2", (32, 32))))
     lengths = np.linalg.norm(rows, axis=-1)
     cosines = np.divide(rows @ wanted, lengths, out=np.zeros(len(rows)), where=lengths > 0)
     nearest = np.argsort(-cosines, kind="stable")[:5]

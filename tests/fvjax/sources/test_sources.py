@@ -58,7 +58,7 @@ def test_no_channel_is_refused(model: Model) -> None:
 
 def test_the_strongest_channels_lead_from_a_vector_to_a_neuron(model: Model) -> None:
     of = Random(seed=1)
-    whole = vector(of(model, "conv2", 32))
+    whole = vector(of.resolve(Setup(model, "conv2", (32, 32))))
     order = np.argsort(-np.abs(whole))
     for count in (1, 3, 16):
         info = TopChannels(of=of, count=count).resolve(Setup(model, "conv2", (32, 32)))
@@ -81,7 +81,7 @@ def test_a_logit_is_at_the_readout_whatever_the_layer(model: Model) -> None:
     np.testing.assert_array_equal(vector(info), np.eye(10)[4])
     assert (info.direction.layer, info.label) == ("logits", "logits:4")
     named = model.replace(classes=tuple("abcdefghij"))  # type: ignore[attr-defined]
-    assert Logit(index=4)(named, "conv1", 32).label == "e"
+    assert Logit(index=4).resolve(Setup(named, "conv1", (32, 32))).label == "e"
     with pytest.raises(ValueError, match=r"layer 'logits' must be .* 0 to 9, got 10"):
         Logit(index=10).resolve(Setup(model, "conv1", (32, 32)))
     with pytest.raises(ValueError, match="unknown layer"):
@@ -91,10 +91,16 @@ def test_a_logit_is_at_the_readout_whatever_the_layer(model: Model) -> None:
 def test_only_logits_are_named_by_classes(model: Model) -> None:
     for count in (8, 10):  # as many as conv1 has channels; as many as there are logits
         named = model.replace(classes=tuple("abcdefghij"[:count]))  # type: ignore[attr-defined]
-        assert Logit(index=4, layer="conv1")(named, "conv1", 32).label == "conv1:4"
-        assert Logit(index=12, layer="conv2")(named, "conv1", 32).label == "conv2:12"
+        assert (
+            Logit(index=4, layer="conv1").resolve(Setup(named, "conv1", (32, 32))).label
+            == "conv1:4"
+        )
+        assert (
+            Logit(index=12, layer="conv2").resolve(Setup(named, "conv1", (32, 32))).label
+            == "conv2:12"
+        )
     with pytest.raises(ValueError, match=r"layer 'conv2' must be .* 0 to 15, got 16"):
-        Logit(index=16, layer="conv2")(named, "conv1", 32)
+        Logit(index=16, layer="conv2").resolve(Setup(named, "conv1", (32, 32)))
 
 
 def test_a_random_direction_is_of_unit_length_and_reproducible(model: Model) -> None:
@@ -116,7 +122,7 @@ def test_a_random_direction_is_of_unit_length_and_reproducible(model: Model) -> 
 def test_a_bad_seed_is_refused(model: Model, bad: Any) -> None:
     for source in (Random(seed=bad), Generated(seed=bad, at="mean")):
         with pytest.raises(ValueError, match=r"direction\.seed must be .* from 0 to 4294967295"):
-            source(model, "conv2", 32)
+            source.resolve(Setup(model, "conv2", (32, 32)))
 
 
 def test_the_largest_seed_is_taken(model: Model) -> None:

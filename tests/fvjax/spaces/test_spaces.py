@@ -104,8 +104,8 @@ def test_a_dead_channel_is_woken_in_any_space() -> None:
     dead = MODEL.replace(  # type: ignore[attr-defined]
         weights={**MODEL.weights, "conv2": {"kernel": kernel, "bias": bias}}
     )
-    info = Channel(index=3)(dead, "conv2", 32)
-    model, moved = spaces.Whiten(0.01).move(dead, info, NATURAL)
+    info = Channel(index=3).resolve(Setup(dead, "conv2", (32, 32)))
+    model, moved = spaces.Whiten(0.01).move(Setup(dead, "conv2", (32, 32), reference=NATURAL), info)
     plain = jax.jit(fvjax.visualize)(dead, job(info.direction, steps=12))
     white = jax.jit(fvjax.visualize)(model, job(moved, steps=12))
     assert plain.history["dot"][0] == 0 and not plain.dead and not white.dead
@@ -206,13 +206,13 @@ def test_lucid_s_atlas_is_for_dot_products_of_vectors() -> None:
     image = jnp.zeros((32, 32, 3))
     whole = DirectionInfo(fvjax.FromImage(image=image, layer="conv2"), "photo", "point")
     with pytest.raises(ValueError, match="needs a vector"):
-        spaces.Atlas().move(MODEL, whole, NATURAL)
+        spaces.Atlas().move(Setup(MODEL, "conv2", (32, 32), reference=NATURAL), whole)
 
 
 def test_the_transform_stays_float32_in_bfloat16() -> None:
     low = MODEL.in_precision("bfloat16")
-    info = Channel(index=0)(low, "conv2", 32)
-    model, _ = spaces.Whiten(0.01).move(low, info, NATURAL)
+    info = Channel(index=0).resolve(Setup(low, "conv2", (32, 32)))
+    model, _ = spaces.Whiten(0.01).move(Setup(low, "conv2", (32, 32), reference=NATURAL), info)
     assert model.weights["matrix"].dtype == jnp.float32
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))
     there = model(image)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -141,8 +142,8 @@ def test_a_score_depends_on_its_own_parameters_alone(model: Model) -> None:
 
 def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
     executor = Executor()
-    looking = fvjax.AtCenter(objective=fvjax.Cosine())
-    centred = job(3).replace(recipe=job(3).recipe.replace(objective=looking))
+    middle = replace(job(3).direction, position=jnp.array([8, 8], jnp.int32))
+    centred = replace(job(3), direction=middle)
     jobs = [job(1), job(2, penalized=False), centred]
     found = execute(executor, model, jobs)
     assert (executor.compiled, len(executor.measures)) == (3, 2)  # where it looks makes a program

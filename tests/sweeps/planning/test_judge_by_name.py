@@ -9,6 +9,7 @@ from fvjax.models.efficientnet_lite0_weights import PACKAGE
 from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.sources import Logit
+from fvjax.sources.setup import Setup
 from sweeps.planning.build import build
 from sweeps.planning.metric_inputs import concept_of
 
@@ -23,7 +24,10 @@ def named(*classes: str) -> Model:
 
 def test_a_judge_reads_the_class_of_that_name_wherever_it_is() -> None:
     judge = named("daisy", "goldfish")
-    concept = concept_of(judge, Logit(index="goldfish")(named("goldfish, n1"), "conv2", 32).concept)
+    concept = concept_of(
+        judge,
+        Logit(index="goldfish").resolve(Setup(named("goldfish, n1"), "conv2", (32, 32))).concept,
+    )
     assert concept is not None and concept.index == 1
     assert concept.rivals.all()  # classes without heads exclude each other
     assert concept_of(judge, "zebra") is None

@@ -171,14 +171,17 @@ def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     weights = dict(model.weights) | {"conv1": {"kernel": kernel, "bias": bias}}
     red = model.replace(weights=weights)  # type: ignore[attr-defined]
     known = reference(red, 160)
-    plain = Channel(0)(red, "conv1", 64)
-    found = PreferredLabel(Channel(0))(red, "conv1", 64, known)
+    plain = Channel(0).resolve(Setup(red, "conv1", (64, 64)))
+    found = PreferredLabel(Channel(0)).resolve(Setup(red, "conv1", (64, 64), reference=known))
     assert found.concept == "hue=red" and found.label == f"{plain.label} (hue=red)"
     assert found.channel == 0 and found.kind == "covector"
     np.testing.assert_array_equal(found.direction.vector, plain.direction.vector)
-    silent = PreferredLabel(Channel(1))(red, "conv1", 64, known)
+    silent = PreferredLabel(Channel(1)).resolve(Setup(red, "conv1", (64, 64), reference=known))
     assert silent.concept is None and silent.label == "conv1:1"
-    assert PreferredLabel(Random(0))(red, "conv1", 64, known).concept is not None
+    assert (
+        PreferredLabel(Random(0)).resolve(Setup(red, "conv1", (64, 64), reference=known)).concept
+        is not None
+    )
 
 
 def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:
@@ -186,7 +189,9 @@ def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs reference images"):
         PreferredLabel(Channel(0)).resolve(Setup(model, "conv2", (32, 32)))
     with pytest.raises(ValueError, match="no image has label"):
-        PreferredLabel(Channel(0))(model, "conv2", 32, reference(model, 9))
+        PreferredLabel(Channel(0)).resolve(
+            Setup(model, "conv2", (32, 32), reference=reference(model, 9))
+        )
 
 
 def values(lines: int) -> pd.DataFrame:

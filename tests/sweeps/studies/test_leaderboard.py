@@ -13,7 +13,6 @@ import fvjax
 from fvjax.metrics.ground_truth import GroundTruth, content, ground_truth_metrics, relative
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.planted import planted
-from fvjax.objectives.similarity import dot
 from sweeps.leaderboard import main
 from sweeps.results.table import consolidate, write_part
 from sweeps.studies.planted import board, chance, cross_fitted_scores, families, matrix
@@ -150,7 +149,7 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
     found = jax.jit(ground_truth_metrics)(
         SKEWED, fvjax.Cosine(), direction(7), image, truth(maps), 7
     )
-    mine = content(SKEWED(image), fvjax.Cosine().focus)
+    mine = content(SKEWED(image), None)
     expected = relative(mine, truth().grey, truth().oracle)
     np.testing.assert_allclose(found["content"], expected, rtol=1e-4)
     assert float(found["strength"]) == pytest.approx(float(expected[7]), rel=1e-4)
@@ -159,14 +158,16 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
         float(found["best_reference_purity"]) == pytest.approx(1)
         and found["best_reference_recovered"] == 1
     )
-    found_dot = jax.jit(ground_truth_metrics)(SKEWED, dot(), direction(7), image, truth(maps), 7)
+    found_dot = jax.jit(ground_truth_metrics)(
+        SKEWED, fvjax.Dot(), direction(7), image, truth(maps), 7
+    )
     assert float(found_dot["optimum_purity"]) == pytest.approx(1 / FEATURES, rel=1e-3)
     assert float(found_dot["best_reference_purity"]) < 0.2  # the one with most of everything
 
 
 def test_what_reads_the_image_has_no_optimum_on_paper() -> None:
     image = jnp.full((40, 40, 3), 0.5)
-    score = dot() - 0.1 * fvjax.TotalVariation()
+    score = fvjax.Dot() - 0.1 * fvjax.TotalVariation()
     found = ground_truth_metrics(SKEWED, score, direction(0), image, truth(), 0)
     assert np.isnan([found["optimum_purity"], found["best_reference_purity"]]).all()
     assert np.isnan(found["purity"])  # grey: no content at all

@@ -63,7 +63,7 @@ def test_what_a_layer_says_is_mahalanobis_distances() -> None:
     a = RANDOM.normal(size=(60, 4, 4, 5)) @ RANDOM.normal(size=(5, 5)) + 1
     a = a + labels[:, :1, None, None] * 2
     statistics = observed(a, np.arange(60), labels)
-    found = fit_distribution(statistics, whitening(statistics, 0.1, "b"), 0.1, centered=False)
+    found = fit_distribution(statistics, whitening(statistics, 0.1, "b"), 0.1, statistics.means)
     seen = RANDOM.normal(size=(4, 4, 5)) * 2 + 1
     told = feature_scores(jnp.asarray(seen, jnp.float32), found)
     x = (seen - statistics.mean) @ power(shrunk(statistics.covariance, 0.1), -0.5)
@@ -80,7 +80,7 @@ def test_what_a_layer_says_is_mahalanobis_distances() -> None:
     assert float(told["class_distance"]) == pytest.approx(max(nearest), rel=1e-3)
     assert float(told["centroid_margin"]) == pytest.approx(-min(margins), rel=1e-2)
     unlabelled = replace(statistics, labels=labels[:, :0])
-    without = fit_distribution(unlabelled, whitening(statistics, 0.1, "b"), 0.1, centered=False)
+    without = fit_distribution(unlabelled, whitening(statistics, 0.1, "b"), 0.1, statistics.means)
     assert list(feature_scores(jnp.asarray(seen, jnp.float32), without)) == ["mahalanobis"]
     activations = {"b": jnp.asarray(seen, jnp.float32), "logits": jnp.arange(7.0)}
     both = detectors(activations, {"b": found}, "logits", ATTRIBUTES)
