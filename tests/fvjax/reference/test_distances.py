@@ -27,7 +27,7 @@ LABELS = np.stack([np.arange(60) % 3, np.arange(60) % 2], -1)
 @pytest.fixture(scope="module")
 def statistics() -> Statistics:
     draws = np.random.default_rng(0)
-    a = draws.normal(size=(60, 4, 4, 16)) @ draws.normal(image_size=(16, 16)) + 1
+    a = draws.normal(size=(60, 4, 4, 16)) @ draws.normal(size=(16, 16)) + 1
     a = a + LABELS[:, 0, None, None, None] * 2.0
     a[..., 7] = 2.0  # never varies
     return observed(a, np.arange(60), LABELS)
@@ -55,7 +55,7 @@ def measured(
 def test_excitation_and_whitened_metrics_are_those_of_the_formula(
     statistics: Statistics, found: ReferenceDistribution
 ) -> None:
-    vector = np.random.default_rng(1).normal(image_size=16)
+    vector = np.random.default_rng(1).normal(size=16)
     affine_map = whitening(statistics, 0.2, "conv2")
     w = affine_map(vector, "vector")
     told = measured(found, vector, w)
