@@ -71,7 +71,7 @@ def test_names_of_labels_and_the_order_of_images_and_heads_do_not_matter() -> No
 
 
 def test_the_scale_of_a_unit_does_not_matter_and_a_baseline_lowers_the_index() -> None:
-    unit = np.random.default_rng(1).gamma(0.3, image_size=512) * (1 + (SHAPE == 4))
+    unit = np.random.default_rng(1).gamma(0.3, size=512) * (1 + (SHAPE == 4))
     found = selectivity(np.stack([unit, 3 * unit, unit + 1], -1), LABELS, COUNTS)
     np.testing.assert_allclose(found.explained[1:], found.explained[[0, 0]], atol=1e-12)
     assert found.index[1] == pytest.approx(found.index[0])
@@ -84,7 +84,7 @@ def test_the_scale_of_a_unit_does_not_matter_and_a_baseline_lowers_the_index() -
 def test_labels_explain_nothing_of_noise_on_average_however_few_the_images() -> None:
     draws = np.random.default_rng(2)
     few = draws.permutation(512)[:64]
-    found = selectivity(draws.gamma(1.0, image_size=(64, 2000)), LABELS[few], COUNTS)
+    found = selectivity(draws.gamma(1.0, size=(64, 2000)), LABELS[few], COUNTS)
     plain = 7 / 63  # eta squared's expectation, without the correction
     assert found.explained.mean() < 0.4 * plain  # what is left is cut off at 0
     assert np.median(found.explained) < 0.1 * plain

@@ -143,7 +143,7 @@ def test_high_frequency_is_the_metric_as_a_penalty() -> None:
 
 def test_differential_is_the_standardised_dot_less_the_mean_over_channels() -> None:
     draws = np.random.default_rng(0)
-    a, deviation = draws.normal(size=(3, 3, 16)), draws.uniform(0.5, 2, image_size=16)
+    a, deviation = draws.normal(size=(3, 3, 16)), draws.uniform(0.5, 2, size=16)
     deviation[4] = 0
     v = np.asarray(DIRECTION.vector, np.float64)
     alive = deviation > 0

@@ -58,7 +58,7 @@ def test_the_magnitudes_are_the_references_whatever_the_phases(
 def test_phases_are_free_once_for_every_pair_of_opposite_frequencies(size: int) -> None:
     image_of = maco(size)
     rng = np.random.default_rng(0)
-    weights = rng.normal(image_size=(size, size, 3)).astype(np.float32)
+    weights = rng.normal(size=(size, size, 3)).astype(np.float32)
     phases = rng.uniform(-3, 3, image_of.magnitude.shape).astype(np.float32)
     slope = jax.jit(jax.grad(lambda p: jnp.sum(weights * image_of.decode(p))))(phases)
     own = int(real(size).sum())

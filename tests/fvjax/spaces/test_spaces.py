@@ -140,7 +140,7 @@ def test_a_caricature_reads_its_target_in_the_space() -> None:
 
 
 def test_a_linear_space_is_a_matrix_or_components(tmp_path: Path) -> None:
-    matrix = np.random.default_rng(0).normal(image_size=(16, 3)).astype(np.float32)
+    matrix = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
     np.save(tmp_path / "m.npy", matrix)
     info = Random(seed=0).resolve(Setup(MODEL, "conv2", (32, 32)))
     image = jax.random.uniform(jax.random.key(0), (32, 32, 3))

@@ -74,7 +74,7 @@ def test_sign_flips_count_flips() -> None:
     assert sign_flips(np.array([1.0, -2.0, 4.0])) == 6 / 8
     assert sign_flips(np.full(6, 0.1)) == 2 / 2**6 and sign_flips(np.zeros(5)) == 1
     assert np.isnan(sign_flips(np.ones(1)))
-    many = np.random.default_rng(0).normal(0.4, image_size=20)
+    many = np.random.default_rng(0).normal(0.4, size=20)
     normal = 2 * student.sf(many.mean() / many.std(ddof=1) * np.sqrt(20), 19)
     assert sign_flips(many) == pytest.approx(normal, abs=0.01) == sign_flips(-many)
     assert sign_flips(many + 10) == 1 / 2**13  # what was found is one of the flips
