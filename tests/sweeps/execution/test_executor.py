@@ -150,8 +150,7 @@ def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
     for one, outcome in zip(jobs, found, strict=True):
         assert outcome.result is not None
         recipe = one.recipe
-        focus = recipe.objective.focus
-        here = fvjax.measure(model, one.direction, outcome.result.image, recipe.transform, focus)
+        here = fvjax.measure(model, one.direction, outcome.result.image, recipe.transform)
         assert outcome.metrics.keys() == here.keys()
         for name, value in here.items():
             assert outcome.metrics[name] == pytest.approx(np.asarray(value), 1e-4, 1e-5), name
