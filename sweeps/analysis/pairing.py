@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fvjax import checks
-from sweeps.results.labels import arm_labels, config_columns, format_exact, is_row_key
+from sweeps.results.labels import arm_labels, config_columns, format_exact, is_row_key, join
 
 
 class Pairs(NamedTuple):
@@ -53,8 +53,8 @@ def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     plain = [c for c in own if not is_row_key(c)]
     parts = [arm_labels(rows[plain])] if plain and len(rows) else []
     parts += [c + "=" + _text(rows[c]) for c in own if c not in plain]
-    text = pd.concat(parts, axis=1).agg(" ".join, axis=1) if parts else pd.Series(dtype=str)
-    return text.str.strip().replace("", "none").reindex(results.index)
+    text = join(parts) if parts else pd.Series(dtype=str)
+    return text.replace("", "none").reindex(results.index)
 
 
 def factorize(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
@@ -165,7 +165,10 @@ def _apart(mine: np.ndarray, base: np.ndarray) -> bool:
 
 def _numbered(table: np.ndarray) -> np.ndarray:
     """A number for every row, the same for equal rows."""
-    return np.unique(table, axis=0, return_inverse=True)[1].ravel()
+    number = np.zeros(len(table), int)
+    for column in table.T:  # sorting whole rows, as np.unique(axis=0) does, takes ten times as long
+        number = np.unique(number * (column.max(initial=0) + 1) + column, return_inverse=True)[1]
+    return number
 
 
 def _first(values: pd.Series, where: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from sweeps.config.errors import report_user_errors
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
+from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, run
 from sweeps.launcher.callbacks import planned_tasks
 from sweeps.launcher.job_return import return_value_of
@@ -36,6 +37,7 @@ def job(config: DictConfig) -> float:
         task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
         acquire(directory, finish)
         run([task], [0], directory, report=rows.append)
+        keep_reference_pictures(directory, [task], [0])
         return return_value_of(rows[0], task.optimized_metric)
 
 
