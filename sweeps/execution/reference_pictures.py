@@ -47,11 +47,18 @@ def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Seq
             if told not in sets:
                 sets[told] = ReferenceImages(*told)
             rows += _rows(directory, sets[told], task.info.reference, number)
-        if rows:
+        if rows:  # with those of jobs that ran before, in this sweep or a sweeper's last step
+            rows = [*_others(directory / TABLE, set(numbers)), *rows]
             with atomic_write(directory / TABLE) as partial:
                 pq.write_table(pa.Table.from_pylist(rows), partial)
     except (OSError, ValueError) as error:
         log.warning(f"reference pictures were not kept: {error}")
+
+
+def _others(path: Path, numbers: set[int]) -> list[dict[str, Any]]:
+    """What the table says already of other jobs."""
+    kept: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    return [row for row in kept if row["job"] not in numbers]
 
 
 def _rows(

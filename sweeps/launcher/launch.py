@@ -22,9 +22,9 @@ from sweeps.config.enumerate_jobs import attempt
 from sweeps.config.job_id import VERSION
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
+from sweeps.launcher.finish import finish_with_report
 from sweeps.launcher.job_return import BAD, Replay, returned
 from sweeps.planning.plan import build_all
-from sweeps.results.summary import finish
 from sweeps.results.table import holds_results, load
 from sweeps.storage.directory_lock import acquire
 from sweeps.task import Task
@@ -56,7 +56,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     numbered = enumerate(job_overrides, first)
     configs = [attempt(_compose, launcher, one, number) for number, one in numbered]
     tasks = build_all(configs, job_overrides)
-    acquire(directory, finish)
+    acquire(directory, finish_with_report)
     numbers = _numbers(tasks, known, taken, first)
     done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
     places: dict[str, list[int]] = {}  # equal jobs run once
