@@ -161,8 +161,7 @@ function jobsOf(list, [low, high], [r, c]) {
     const focused = grid.focus.join() === [r, c, k].join();
     return el("button", {type: "button", className: "job", tabIndex: focused ? 0 : -1, css: {width: `${m.size}px`}, title: words, data: {key: D.keys[i], status: col("status", i), at: `${r},${c},${k}`}, aria: {label: words}},
       el("span", {className: "shot", css: {height: `${m.size}px`}}, picture(i, ""), isBad(i) && source(i) ? el("span", {className: "badge", textContent: col("status", i)}) : null),
-      el("span", {className: "meter", css: {"--part": value === null || high <= low ? 0 : (value - low) / (high - low)}}),
-      el("span", {className: "caption"}, el("span", {textContent: short(value)}), more ? el("span", {className: "dim", textContent: more}) : null));
+      el("span", {className: "caption", css: {"--part": value === null || high <= low ? 0 : (value - low) / (high - low)}}, short(value), more ? el("span", {className: "dim", textContent: more}) : null));
   });
 }
 
