@@ -201,8 +201,8 @@ def test_comparisons_lead_to_their_pictures(see: Open, tmp_path: Path) -> None:
     page = view.page
     table = compare(results, ["objective"], "dot").set_index("arm")
     line = page.locator("tr[data-arm=cosine]")
-    assert line.locator("td").nth(0).inner_text() == str(table.loc["cosine", "pairs"])
-    shown = line.locator("td").nth(4).inner_text().replace("\u2212", "-")
+    assert line.locator("td").nth(5).inner_text() == str(table.loc["cosine", "pairs"])
+    shown = line.locator("td").nth(0).inner_text().replace("\u2212", "-")
     assert float(shown) == pytest.approx(table.loc["cosine", "difference"], rel=0.01)
     line.get_by_role("button").click()
     assert view.count(".job") == 20 and view.count(".head") == 2

@@ -1,5 +1,5 @@
 // A colour and a shape for every arm: eight colours that are told apart with colour blindness too.
-const HUES = ["#0072b2", "#e07b00", "#009e73", "#cc5a9b", "#7a5195", "#56a5d8", "#a08000", "#b03a2e"];
+const HUES = ["#2b80c5", "#e07b00", "#0f9d74", "#d1609f", "#8a68bd", "#59b3dd", "#a08a1a", "#c8463a"];
 const SHAPES = ["circle", "square", "triangle", "diamond"];
 
 const hue = i => HUES[code(ARM, i) % HUES.length];

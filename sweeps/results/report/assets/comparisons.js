@@ -16,12 +16,12 @@ function compareTable(rows, base, metric) {
   const ends = rows.flatMap(row => [row.low, row.high, row.difference]).filter(value => value !== null);
   const low = Math.min(0, ...ends), high = Math.max(0, ...ends), pad = (high - low) * .06 || 1;
   const x = value => 240 * (value - low + pad) / (high - low + 2 * pad);
-  const heads = [["arm", ""], ["pairs", "jobs of the arm and of the baseline that are alike in all else"], ["directions", "the clusters over which the interval is"], ["mean", ""], ["baseline", ""], ["difference", "mean over directions of arm less baseline"],
-    ["95 % interval", "bootstrap over directions; none with fewer than four"], ["", ""], ["p", "sign flips over directions, corrected by Holm over these rows"], ["effect", "rank-biserial correlation, -1 to 1"], ["", ""]];
+  const heads = [["arm", ""], ["difference", "mean over directions of arm less baseline"], ["", ""], ["95 % interval", "bootstrap over directions; none with fewer than four"], ["mean", ""], ["baseline", ""],
+    ["pairs", "jobs of the arm and of the baseline that are alike in all else"], ["directions", "the clusters over which the interval is"], ["p", "sign flips over directions, corrected by Holm over these rows"], ["effect", "rank-biserial correlation, -1 to 1"], ["", ""]];
   const body = rows.map(row => el("tr", {data: {arm: row.arm}}, el("th", {scope: "row", className: "arm-name"}, ...armName(row.arm)),
-    ...[row.pairs, row.directions, short(row.mean), short(row.mean_baseline)].map(value => el("td", {textContent: value})),
-    el("td", {className: "strong", textContent: signed(row.difference)}),
-    el("td", {textContent: row.low === null ? "" : `${short(row.low)} to ${short(row.high)}`}), el("td", {}, interval(row, x)),
+    el("td", {className: "strong", textContent: signed(row.difference)}), el("td", {}, interval(row, x)),
+    el("td", {textContent: row.low === null ? "" : `${short(row.low)} to ${short(row.high)}`}),
+    ...[short(row.mean), short(row.mean_baseline), row.pairs, row.directions].map(value => el("td", {textContent: value})),
     el("td", {className: row.p_holm !== null && row.p_holm < .05 ? "strong" : "", textContent: short(row.p_holm)}), el("td", {textContent: short(row.effect)}),
     el("td", {}, ARMS.includes(row.arm) ? button("See pictures", () => seePairs(row.arm, base, metric), {className: "quiet", aria: {label: `see the pictures of ${row.arm} against ${base}`}}) : null)));
   return el("div", {className: "scroll", tabIndex: 0, aria: {role: "region", label: "comparisons"}}, el("table", {className: "compare"},

@@ -22,7 +22,7 @@ function drawCurves(node, i, others) {
   if (!own) { node.append(el("p", {className: "empty", textContent: "No history of this job was kept."})); return; }
   const drawn = others.filter(k => k !== i && D.history.jobs[k]).map(k => [k, decodeCurve(k, series)]);
   const joined = uPlot.join([...drawn.map(([, data]) => data), own]);
-  const line = (k, front) => ({label: armText(col(ARM, k)), stroke: hue(k), width: front ? 2.5 : 1.2, alpha: front ? 1 : .55, points: {show: false}, spanGaps: true, value: (_, value) => short(value)});
+  const line = (k, front) => ({label: armText(col(ARM, k)), stroke: hue(k), width: front ? 2.5 : 1.2, alpha: front ? 1 : .65, points: {show: false}, spanGaps: true, value: (_, value) => short(value)});
   const plain = {stroke: ink_.dim, grid: {stroke: ink_.line, width: 1}, ticks: {stroke: ink_.line, width: 1}, font: "11px system-ui, sans-serif"};
   new uPlot({
     width: Math.max(280, node.clientWidth), height: 190, scales: {x: {time: false}}, padding: [6, 12, 0, 0], legend: {show: false}, cursor: {drag: {x: true, y: false}, points: {size: 6}},
