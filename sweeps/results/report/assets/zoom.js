@@ -113,9 +113,9 @@ function rowStrip(metric, i, row) {
 function commandOf(i) {
   const told = D.commands[i];
   if (!told) return el("section", {}, el("h3", {textContent: "Command"}), el("p", {className: "dim", textContent: "This job's settings are none of the configs that this page was made with."}));
-  const line = (words, shell) => shell ? [el("p", {className: "dim hint", textContent: words}), el("div", {className: "command"}, el("code", {textContent: shell}),
+  const line = (words, shell) => shell ? [el("p", {className: "dim hint", textContent: words, hidden: !words}), el("div", {className: "command"}, el("code", {textContent: shell}),
     button("Copy", event => { copyText(shell, $("#zoom")); event.target.textContent = "Copied"; }, {className: "quiet"}))] : [];
-  return el("section", {}, el("h3", {textContent: "Command for this picture"}), ...line("alone", told[0]), ...line("with the sweep's batch size: the same bits", told[1]));
+  return el("section", {}, el("h3", {textContent: "Command for this picture"}), ...line(told.length > 1 ? "alone" : "", told[0]), ...line("with the sweep's batch size: the same bits", told[1]));
 }
 
 function settingsOf(i) {
