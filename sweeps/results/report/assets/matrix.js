@@ -44,10 +44,10 @@ function toolbar() {
       S.sort ? menu("", heads, S.a, set("a")) : null,
       S.sort === "difference" ? menu("\u2212", heads, S.b, set("b")) : null,
       S.sort ? button(S.down === "1" ? "\u2193" : "\u2191", () => { S.down = S.down === "1" ? "" : "1"; redraw(); }, {className: "icon", aria: {label: S.down === "1" ? "highest first" : "lowest first"}}) : null),
-    menu("seeds in a cell", folds, S.fold, set("fold")),
+    menu("seeds", folds, S.fold, set("fold")),
     el("label", {className: "field"}, el("span", {textContent: "size"}), size),
     toggle("pixels", S.pixels === "1", on => { S.pixels = on ? "1" : ""; redraw({side: false}); }, "show the pixels of small pictures as squares"),
-    D.references ? toggle("reference images", S.refs === "1", on => { S.refs = on ? "1" : ""; redraw({side: false}); }) : null,
+    D.references ? toggle("references", S.refs === "1", on => { S.refs = on ? "1" : ""; redraw({side: false}); }, "reference images that excite each direction most") : null,
     button("CSV", saveJobs, {className: "quiet", title: "the jobs that are shown, as a CSV file"}));
 }
 
