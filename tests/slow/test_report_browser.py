@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from report_cases import ARMS, HOSTILE, write_reference_pictures, write_sweep
 
+from sweeps.analysis.choices import rater_consistency, read_choices, win_shares
 from sweeps.analysis.comparison import compare
 from sweeps.report import report
 
@@ -307,6 +308,12 @@ def test_blind_judging_names_no_arm_until_its_end(see: Open, tmp_path: Path) -> 
                 page.keyboard.press("ArrowLeft")
         text = view.download(page.locator("#save-answers").click)
         saved.append(list(csv.DictReader(text.splitlines())))
+    (tmp_path / "answers.csv").write_text(text, encoding="utf-8")
+    choices = read_choices([tmp_path / "answers.csv"])
+    assert win_shares(choices)["trials"].tolist() == [10, 10]
+    assert rater_consistency(choices)[["repeated", "alike", "left"]].to_numpy().tolist() == [
+        [6, 0, 1]
+    ]
     first, again, other = saved
     sides = [[(r["job_left"], r["job_right"]) for r in rows] for rows in (first, again, other)]
     assert sides[0] == sides[1] != sides[2] and len(first) == 16
@@ -332,8 +339,13 @@ def test_identification_says_which_natural_image_was_right(see: Open, tmp_path: 
         while page.inner_text(".trial p") == place:
             page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
-    rows = list(csv.DictReader(view.download(page.locator("#save-answers").click).splitlines()))
+    text = view.download(page.locator("#save-answers").click)
+    rows = list(csv.DictReader(text.splitlines()))
     assert len(rows) == 4
+    (tmp_path / "answers.csv").write_text(text, encoding="utf-8")
+    shares = win_shares(read_choices([tmp_path / "answers.csv"]))
+    right = sum(row["correct"] == "1" for row in rows)
+    assert (shares["share"] * shares["trials"]).sum() == pytest.approx(right)
     for row in rows:
         assert {row["arm_left"], row["arm_right"]} == {"most", "least"} and row["arm"] in (
             "dot",
