@@ -58,8 +58,12 @@ def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
 
 
 def factorize(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Numbers that are equal where values are: 2 and 2.0, None and NaN."""
-    return {c: pd.factorize(_text(results[c]))[0] for c in columns}
+    """Numbers that are equal where values are: 2 and 2.0, None and NaN.
+
+    Columns of one value are left out: they tell no two rows apart.
+    """
+    differing = [c for c in columns if results[c].nunique(dropna=False) > 1]
+    return {c: pd.factorize(_text(results[c]))[0] for c in differing}
 
 
 def pair(

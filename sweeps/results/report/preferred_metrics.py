@@ -6,8 +6,10 @@ from sweeps.results.report.columns import metrics_of, optimized_metric
 
 MOST_METRICS = 5
 # What says most of a picture; metrics that no objective is come first.
-_PREFERRED = ("purity", "transfer", "reference_z", "whitened_cosine", "cosine", "dot")
-_PREFERRED += ("orthogonal", "occlusion_support")
+_PREFERRED = (
+    *("purity", "transfer", "reference_z", "whitened_cosine", "cosine", "dot"),
+    *("orthogonal", "occlusion_support"),
+)
 _SCORES = ("initial_score", "final_score")  # of two objectives they cannot be compared
 
 
