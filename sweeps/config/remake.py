@@ -54,12 +54,11 @@ class Remake:
             if _given(row.get(group)) and row[group] != option
         ]
         composed = self._compose(tuple(chosen))
-        told = dict(chosen_pair.split("=", 1) for chosen_pair in chosen)
         differing = {
             key: row[column]
             for column, key in composed.keys.items()
-            if column in row and key not in told and column not in composed.choices
-            if not _equal(row[column], composed.cells[column])
+            if column in row and column not in composed.choices
+            if not _equal(row[column], composed.cells.get(column))
         }
         follow = {k for k in differing if _follows(k, composed, row)}
         plain = [f"{k}={written(v)}" for k, v in differing.items() if k not in follow]
