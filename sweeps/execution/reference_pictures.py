@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _EACH = 6  # pictures of either end
 _FOLDER = "reference_pictures"
-_SET = ("reference_images", "image_height", "reference_count")  # columns
+_SET = ("reference_images", "image_height", "image_width", "reference_count")  # columns
 
 
 def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Sequence[int]) -> None:
@@ -34,19 +34,19 @@ def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Seq
         numbers: the tasks' job numbers.
     """
     rows: list[dict[str, Any]] = []
-    sets: dict[tuple[str, int, int], ReferenceImages] = {}
+    sets: dict[tuple[str, tuple[int, int], int], ReferenceImages] = {}
     try:
         for task, number in zip(tasks, numbers, strict=True):
             settings: list[Any] = [task.columns.get(name) for name in _SET]
-            source, size, count = settings
-            if task.info.reference is None or not isinstance(source, str):
+            source, height, width, count = settings
+            if task.info.reference_projections is None or not isinstance(source, str):
                 continue
             if Path(source).is_file():  # statistics, whose images are elsewhere
                 continue
-            told = (source, int(size), int(count))
+            told = (source, (int(height), int(width)), int(count))
             if told not in sets:
                 sets[told] = ReferenceImages(*told)
-            rows += _rows(directory, sets[told], task.info.reference, number)
+            rows += _rows(directory, sets[told], task.info.reference_projections, number)
         if rows:  # with those of jobs that ran before, in this sweep or a sweeper's last step
             rows = [*_others(directory / TABLE, set(numbers)), *rows]
             with atomic_write(directory / TABLE) as partial:

@@ -22,7 +22,7 @@ def test_the_pictures_kept_are_those_that_excite_most_and_least(app: App, tmp_pa
     directory = tmp_path / "some"
     kept = pd.read_parquet(directory / "reference_pictures.parquet")
     results = sweeps.load(directory)
-    size = int(results["image_height"].iloc[0])
+    size = (int(results["image_height"].iloc[0]), int(results["image_width"].iloc[0]))
     images = [batch.images for batch in ReferenceImages("generated", size, 40)]
     model = fvjax.load("tiny")
     layer = results["layer"].iloc[0]
