@@ -1,14 +1,13 @@
 """`python -m sweeps.compare DIR --by objective --metric differential`: arms against a baseline.
 
-Differences are averaged over the pairs (sweeps/pairs.py) of a direction first; directions are the
-clusters, and weigh equally.
+Differences are averaged over the pairs (sweeps/analysis/pairing.py) of a direction first;
+directions are the clusters, and weigh equally.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE
@@ -16,111 +15,22 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from fvjax import checks
-from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
-from sweeps.analysis.pairing import Pairs, arm_names, compared_columns, factorize, pair
+from sweeps.analysis.choices import (
+    PREFERENCE,
+    bradley_terry,
+    rater_consistency,
+    read_choices,
+    win_shares,
+)
+from sweeps.analysis.comparison import compare
+from sweeps.analysis.pairing import arm_names
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
-from sweeps.results.labels import config_columns
-from sweeps.results.table import METRICS, load
+from sweeps.results.labels import arm_labels
+from sweeps.results.table import load
 
 _LEVEL = 0.05
-_COLUMNS = ["metric", "arm", "baseline", "pairs", "directions", "mean", "mean_baseline"]
-_COLUMNS += ["difference", "low", "high", "p", "p_holm", "effect"]
-_COLUMNS += [
-    "unpaired",
-    "unpaired_reason",
-    "baseline_unpaired",
-    "baseline_unpaired_reason",
-    "also_differs",
-]
 _NUMBERS = ("mean", "mean_baseline", "difference", "low", "high", "p_holm", "effect")
-
-
-def compare(
-    results: pd.DataFrame,
-    by: str | Sequence[str],
-    metrics: str | Sequence[str],
-    baseline: str | None = None,
-) -> pd.DataFrame:
-    """Every arm against the baseline, a row for each metric and arm.
-
-    Args:
-        results: what `sweeps.load` returns.
-        by: config columns that are compared; a group (`objective`) stands for its keys too.
-        metrics: columns of numbers.
-        baseline: the arm that others are compared with; the first in the table if None.
-
-    Returns:
-        `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
-        `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, of sign flips,
-        corrected for all rows; `effect`, the rank-biserial correlation; `unpaired why
-        unpaired_baseline why_baseline`, rows of the arm and of the baseline without a pair; `also`,
-        columns other than the compared ones that are one value in the arm and another in the
-        baseline. An interval takes four directions that are not all alike, p and effect two: null
-        where there are fewer.
-
-    Raises:
-        ValueError: an unknown column, metric or arm; a single arm; not one pair.
-    """
-    by, metrics = ([x] if isinstance(x, str) else list(dict.fromkeys(x)) for x in (by, metrics))
-    own = compared_columns(results, by)
-    results = results.reset_index(drop=True)
-    results = results.assign(**{metric: _numbers(results, metric) for metric in metrics})
-    name = arm_names(results, by)
-    arms = list(dict.fromkeys(name.dropna()))
-    if len(arms) < 2:
-        raise ValueError(f"nothing to compare by {', '.join(by)}: {' '.join(arms) or 'no arm'}")
-    first = arms[0] if baseline is None else baseline
-    checks.choice("baseline", first, arms)
-    others = [c for c in config_columns(results) if c not in own and c not in metrics]
-    code, base = factorize(results, others), (name == first).to_numpy()
-    table = pd.DataFrame(
-        {"metric": metric, "arm": arm, "baseline": first}
-        | _summary_row(pair(results, metric, (name == arm).to_numpy(), base, code))
-        for metric in metrics
-        for arm in arms
-        if arm != first
-    )
-    if not table["pairs"].any():
-        raise ValueError(
-            f"{first} has no pair with {table['arm'][0]}: {table['unpaired_reason'][0]}"
-        )
-    table["p_holm"] = holm(table["p"].tolist())
-    return table[_COLUMNS]
-
-
-def _numbers(results: pd.DataFrame, metric: str) -> pd.Series:
-    """A column as floats."""
-    if metric not in results:
-        checks.choice("metric", metric, [c for c in results if c in METRICS])
-    try:
-        return results[metric].astype(float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"metric must be a column of numbers, got {metric!r}") from error
-
-
-def _summary_row(pairs: Pairs) -> dict[str, Any]:
-    """What pairs say: a row of the table but for its names."""
-    means = pairs.values.groupby("direction")[["mine", "base"]].mean()
-    differences = (means["mine"] - means["base"]).to_numpy()
-    mean, low, high = interval(differences)
-    return {
-        "pairs": len(pairs.values),
-        "directions": len(means),
-        "mean": means["mine"].mean(),
-        "mean_baseline": means["base"].mean(),
-        "difference": mean,
-        "low": low,
-        "high": high,
-        "p": sign_flips(differences),
-        "effect": rank_biserial(differences),
-        "unpaired": pairs.unpaired,
-        "unpaired_reason": pairs.unpaired_reason,
-        "baseline_unpaired": pairs.baseline_unpaired,
-        "baseline_unpaired_reason": pairs.baseline_unpaired_reason,
-        "also_differs": pairs.also_differs,
-    }
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -128,17 +38,26 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m sweeps.compare", description=__doc__)
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--by", nargs="+", default=["objective"], help="columns or groups")
-    parser.add_argument("--metric", nargs="+", required=True)
+    parser.add_argument("--metric", nargs="+", help="columns of numbers")
+    parser.add_argument(
+        *("--choices", "--choice"),
+        nargs="+",
+        type=Path,
+        help="answers that the report's blind judging saved, in place of --metric",
+    )
     parser.add_argument("--baseline", help="the arm to compare with; the first if not given")
     parser.add_argument("--out", type=Path, help="a .csv file; compare.csv in DIR if not given")
     chosen = parser.parse_args(arguments)
+    if (chosen.metric is None) == (chosen.choices is None):
+        parser.error("give --metric, for the table's numbers, or --choices, for people's answers")
+    if chosen.choices is not None:
+        out = chosen.out or chosen.directory / "choices.csv"
+        judged(chosen.choices, chosen.directory, out)
+        return
     results = load(chosen.directory)
     table = compare(results, chosen.by, chosen.metric, chosen.baseline)
     out = chosen.out or chosen.directory / "compare.csv"
-    try:
-        table.to_csv(out, index=False)
-    except OSError as error:
-        raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
+    _save(table, out)
     console = Console()
     for metric, rows in table.groupby("metric", sort=False):
         console.print(shown(str(metric), rows))
@@ -148,6 +67,47 @@ def main(arguments: Sequence[str]) -> None:
     if absent:
         console.print(f"{absent} rows have no {' or '.join(chosen.by)}", highlight=False)
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
+
+
+def judged(files: Sequence[Path], directory: Path, out: Path) -> None:
+    """Print and write what people chose: shares, strengths, and how steady the raters were."""
+    choices = read_choices(files)
+    known = set(arm_labels(load(directory)).replace("", "all jobs"))
+    named = {
+        arm.removeprefix("'") for arm in choices[["arm", "arm_left", "arm_right"]].to_numpy().flat
+    }
+    strangers = sorted(named - known - {"", "most", "least"})
+    if strangers:
+        raise ValueError(
+            f"{directory} has no arm {strangers[0]!r}: the answers are of another sweep"
+        )
+    shares, strengths = win_shares(choices), bradley_terry(choices)
+    strengths = strengths.rename(columns={"low": "strength_low", "high": "strength_high"})
+    _save(shares.merge(strengths.assign(task=PREFERENCE), on=["task", "arm"], how="left"), out)
+    console = Console()
+    for task, rows in shares.groupby("task", sort=False):
+        console.print(plain_table(rows.drop(columns="task"), f"{task}: share of trials won"))
+    if len(strengths) > 2:
+        console.print(plain_table(strengths, "Bradley-Terry strengths"))
+    console.print(plain_table(rater_consistency(choices), "raters"))
+    console.print("intervals are 95 %, over directions and raters; 0.5 is chance", highlight=False)
+    console.print(str(out), soft_wrap=True, highlight=False, markup=False)
+
+
+def plain_table(rows: pd.DataFrame, title: str) -> Table:
+    """A table of three digits; nothing where there is no number."""
+    table = Table(*rows.columns, title=title, box=SIMPLE, pad_edge=False)
+    for row in rows.itertuples(index=False):
+        cells = ["" if pd.isna(v) else f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _save(table: pd.DataFrame, out: Path) -> None:
+    try:
+        table.to_csv(out, index=False)
+    except OSError as error:
+        raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
 
 
 def shown(metric: str, rows: pd.DataFrame) -> Table:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fvjax import checks
-from sweeps.results.labels import arm_labels, config_columns, format_exact, is_row_key
+from sweeps.results.labels import arm_labels, config_columns, format_exact, is_row_key, join
 
 
 class Pairs(NamedTuple):
@@ -53,13 +53,17 @@ def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     plain = [c for c in own if not is_row_key(c)]
     parts = [arm_labels(rows[plain])] if plain and len(rows) else []
     parts += [c + "=" + _text(rows[c]) for c in own if c not in plain]
-    text = pd.concat(parts, axis=1).agg(" ".join, axis=1) if parts else pd.Series(dtype=str)
-    return text.str.strip().replace("", "none").reindex(results.index)
+    text = join(parts) if parts else pd.Series(dtype=str)
+    return text.replace("", "none").reindex(results.index)
 
 
 def factorize(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Numbers that are equal where values are: 2 and 2.0, None and NaN."""
-    return {c: pd.factorize(_text(results[c]))[0] for c in columns}
+    """Numbers that are equal where values are: 2 and 2.0, None and NaN.
+
+    Columns of one value are left out: they tell no two rows apart.
+    """
+    differing = [c for c in columns if results[c].nunique(dropna=False) > 1]
+    return {c: pd.factorize(_text(results[c]))[0] for c in differing}
 
 
 def pair(
@@ -165,7 +169,10 @@ def _apart(mine: np.ndarray, base: np.ndarray) -> bool:
 
 def _numbered(table: np.ndarray) -> np.ndarray:
     """A number for every row, the same for equal rows."""
-    return np.unique(table, axis=0, return_inverse=True)[1].ravel()
+    number = np.zeros(len(table), int)
+    for column in table.T:  # sorting whole rows, as np.unique(axis=0) does, takes ten times as long
+        number = np.unique(number * (column.max(initial=0) + 1) + column, return_inverse=True)[1]
+    return number
 
 
 def _first(values: pd.Series, where: np.ndarray) -> str:

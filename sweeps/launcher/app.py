@@ -11,11 +11,12 @@ from sweeps.config.errors import report_user_errors
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
+from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, run
 from sweeps.launcher.callbacks import planned_tasks
+from sweeps.launcher.finish import finish_with_report
 from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
-from sweeps.results.summary import finish
 from sweeps.storage.directory_lock import acquire, release_all
 from sweeps.task import Task
 
@@ -34,8 +35,9 @@ def job(config: DictConfig) -> float:
     rows: list[Row] = []
     with report_user_errors():
         task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
-        acquire(directory, finish)
+        acquire(directory, finish_with_report)
         run([task], [0], directory, report=rows.append)
+        keep_reference_pictures(directory, [task], [0])
         return return_value_of(rows[0], task.optimized_metric)
 
 

@@ -20,16 +20,18 @@ from omegaconf import DictConfig, open_dict
 from fvjax import checks
 from sweeps.config.enumerate_jobs import attempt
 from sweeps.config.job_id import VERSION
+from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
+from sweeps.launcher.finish import finish_with_report
 from sweeps.launcher.job_return import BAD, Replay, returned
 from sweeps.planning.plan import build_all
-from sweeps.results.summary import finish
 from sweeps.results.table import holds_results, load
 from sweeps.storage.directory_lock import acquire
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
 
+_MOST_PADDED = 1024  # jobs in a batch, up to which fewer are padded
 _MOST_NAMED = 20  # jobs that did not come through
 
 
@@ -54,7 +56,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     numbered = enumerate(job_overrides, first)
     configs = [attempt(_compose, launcher, one, number) for number, one in numbered]
     tasks = build_all(configs, job_overrides)
-    acquire(directory, finish)
+    acquire(directory, finish_with_report)
     numbers = _numbers(tasks, known, taken, first)
     done = {job_id: row for job_id, row in known.items() if row["status"] != "failed"}
     places: dict[str, list[int]] = {}  # equal jobs run once
@@ -103,6 +105,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
         if len(returns) < len(tasks):
             log.warning(f"interrupted; to go on: {_again(directory)}")
         raise
+    keep_reference_pictures(directory, tasks, numbers)
     log.info(
         f"{len(places)} jobs: {len(missing)} run, {len(places) - len(missing)} there before; "
         f"{executor().compiled - before} programs compiled"
@@ -121,10 +124,14 @@ def _compose(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig
 
 
 def _batch_size(wanted: int | None, jobs: Sequence[int]) -> int | None:
-    """Return the batch size: the wanted one, shared evenly by the devices and at most `jobs`."""
+    """Return the batch size that is run for the wanted one: shared evenly by the devices.
+
+    Few jobs are padded to it, so that one job alone is what it was in a sweep, bit for bit. A batch
+    size far beyond any sweep's is no larger than the sweep, or than a batch that ran before.
+    """
     if wanted is None:
         return None
-    batch_size = executor().shared(min(wanted, max(jobs)))
+    batch_size = executor().shared(wanted if wanted <= _MOST_PADDED else min(wanted, max(jobs)))
     if batch_size != wanted:
         many = len(executor().devices)
         log.info(f"batches of {batch_size}, not {wanted}: {max(jobs)} jobs on {many} devices")

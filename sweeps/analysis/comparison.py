@@ -1,0 +1,112 @@
+"""Arms of a sweep against a baseline.
+
+Differences are averaged over the pairs (sweeps/analysis/pairing.py) of a direction first;
+directions are the clusters, and weigh equally.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from fvjax import checks
+from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.analysis.pairing import Pairs, arm_names, compared_columns, factorize, pair
+from sweeps.results.labels import config_columns
+from sweeps.results.table import METRICS
+
+_COLUMNS = ["metric", "arm", "baseline", "pairs", "directions", "mean", "mean_baseline"]
+_COLUMNS += ["difference", "low", "high", "p", "p_holm", "effect"]
+_COLUMNS += [
+    "unpaired",
+    "unpaired_reason",
+    "baseline_unpaired",
+    "baseline_unpaired_reason",
+    "also_differs",
+]
+
+
+def compare(
+    results: pd.DataFrame,
+    by: str | Sequence[str],
+    metrics: str | Sequence[str],
+    baseline: str | None = None,
+) -> pd.DataFrame:
+    """Every arm against the baseline, a row for each metric and arm.
+
+    Args:
+        results: what `sweeps.load` returns.
+        by: config columns that are compared; a group (`objective`) stands for its keys too.
+        metrics: columns of numbers.
+        baseline: the arm that others are compared with; the first in the table if None.
+
+    Returns:
+        `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
+        `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, of sign flips,
+        corrected for all rows; `effect`, the rank-biserial correlation; `unpaired unpaired_reason
+        baseline_unpaired baseline_unpaired_reason`, rows of the arm and of the baseline without a
+        pair; `also_differs`, columns other than the compared ones that are one value in the arm and
+        another in the baseline. An interval takes four directions that are not all alike, p and
+        effect two: null where there are fewer.
+
+    Raises:
+        ValueError: an unknown column, metric or arm; a single arm; not one pair.
+    """
+    by, metrics = ([x] if isinstance(x, str) else list(dict.fromkeys(x)) for x in (by, metrics))
+    own = compared_columns(results, by)
+    results = results.reset_index(drop=True)
+    results = results.assign(**{metric: _numbers(results, metric) for metric in metrics})
+    name = arm_names(results, by)
+    arms = list(dict.fromkeys(name.dropna()))
+    if len(arms) < 2:
+        raise ValueError(f"nothing to compare by {', '.join(by)}: {' '.join(arms) or 'no arm'}")
+    first = arms[0] if baseline is None else baseline
+    checks.choice("baseline", first, arms)
+    others = [c for c in config_columns(results) if c not in own and c not in metrics]
+    code, base = factorize(results, others), (name == first).to_numpy()
+    table = pd.DataFrame(
+        {"metric": metric, "arm": arm, "baseline": first}
+        | _summary_row(pair(results, metric, (name == arm).to_numpy(), base, code))
+        for metric in metrics
+        for arm in arms
+        if arm != first
+    )
+    if not table["pairs"].any():
+        raise ValueError(
+            f"{first} has no pair with {table['arm'][0]}: {table['unpaired_reason'][0]}"
+        )
+    table["p_holm"] = holm(table["p"].tolist())
+    return table[_COLUMNS]
+
+
+def _numbers(results: pd.DataFrame, metric: str) -> pd.Series:
+    """A column as floats."""
+    if metric not in results:
+        checks.choice("metric", metric, [c for c in results if c in METRICS])
+    try:
+        return results[metric].astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metric must be a column of numbers, got {metric!r}") from error
+
+
+def _summary_row(pairs: Pairs) -> dict[str, Any]:
+    """What pairs say: a row of the table but for its names."""
+    means = pairs.values.groupby("direction")[["mine", "base"]].mean()
+    differences = (means["mine"] - means["base"]).to_numpy()
+    mean, low, high = interval(differences)
+    return {
+        "pairs": len(pairs.values),
+        "directions": len(means),
+        "mean": means["mine"].mean(),
+        "mean_baseline": means["base"].mean(),
+        "difference": mean,
+        "low": low,
+        "high": high,
+        "p": sign_flips(differences),
+        "effect": rank_biserial(differences),
+        "unpaired": pairs.unpaired,
+        "unpaired_reason": pairs.unpaired_reason,
+        "baseline_unpaired": pairs.baseline_unpaired,
+        "baseline_unpaired_reason": pairs.baseline_unpaired_reason,
+        "also_differs": pairs.also_differs,
+    }

@@ -1,0 +1,179 @@
+"""The command that makes a row's picture again: the columns that differ from the defaults."""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from sweeps.config.columns import columns
+from sweeps.config.paths import CONF
+from sweeps.results.labels import format_exact
+from sweeps.results.table import COLUMNS
+
+_PLAIN = re.compile(r"[A-Za-z_./@~][\w./:@%~-]*")  # text that Hydra reads as text, unquoted
+_WORDS = ("null", "true", "false", "nan", "inf", "yes", "no", "on", "off")
+_SIDES = ("image_height", "image_width")  # the columns of one key, image_size
+_NO_CONFIG = {*COLUMNS, "sweep", *_SIDES}
+_LISTED = "+"  # between several options of one group, `orthogonal+total_variation`
+
+
+class Remake:
+    """Commands for the rows of a table; equal choices of options are composed once.
+
+    An override list of an old command line says less: an experiment's job cannot be named by it.
+    """
+
+    def __init__(self, config_dir: Path = CONF) -> None:
+        """Take the configs of a folder: the package's own, or one that has the user's too."""
+        self._config_dir = config_dir
+        self._composed: dict[tuple[str, ...], _Composed] = {}
+
+    def overrides(self, row: Mapping[str, Any]) -> list[str]:
+        """What to give to `python -m sweeps` for the job of a row.
+
+        Args:
+            row: of a table of results, by column.
+
+        Raises:
+            HydraException: an option or a key that the configs do not have.
+        """
+        row = _with_image_size(row)
+        bare = self._compose(())
+        chosen = [
+            f"{group}={_listed(row[group])}"
+            for group, option in bare.choices.items()
+            if _given(row.get(group)) and row[group] != option
+        ]
+        composed = self._compose(tuple(chosen))
+        differing = {
+            key: row[column]
+            for column, key in composed.keys.items()
+            if column in row and column not in composed.choices
+            if not _equal(row[column], composed.cells.get(column))
+        }
+        follow = {k for k in differing if _follows(k, composed, row)}
+        plain = [f"{k}={written(v)}" for k, v in differing.items() if k not in follow]
+        return chosen + plain + _added(row, composed)
+
+    def _compose(self, chosen: tuple[str, ...]) -> "_Composed":
+        if chosen not in self._composed:
+            with initialize_config_dir(str(self._config_dir.resolve()), version_base="1.3"):
+                loader = GlobalHydra.instance().config_loader()
+                self._composed[chosen] = _Composed(loader, list(chosen))
+        return self._composed[chosen]
+
+
+class _Composed:
+    """A config with some options chosen: what is in each column, and by which key."""
+
+    def __init__(self, loader: ConfigLoader, chosen: list[str]) -> None:
+        config = loader.load_configuration("config", chosen, RunMode.RUN)
+        options = dict(config.hydra.runtime.choices)
+        task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
+        self.raw: Any = OmegaConf.to_container(task, resolve=False)
+        plain: Any = OmegaConf.to_container(task, resolve=True)
+        self.cells = _with_image_size(columns(plain, options))
+        self.choices = {k: options.get(k) for k, v in plain.items() if isinstance(v, dict)}
+        self.keys: dict[str, str] = {}
+        for name, node in plain.items():
+            self.keys[name] = name
+            inner = node if isinstance(node, dict) else {}
+            self.keys |= {f"{name}_{k}": f"{name}.{k}" for k in inner if k != "_target_"}
+            if self.choices.get(name) == "custom":
+                self.keys[f"{name}_target"] = f"{name}._target_"
+
+
+def command(overrides: Sequence[str], batch_size: str = "") -> str:
+    """The line for a shell.
+
+    Args:
+        overrides: of one job.
+        batch_size: the launcher's override, with which the picture is the sweep's bit for bit;
+            without it the job is run alone, and rounds otherwise.
+    """
+    many = ["-m", *overrides, batch_size] if batch_size else overrides
+    return shlex.join(["python", "-m", "sweeps", *many])
+
+
+def written(value: Any) -> str:
+    """A cell of the table as the right side of an override, in Hydra's syntax."""
+    if not _given(value):
+        return "null"
+    if isinstance(value, bool) or type(value).__name__ == "bool":  # NumPy's too
+        return str(bool(value)).lower()
+    if not isinstance(value, str):
+        return format_exact(float(value)) if isinstance(value, float) else str(value)
+    if value[:1] in ("[", "{"):  # a list or a dict, which a column has as JSON
+        try:
+            return _nested(json.loads(value))
+        except json.JSONDecodeError:
+            pass
+    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    quoted = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+    return f"'{quoted}'"
+
+
+def _nested(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(map(_nested, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{k}:{_nested(v)}" for k, v in value.items()) + "}"
+    return written(value)
+
+
+def _with_image_size(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its key `image_size`: one number for a square, else height and width."""
+    if any(not _given(row.get(side)) for side in _SIDES):
+        return dict(row)
+    height, width = (int(row[side]) for side in _SIDES)
+    return {**row, "image_size": height if height == width else f"[{height}, {width}]"}
+
+
+def _listed(option: str) -> str:
+    return f"[{option.replace(_LISTED, ',')}]" if _LISTED in option else option
+
+
+def _given(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _equal(cell: Any, default: Any) -> bool:
+    """Whether a cell is the default; a table may have 2.0 where the config has 2."""
+    if not _given(cell) or not _given(default):
+        return _given(cell) == _given(default)
+    return cell == default or format_exact(cell) == format_exact(default)
+
+
+def _follows(key: str, composed: _Composed, row: Mapping[str, Any]) -> bool:
+    """Whether a key's value is another key's, which the row has too: `${model.image_size}`."""
+    group, _, name = key.partition(".")
+    raw = composed.raw[group] if not name else composed.raw[group].get(name)
+    source = re.fullmatch(r"\$\{([\w.]+)\}", raw) if isinstance(raw, str) else None
+    if source is None or (other := source[1].replace(".", "_", 1)) not in row:
+        return False
+    column = group if not name else f"{group}_{name}"
+    return _equal(row[other], row[column])
+
+
+def _added(row: Mapping[str, Any], composed: _Composed) -> list[str]:
+    """Keys that the configs do not have and the job had, `+objective.mine=3`."""
+    told = []
+    for column, value in row.items():
+        if column in composed.keys or column in _NO_CONFIG or not _given(value):
+            continue
+        owner = next((g for g in composed.choices if column.startswith(f"{g}_")), None)
+        if owner is None:
+            told.append(f"+{column}={written(value)}")
+        elif row.get(owner) == composed.choices[owner]:
+            told.append(f"+{owner}.{column[len(owner) + 1 :]}={written(value)}")
+    return told

@@ -1,0 +1,1 @@
+"""The report: one HTML file with a sweep's pictures, curves, numbers and comparisons."""

@@ -1,0 +1,52 @@
+"""Reference images that excite a job's direction most and least, where the sweep kept them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sweeps.results.report.pictures import embed_file, link_file
+
+TABLE = "reference_pictures.parquet"
+"""Beside results.parquet: `job`, `end` (most or least), `place` (0 = the first), `path`."""
+
+
+def reference_pictures(
+    directories: Sequence[Path], jobs: Sequence[Any], page: Path, portable: bool
+) -> dict[str, Any] | None:
+    """What the page shows beside a direction; None where no sweep kept such pictures.
+
+    Args:
+        directories: of the sweeps, one for each job.
+        jobs: the jobs' numbers, or `(sweep, number)`.
+        page: the file that the page will be.
+        portable: whether pictures are in the page.
+
+    Returns:
+        `pictures`, addresses, each once; `most` and `least`: for every job the places of its
+        pictures among them, the first one first.
+    """
+    kept = {d: _kept(d / TABLE) for d in dict.fromkeys(directories)}
+    if not any(kept.values()):
+        return None
+    place_of: dict[Path, int] = {}
+    told: dict[str, Any] = {"most": [], "least": []}
+    for directory, job in zip(directories, jobs, strict=True):
+        number = job[1] if isinstance(job, tuple) else job
+        for end in ("most", "least"):
+            paths = [directory / one for one in kept[directory].get((number, end), [])]
+            told[end].append([place_of.setdefault(path, len(place_of)) for path in paths])
+    address = embed_file if portable else lambda path: link_file(path, page)
+    return told | {"pictures": [address(path) for path in place_of]}
+
+
+def _kept(path: Path) -> dict[tuple[int, str], list[str]]:
+    """The pictures of each job and end, in order."""
+    if not path.is_file():
+        return {}
+    table = pd.read_parquet(path).sort_values("place")
+    told: dict[tuple[int, str], list[str]] = {}
+    for job, end, picture in zip(table["job"], table["end"], table["path"], strict=True):
+        told.setdefault((int(job), str(end)), []).append(str(picture))
+    return told
