@@ -22,6 +22,7 @@ from fvjax.models.torch.graph import (
 )
 from fvjax.models.torch.operators import OPERATORS
 from fvjax.ops import layers
+from fvjax.ops.relu6 import relu6
 from fvjax.types import Flag, Image
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as PIL and torchvision turn colours to gray
@@ -101,13 +102,13 @@ def _relu(redirect: Flag, channels: int, x: Array) -> Array:
 
 
 def _hardtanh(redirect: Flag, channels: int, x: Array, low: float = -1, high: float = 1) -> Array:
-    if low != 0:
-        return jnp.clip(x, low, high)
-    return jnp.minimum(_relu(redirect, channels, x), high)
+    if (low, high) == (0, 6):  # as PyTorch writes it
+        return _relu6(redirect, channels, x)
+    return jnp.clip(x, low, high)
 
 
 def _relu6(redirect: Flag, channels: int, x: Array) -> Array:
-    return _hardtanh(redirect, channels, x, 0, 6)
+    return jnp.moveaxis(relu6(jnp.moveaxis(x, channels, -1), redirect), -1, channels)
 
 
 # Activations that may be redirected; their last argument is the axis of channels.
