@@ -69,7 +69,7 @@ def _padding(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -
     return tuple((n, n) for n in several(padding, len(kernel)))
 
 
-def convolution(
+def channels_last_convolution(
     x: Array,
     kernel: Array,
     bias: Array | None,
@@ -80,7 +80,7 @@ def convolution(
     output_padding: Any,
     groups: int,
 ) -> Array:
-    """Correlate `x` (batch, channels, *space) with `kernel` (*space, inputs / groups, outputs)."""
+    """Correlate `x` (batch, *space, channels) with `kernel` (*space, inputs / groups, outputs)."""
     space = kernel.ndim - 2
     strides, dilations = several(stride, space), several(dilation, space)
     pads = _padding(padding, kernel.shape[:space], dilations)
@@ -93,11 +93,13 @@ def convolution(
             for n, (low, high), more in zip(reach, pads, extra, strict=True)
         )
         strides, spread = (1,) * space, strides
-    inner = jnp.moveaxis(x, 1, -1)  # channels last
-    y = _correlated(inner, kernel, strides, pads, dilations, spread, groups)
-    if bias is not None:
-        y = y + bias.reshape(*[1] * (y.ndim - 1), -1)
-    return jnp.moveaxis(y, -1, 1)
+    y = _correlated(x, kernel, strides, pads, dilations, spread, groups)
+    return y if bias is None else y + bias.reshape(*[1] * (y.ndim - 1), -1)
+
+
+def convolution(x: Array, *rest: Any) -> Array:
+    """The same of (batch, channels, *space)."""
+    return jnp.moveaxis(channels_last_convolution(jnp.moveaxis(x, 1, -1), *rest), -1, 1)
 
 
 def _correlated(
