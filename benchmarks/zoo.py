@@ -1,24 +1,32 @@
 """Imported networks against PyTorch: every layer, the image's gradient, and time. A table.
 
 Each network runs in a process of its own: python benchmarks/zoo.py [NAME ...] prints a Markdown
-table. Weights are random, in float64: in float32 a unit at 1e-7 may change sides, and its gradient
-with it, which says nothing about the import.
+table, and --speed times the networks too. Weights are random, in float64: in float32 a unit at 1e-7
+may change sides, and its gradient with it, which says nothing about the import.
 """
 
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+from zoo_networks import NETWORKS
 
+import fvjax
 from fvjax.models.model import Record
 from fvjax.models.torch import from_torch
 from fvjax.models.torch.graph import LAYER, Layer
 
+STEPS, JOBS, ROUNDS = 16, 4, 3
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 
@@ -117,3 +125,131 @@ def compare(module: torch.nn.Module, size: int, mean: Any = MEAN, std: Any = STD
 def _error(ours: Any, theirs: Any) -> float:
     assert ours.shape == theirs.shape, f"{ours.shape} instead of {theirs.shape}"
     return float(np.abs(np.asarray(ours) - theirs).max() / (np.abs(theirs).max() + 1e-30))
+
+
+def time_steps(module: torch.nn.Module, size: int) -> dict[str, Any]:
+    """CPU milliseconds per image and step, ours and a plain PyTorch loop's, in turn; one thread.
+
+    Ours is `fvjax.visualize` of four jobs at the default layer. PyTorch's loop stops at that layer;
+    it has pixels, Adam and channels last, but no transform.
+    """
+    model = from_torch(module, size, mean=MEAN, std=STD)
+    layer = model.default_layer
+    recipe = fvjax.Recipe(
+        objective=fvjax.DotCosine(exponent=0.0, floor=0.1),
+        parameterization=fvjax.Fourier(
+            image_size=size, stddev=0.01, decay_power=1.0, decorrelate=True
+        ),
+        transform=fvjax.Jitter(pixels=2),
+        learning_rate=0.05,
+        steps=STEPS,
+        optimizer="adam",
+    )
+    channels = model.layers[layer][-1]
+    jobs = [
+        fvjax.Job(
+            recipe=recipe,
+            direction=fvjax.Direction(vector=jax.nn.one_hot(i, channels), layer=layer),
+            key=jax.random.key(i),
+        )
+        for i in range(JOBS)
+    ]
+    batch = jax.tree.map(lambda *x: jnp.stack(x), *jobs)
+    run = jax.jit(jax.vmap(fvjax.visualize, (None, 0)))
+    jax.block_until_ready(run(model, batch))
+    step = next(Layer.of(s) for s in model.network.graph.steps if s.arguments[1:2] == (layer,))
+    module = module.to(memory_format=torch.channels_last)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(_cpu_seconds(lambda: jax.block_until_ready(run(model, batch))))
+        theirs.append(_cpu_seconds(lambda: _torch_loop(module, size, step)))
+    scale = 1000 / STEPS / JOBS
+    return {"ours_ms": min(ours) * scale, "torch_ms": min(theirs) * scale}
+
+
+def _cpu_seconds(function: Callable[[], Any]) -> float:
+    started = time.process_time()
+    function()
+    return time.process_time() - started
+
+
+def _torch_loop(module: torch.nn.Module, size: int, layer: Layer) -> None:
+    shift, scale = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, STD))
+    seen: list[torch.Tensor] = []
+
+    def stop(part: Any, inputs: Any, output: Any) -> None:
+        leaves = torch.utils._pytree.tree_leaves(output)
+        seen.append(next(t for t in leaves if isinstance(t, torch.Tensor)))
+        raise StopAsyncIteration
+
+    part = module if layer.name == "output" else module.get_submodule(layer.name)
+    handle = part.register_forward_hook(stop)
+    pixels = (torch.randn(JOBS, 3, size, size) * 0.01).requires_grad_(True)
+    optimizer = torch.optim.Adam([pixels], lr=0.05)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        x = ((torch.sigmoid(pixels) - shift) / scale).contiguous(memory_format=torch.channels_last)
+        with contextlib.suppress(StopAsyncIteration):
+            module(x)
+        channels = seen.pop().movedim(layer.channels, -1)
+        score = sum(channels[i, ..., i].mean() for i in range(JOBS))
+        (-score).backward()  # type: ignore[union-attr, operator]
+        optimizer.step()
+    handle.remove()
+
+
+def row(name: str, errors: Mapping[str, Any], speed: Mapping[str, Any]) -> str:
+    """A line of the table."""
+    times = ["", "", ""]
+    if speed:
+        ratio = speed["torch_ms"] / speed["ours_ms"]
+        times = [f"{speed['ours_ms']:.1f}", f"{speed['torch_ms']:.1f}", f"{ratio:.2f}"]
+    cells = [
+        *(name, f"{errors['layers']} ({errors['main']})", f"{errors['worst'][1]:.0e}"),
+        *(f"{errors['gradient']:.0e}", f"{errors['seconds']:.1f}", *times),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+HEADER = """\
+| network | layers (main path) | worst layer | gradient | import s | fvjax ms | PyTorch ms | ratio |
+|---|---|---|---|---|---|---|---|"""
+
+
+def _measured(name: str, kind: str) -> dict[str, Any]:
+    """One network in a process of its own, since float64 is a setting of the whole process."""
+    command = [sys.executable, __file__, f"--{kind}", name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Print the table, or what one process measures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of names of networks; all if none")
+    parser.add_argument("--speed", action="store_true", help="time all of them as well")
+    parser.add_argument("--compare", dest="compared", help=argparse.SUPPRESS)
+    parser.add_argument("--time", dest="timed", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    if given.compared or given.timed:
+        make, size = NETWORKS[given.compared or given.timed]
+        if given.compared:
+            jax.config.update("jax_enable_x64", True)
+            print(json.dumps(compare(randomise(make()), size)))
+        else:
+            print(json.dumps(time_steps(randomise(make()), size)))
+        return
+    print(HEADER)
+    for name in NETWORKS:
+        if not given.names or any(part in name for part in given.names):
+            speed = _measured(name, "time") if given.speed else {}
+            print(row(name, _measured(name, "compare"), speed), flush=True)
+
+
+if __name__ == "__main__":
+    main()

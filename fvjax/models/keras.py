@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from fvjax import checks
+from fvjax.models.class_names import imagenet_classes
 from fvjax.models.model import Model, Record
-from fvjax.models.torch.factories import resolve
+from fvjax.models.torch.factories import resolve, with_classes
 from fvjax.models.torch.graph import Layer, Step, Value
 from fvjax.models.torch.importer import as_size
 from fvjax.models.torch.paths import on_main_path
@@ -154,7 +155,9 @@ def from_keras_factory(
     if checkpoint is not None:
         module.load_weights(checkpoint)
     preprocess = Application(function.__module__) if ours and mean is None else None
-    return from_keras(module, input_size, mean=mean, std=std, preprocess=preprocess)
+    made = from_keras(module, input_size, mean=mean, std=std, preprocess=preprocess)
+    told = ours and checkpoint is None and given.get("weights", "imagenet") == "imagenet"
+    return with_classes(made, imagenet_classes() if told else ())
 
 
 def _keras() -> Any:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fvjax.data.arrays import read_arrays
+from fvjax.models.class_names import imagenet_classes
 from fvjax.models.model import Model
+from fvjax.models.pytorch_file import read_state_dict
 from fvjax.models.torch.importer import from_torch
 from fvjax.models.torch.preprocessing import of_transforms
 
@@ -44,9 +46,7 @@ def from_factory(
     if weights is not None and mean is None and std is None:
         mean, std = of_transforms(weights) or (None, None)
     model = from_torch(module, input_size, mean=mean, std=std)
-    classes = tuple(weights.meta.get("categories", ())) if weights is not None else ()
-    fits = model.layers.get("output") == (len(classes),)
-    return model.replace(classes=classes) if fits else model  # type: ignore[attr-defined]
+    return with_classes(model, () if weights is None else weights.meta.get("categories", ()))
 
 
 def from_timm(
@@ -73,7 +73,10 @@ def from_timm(
         raise ValueError(f"timm cannot make {name}: {str(error).splitlines()[0]}") from error
     if checkpoint is not None:
         load_checkpoint(module, checkpoint)
-    return from_torch(module, input_size, mean=mean, std=std)
+    model = from_torch(module, input_size, mean=mean, std=std)
+    tag = str(module.pretrained_cfg.get("tag", ""))  # such as a1_in1k
+    told = checkpoint is None and given["pretrained"] and tag.endswith("in1k")
+    return with_classes(model, imagenet_classes() if told else ())
 
 
 def from_transformers(
@@ -118,6 +121,13 @@ def from_transformers(
     return from_torch(vision, input_size, mean=mean, std=std)
 
 
+def with_classes(model: Model, names: Sequence[str]) -> Model:
+    """The model with names of its classes, if its readout has as many."""
+    if not names or (len(names),) not in [model.layers[name] for name in model.main_layers]:
+        return model
+    return model.replace(classes=tuple(names))  # type: ignore[attr-defined, no-any-return]
+
+
 def resolve(path: str | Callable[..., Any]) -> Any:
     """The object that a dotted path names.
 
@@ -158,7 +168,7 @@ def load_checkpoint(module: Any, path: str | Path) -> None:
     if Path(path).suffix in (".safetensors", ".npz"):
         arrays = read_arrays(path)
     else:
-        arrays = importlib.import_module("fvjax.models.pytorch_file").read_state_dict(path)
+        arrays = read_state_dict(path)
     if arrays and all(name.startswith("module.") for name in arrays):  # of DataParallel
         arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 FORMAT = 1  # of the JSON text; raise it when an operator's arguments or a field change meaning
@@ -70,6 +71,18 @@ class Graph:
     mean: tuple[float, ...]  # of each channel; a single one is that of a gray image
     std: tuple[float, ...]
     steps: tuple[Step, ...]
+
+    def __hash__(self) -> int:
+        """Computed once: JAX asks at every call of a compiled program."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.image_size, self.mean, self.std, self.steps))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the hash, which holds in one process alone."""
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
 
     @property
     def weights(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,8 +21,10 @@ from fvjax.models.torch.graph import (
     Weight,
     substitute,
 )
+from fvjax.models.torch.layout import ChannelsLast, apply, in_pytorchs_order
 from fvjax.models.torch.operators import OPERATORS
 from fvjax.ops import layers
+from fvjax.ops.relu6 import relu6
 from fvjax.types import Flag, Image
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as PIL and torchvision turn colours to gray
@@ -46,11 +49,11 @@ class GraphNetwork:
                 f"of {_pixels(image.shape[:2])}: import it with image_size={image.shape[:2]}"
             )
         found: list[Any] = []  # what each step returned; the image is behind the last one
-        image = preprocess(image, graph.mean, graph.std)
+        given = ChannelsLast(preprocess(image, graph.mean, graph.std))
 
         def see(argument: Any) -> Any:
             if isinstance(argument, Value):
-                return image if argument.step < 0 else found[argument.step]
+                return given if argument.step < 0 else found[argument.step]
             return weights[argument.name] if isinstance(argument, Weight) else argument
 
         with jax.numpy_rank_promotion("allow"):  # PyTorch's operators broadcast
@@ -63,11 +66,11 @@ def _pixels(size: Any) -> str:
 
 
 def preprocess(image: Image, mean: tuple[float, ...], std: tuple[float, ...]) -> Array:
-    """(height, width, 3) to the network's input (1, channels, height, width)."""
+    """(height, width, 3) to the network's input, (1, height, width, channels)."""
     if len(mean) == 1:
         image = image @ jnp.asarray(_LUMA, image.dtype).reshape(3, 1)
     shift, scale = (jnp.asarray(x, image.dtype).reshape(1, 1, -1) for x in (mean, std))
-    return ((image - shift) / scale).transpose(2, 0, 1)[None]
+    return ((image - shift) / scale)[None]
 
 
 def _run(step: Step, arguments: tuple[Any, ...], record: Record) -> Any:
@@ -78,13 +81,20 @@ def _run(step: Step, arguments: tuple[Any, ...], record: Record) -> Any:
     if step.operator == ITEM:
         return arguments[0][arguments[1]]
     if step.operator in RECTIFIERS:
-        *given, channels = arguments
-        return RECTIFIERS[step.operator](record.redirect, channels, *given)
-    return OPERATORS[step.operator](*arguments)
+        x, *given, channels = arguments
+        rectify = partial(RECTIFIERS[step.operator], record.redirect)
+        if isinstance(x, ChannelsLast) and channels == 1:
+            return ChannelsLast(rectify(-1, x.array, *given))
+        return rectify(channels, in_pytorchs_order(x), *given)
+    return apply(step.operator, arguments)
 
 
-def _recorded(record: Record, x: Array, layer: Layer) -> Array:
-    """Record without the batch axis and with channels last; return in PyTorch's order."""
+def _recorded(record: Record, x: Any, layer: Layer) -> Any:
+    """Record without the batch axis and with channels last; return as it was."""
+    if isinstance(x, ChannelsLast):
+        if (layer.batch, layer.channels) == (0, 1):
+            return ChannelsLast(record(layer.name, x.array[0], main=layer.main)[None])
+        x = in_pytorchs_order(x)
     channels = layer.channels % x.ndim
     y = jnp.moveaxis(x, channels, -1)
     if layer.batch is None:
@@ -101,13 +111,13 @@ def _relu(redirect: Flag, channels: int, x: Array) -> Array:
 
 
 def _hardtanh(redirect: Flag, channels: int, x: Array, low: float = -1, high: float = 1) -> Array:
-    if low != 0:
-        return jnp.clip(x, low, high)
-    return jnp.minimum(_relu(redirect, channels, x), high)
+    if (low, high) == (0, 6):  # as PyTorch writes it
+        return _relu6(redirect, channels, x)
+    return jnp.clip(x, low, high)
 
 
 def _relu6(redirect: Flag, channels: int, x: Array) -> Array:
-    return _hardtanh(redirect, channels, x, 0, 6)
+    return jnp.moveaxis(relu6(jnp.moveaxis(x, channels, -1), redirect), -1, channels)
 
 
 # Activations that may be redirected; their last argument is the axis of channels.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 import re
 import sys
 from pathlib import Path
@@ -79,6 +80,10 @@ def test_equal_architectures_share_a_program() -> None:
     moved = jax.tree.map(lambda x: x + 1, model)
     assert jax.tree.structure(moved) == jax.tree.structure(model)
     assert network("clip").network != model.network
+    sent = pickle.loads(pickle.dumps(model.network))  # to another process, where hashes differ
+    assert sent == model.network and hash(sent) == hash(model.network)
+    graph: Any = model.network
+    assert "_hash" in vars(graph.graph) and "_hash" not in graph.graph.__getstate__()
 
 
 def test_an_offset_reaches_what_reads_the_layer() -> None:

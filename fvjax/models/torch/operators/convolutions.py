@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.models.torch.operators.depthwise import depthwise
 from fvjax.ops import layers
+from fvjax.ops.depthwise import depthwise
 
 Padding = tuple[tuple[int, int], ...]
 TURNED = "fvjax.convolution"
@@ -69,7 +69,7 @@ def _padding(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -
     return tuple((n, n) for n in several(padding, len(kernel)))
 
 
-def convolution(
+def channels_last_convolution(
     x: Array,
     kernel: Array,
     bias: Array | None,
@@ -79,12 +79,8 @@ def convolution(
     transposed: bool,
     output_padding: Any,
     groups: int,
-    fixed: bool = True,
 ) -> Array:
-    """Correlate `x` (batch, channels, *space) with `kernel` (*space, inputs / groups, outputs).
-
-    A `fixed` kernel may get no gradient.
-    """
+    """Correlate `x` (batch, *space, channels) with `kernel` (*space, inputs / groups, outputs)."""
     space = kernel.ndim - 2
     strides, dilations = several(stride, space), several(dilation, space)
     pads = _padding(padding, kernel.shape[:space], dilations)
@@ -97,11 +93,13 @@ def convolution(
             for n, (low, high), more in zip(reach, pads, extra, strict=True)
         )
         strides, spread = (1,) * space, strides
-    inner = jnp.moveaxis(x, 1, -1)  # channels last
-    y = _correlated(inner, kernel, strides, pads, dilations, spread, groups, fixed)
-    if bias is not None:
-        y = y + bias.reshape(*[1] * (y.ndim - 1), -1)
-    return jnp.moveaxis(y, -1, 1)
+    y = _correlated(x, kernel, strides, pads, dilations, spread, groups)
+    return y if bias is None else y + bias.reshape(*[1] * (y.ndim - 1), -1)
+
+
+def convolution(x: Array, *rest: Any) -> Array:
+    """The same of (batch, channels, *space)."""
+    return jnp.moveaxis(channels_last_convolution(jnp.moveaxis(x, 1, -1), *rest), -1, 1)
 
 
 def _correlated(
@@ -112,7 +110,6 @@ def _correlated(
     dilations: tuple[int, ...],
     spread: tuple[int, ...],
     groups: int,
-    fixed: bool,
 ) -> Array:
     """The quickest way with an exact gradient: fvjax's own where it has one."""
     space = len(strides)
@@ -123,7 +120,7 @@ def _correlated(
         return layers.conv(x[:, ::stride, ::stride], kernel)  # drop pixels first
     if plain and groups == 1 and stride <= max(sides):
         return layers.conv(x, kernel, stride, (pads[0], pads[1]))
-    if fixed and plain and groups == kernel.shape[-1] == x.shape[-1]:
+    if plain and groups == kernel.shape[-1] == x.shape[-1]:
         return depthwise(x, kernel[:, :, 0], stride, (pads[0], pads[1]))
     letters = "HWD"[:space]
     return lax.conv_general_dilated(
@@ -144,7 +141,6 @@ def _aten(name: str) -> Callable[..., Array]:
     def run(x: Array, weight: Array, bias: Array | None = None, *rest: Any) -> Array:
         options = unified(name, (x, weight, bias, *rest), weight.ndim - 2)
         assert options is not None
-        options = (*options, False)  # the kernel may depend on the image
         return convolution(x, turned(weight, options[3], options[5]), bias, *options)
 
     return run

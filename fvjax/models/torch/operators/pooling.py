@@ -50,15 +50,34 @@ def _max_pool(space: int) -> Callable[..., Array]:
         sides, strides, pads = _windows(x, space, kernel, stride, padding, ceil, spread)
         if set(spread) != {1}:
             return _dilated_maximum(x, sides, strides, pads, spread)
-        if space == 2 and len(set(sides)) == len(set(strides)) == 1 and sides[0] >= strides[0]:
-            inner = jnp.moveaxis(x, -3, -1)
-            y = layers.max_pool(inner, sides[0], strides[0], (pads[0], pads[1]))
-            return jnp.moveaxis(y, -1, -3)
+        if space == 2:
+            last = channels_last_max_pool(
+                jnp.moveaxis(x, -3, -1), kernel, stride, padding, dilation, ceil
+            )
+            if last is not None:
+                return jnp.moveaxis(last, -1, -3)
         rest = (1,) * (x.ndim - space)
         pads = (*((0, 0),) * len(rest), *pads)
         return lax.reduce_window(x, -jnp.inf, lax.max, (*rest, *sides), (*rest, *strides), pads)  # type: ignore[no-any-return]
 
     return run
+
+
+def channels_last_max_pool(
+    x: Array,
+    kernel: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil: bool = False,
+) -> Array | None:
+    """fvjax's own, for square windows of (*batch, height, width, channels); None for others."""
+    spread = several(dilation, 2)
+    sides, strides, pads = _windows(x[..., 0], 2, kernel, stride, padding, ceil, spread)
+    square = len(set(sides)) == len(set(strides)) == 1 and sides[0] >= strides[0]
+    if set(spread) != {1} or not square:
+        return None
+    return layers.max_pool(x, sides[0], strides[0], (pads[0], pads[1]))
 
 
 def _dilated_maximum(
