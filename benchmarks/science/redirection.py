@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from fvjax.optimization.recipe import as_leaves
+from fvjax.optimization.recipe import as_leaves, stack_jobs
 from sweeps.execution.batched import run_jobs
-from fvjax.optimization.recipe import stack_jobs
 
 loop: Any = sys.modules["fvjax.optimization.visualize"]
 look: Any = sys.modules["fvjax.optimization.score"]

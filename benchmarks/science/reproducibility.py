@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from fvjax.sources import DirectionInfo
 from fvjax.optimization.recipe import as_leaves
+from fvjax.sources import DirectionInfo
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task

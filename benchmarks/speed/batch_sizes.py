@@ -20,9 +20,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 import fvjax
-from fvjax.optimization.recipe import as_leaves
+from fvjax.optimization.recipe import as_leaves, stack_jobs
 from sweeps.execution.batched import run_jobs
-from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import shard_jobs
 
 OUT = Path(__file__).parents[1] / "out"

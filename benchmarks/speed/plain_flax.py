@@ -32,9 +32,9 @@ from fvjax.models.caffe import preprocess
 from fvjax.models.googlenet import INCEPTIONS, Widths
 from fvjax.models.model import Linen, Record
 from fvjax.ops.layers import ceil_padding
+from fvjax.optimization.recipe import stack_jobs
 from fvjax.optimization.score import score_of
 from sweeps.execution.batched import run_jobs
-from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import compiler_options
 
 OUT = Path(__file__).parents[1] / "out" / "plain.json"

@@ -26,10 +26,9 @@ from side_fvjax import load, write_weights
 from work import Setting
 
 import fvjax
+from fvjax.optimization.recipe import as_leaves, stack_jobs
 from fvjax.sources import DirectionInfo
-from fvjax.optimization.recipe import as_leaves
 from sweeps.execution.batched import run_jobs
-from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import shard_jobs
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks

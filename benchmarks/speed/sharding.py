@@ -18,8 +18,8 @@ from jax.sharding import Mesh
 from side_fvjax import load, write_weights
 from work import Setting
 
-from sweeps.execution.batched import run_jobs
 from fvjax.optimization.recipe import stack_jobs
+from sweeps.execution.batched import run_jobs
 from sweeps.execution.compile import compiler_options, shard_jobs
 
 OUT = Path(__file__).parents[1] / "out" / "sharding.json"

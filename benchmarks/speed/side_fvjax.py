@@ -16,9 +16,8 @@ from work import THREADS, Setting, Timing, awakening, timing
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
 from fvjax.models.model import Record
-from fvjax.optimization.recipe import as_leaves
+from fvjax.optimization.recipe import as_leaves, stack_jobs
 from sweeps.execution.batched import run_jobs
-from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.compile import shard_jobs
 from sweeps.execution.executor import MAX_JOBS_PER_CPU_DEVICE
 

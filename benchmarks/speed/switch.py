@@ -25,9 +25,9 @@ from work import Setting
 
 import fvjax
 from fvjax.objectives.objective import Objective
+from fvjax.optimization.recipe import as_leaves
 from fvjax.pytree import dataclass
 from fvjax.sources import DirectionInfo
-from fvjax.optimization.recipe import as_leaves
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task

@@ -31,7 +31,9 @@ def test_a_constant_unit_has_index_zero_and_all_labels_and_prefers_none() -> Non
 
 def test_a_unit_that_never_fires_has_no_selectivity() -> None:
     found = selectivity(column(np.zeros(512)), LABELS, COUNTS)
-    assert np.isnan([found.index[0], found.effective_labels[0], found.effective_attributes[0]]).all()
+    assert np.isnan(
+        [found.index[0], found.effective_labels[0], found.effective_attributes[0]]
+    ).all()
     assert np.isnan(found.explained).all() and found.attribute[0] == -1
     assert np.isnan(precision(column(np.zeros(512)), LABELS, found, 8)[0])
 
