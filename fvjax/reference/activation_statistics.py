@@ -191,7 +191,8 @@ def require_reference(what: str, reference: ReferenceStatistics | None) -> Refer
     """What is known of reference images; refused where there are none."""
     if reference is None:
         raise ValueError(
-            f"{what} needs reference images: give reference_images=generated or reference_images=FOLDER"
+            f"{what} needs reference images: give reference_images=generated or "
+            "reference_images=FOLDER"
         )
     return reference
 

@@ -27,7 +27,7 @@ def load_reference_statistics(
     if images is None:
         return None
     checks.path("reference_images", images)
-    return _load(model, images, count, size, array_cache.cache_folder() / "natural")
+    return _load(model, images, count, size, array_cache.cache_folder() / "reference")
 
 
 @cache

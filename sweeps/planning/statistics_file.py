@@ -88,7 +88,8 @@ def read_collected(model: Model, path: str, size: tuple[int, int]) -> ReferenceS
         raise ValueError(f"{path} holds statistics of other weights, or of another precision")
     if tuple(about["image_size"]) != size:
         raise ValueError(
-            f"{path} holds statistics of {about['image_size']} pixels, not of image_size={size}"
+            f"{path} holds statistics of {' x '.join(map(str, about['image_size']))} pixels, "
+            f"not of {size[0]} x {size[1]}"
         )
     attributes = {attribute: tuple(names) for attribute, names in about["attributes"].items()}
     images = Collected(

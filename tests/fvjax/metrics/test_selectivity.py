@@ -113,7 +113,7 @@ def test_the_effective_number_is_between_one_and_all() -> None:
 
 
 def test_labels_without_images_and_too_few_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="no image has label 7 of head 1"):
+    with pytest.raises(ValueError, match="no image has label 7 of attribute 1"):
         selectivity(np.ones((448, 1)), LABELS[TEXTURE < 7], COUNTS)
     with pytest.raises(ValueError, match="8 labels need more images than that, got 8"):
         selectivity(np.ones((8, 1)), LABELS[:8, ::-1], (8, 1, 1))

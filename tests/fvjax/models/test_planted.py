@@ -301,7 +301,7 @@ def test_an_image_of_many_features_stays_within_the_pixels() -> None:
 )
 def test_another_model_has_no_features(source: Any) -> None:
     with pytest.raises(ValueError, match=r"only the features of model=planted are known"):
-        source(fvjax.load("tiny"), "conv2", 32)
+        source.resolve(Setup(fvjax.load("tiny"), "conv2", (32, 32)))
     with pytest.raises(ValueError, match=r"unknown layer 'mix'.*did you mean mixed"):
         source.resolve(Setup(world(), "mix", (SIZE, SIZE)))
     with pytest.raises(ValueError, match=r"unknown layer 'decoys'"):

@@ -79,7 +79,7 @@ def test_irrelevance_is_constant_for_the_image_s_gradient() -> None:
 
 def test_irrelevance_without_its_weights_is_refused() -> None:
     penalty = fvjax.IrrelevantNorm(layer="conv1", order=1)
-    with pytest.raises(ValueError, match=r"needs 'conv1/irrelevance'"):
+    with pytest.raises(ValueError, match=r"needs 'conv1@irrelevance'"):
         penalty({"conv1": jnp.ones((2, 2, 3))}, DIRECTION)
     ones = {"conv1": jnp.full((2, 2, 3), -2.0), irrelevance("conv1"): jnp.full((2, 2, 3), 0.5)}
     assert float(penalty(ones, DIRECTION)) == 1.0
@@ -149,11 +149,16 @@ def test_differential_is_the_standardised_dot_less_the_mean_over_channels() -> N
     alive = deviation > 0
     each = (a.mean((0, 1)) / np.where(alive, deviation, 1))[alive]
     expected = (a @ v / np.linalg.norm(v)).mean() / 1.7 - each.mean()
-    score = fvjax.Differential(along=1.7, deviation=jnp.asarray(deviation, jnp.float32))
+    score = fvjax.Differential(along=1.7, stddev=jnp.asarray(deviation, jnp.float32))
     found = score({"conv2": jnp.asarray(a, jnp.float32)}, DIRECTION)
     assert float(found) == pytest.approx(expected, rel=1e-4)
     with pytest.raises(ValueError, match="standard deviation along the direction"):
-        fvjax.Differential(along=0.0, deviation=jnp.ones(16))
+        fvjax.Differential(along=0.0, stddev=jnp.ones(16))
+
+
+def each(direction: Any, count: int = 5) -> Any:
+    """The direction of each of several images."""
+    return jax.tree.map(lambda x: jnp.stack([x] * count), direction)
 
 
 def stacked(images: int = 5) -> dict[str, Array]:
@@ -165,7 +170,7 @@ def test_diversity_is_lucid_s() -> None:
     a = np.asarray(stacked()["conv2"], np.float64).reshape(5, 9, 4)
     grams = [x.T @ x / np.linalg.norm(x.T @ x) for x in a]
     expected = sum(np.sum(grams[i] * grams[j]) for i in range(5) for j in range(5) if i != j) / 5
-    found = fvjax.Diversity(layer="conv2").score_batch(stacked(), DIRECTION)
+    found = fvjax.Diversity(layer="conv2").score_batch(stacked(), each(DIRECTION))
     assert float(found) == pytest.approx(expected, rel=1e-4)
     assert float(fvjax.Diversity(layer="conv2")(stacked(), DIRECTION)) == 0
 
@@ -175,7 +180,7 @@ def test_alignment_is_lucid_s_with_the_sign_of_a_penalty() -> None:
     expected = sum(
         np.mean((a[i] - a[i + k]) ** 2) / 2.0**k for k in range(1, 5) for i in range(5 - k)
     )
-    found = fvjax.Alignment(layer="conv2", decay_ratio=2.0).score_batch(stacked(), DIRECTION)
+    found = fvjax.Alignment(layer="conv2", decay_ratio=2.0).score_batch(stacked(), each(DIRECTION))
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
@@ -192,13 +197,13 @@ def test_an_objective_of_several_images_is_the_mean_of_theirs() -> None:
 def test_images_made_together_are_several_and_diversity_drives_them_apart() -> None:
     def alike(images: Array) -> float:
         activations = jax.vmap(MODEL)(images)
-        return float(fvjax.Diversity(layer="conv2").score_batch(activations, DIRECTION))
+        return float(fvjax.Diversity(layer="conv2").score_batch(activations, each(DIRECTION, 3)))
 
-    plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images_per_job=3))
+    plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images=3))
     assert plain.image.shape == (3, 32, 32, 3) and plain.history["score"].shape == (12,)
     assert np.abs(plain.image[0] - plain.image[1]).max() > 0.01
     diverse = DOT - 10.0 * fvjax.Diversity(layer="conv2")
-    driven = jax.jit(fvjax.visualize)(MODEL, job(diverse, steps=12, images_per_job=3))
+    driven = jax.jit(fvjax.visualize)(MODEL, job(diverse, steps=12, images=3))
     assert alike(driven.image) < alike(plain.image)
 
 
@@ -206,6 +211,6 @@ def test_a_path_gives_each_image_its_own_direction() -> None:
     ends = [fvjax.Direction(vector=jax.nn.one_hot(i, 16), layer="conv2") for i in (2, 5)]
     path = fvjax.Interpolation(first=ends[0], second=ends[1])
     np.testing.assert_allclose(path.at(0.25).vector, 0.75 * ends[0].vector + 0.25 * ends[1].vector)
-    result = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=24, images_per_job=3, direction=path))
+    result = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=24, images=3, direction=path))
     a = np.stack([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in result.image])
     assert a[0, 2] > a[2, 2] and a[2, 5] > a[0, 5]

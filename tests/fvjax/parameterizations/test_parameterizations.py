@@ -26,7 +26,7 @@ def test_images_have_the_right_shape_and_values_from_zero_to_one(name: str, key:
     decode = jax.jit(lambda p: parameterization.decode(p))
     for scale in (1.0, 1e4):
         image = decode(scaled(scale, params))
-        assert image.shape == (parameterization.image_size, parameterization.image_size, 3)
+        assert image.shape == (*parameterization.image_size, 3)
         assert image.dtype == jnp.float32
         assert jnp.all((image >= 0) & (image <= 1))
     assert float(decode(scaled(100, params)).std()) > 0.05
@@ -46,7 +46,7 @@ def test_keys_decide_the_image(name: str, key: Array) -> None:
 def test_every_parameter_reaches_the_image(name: str, key: Array) -> None:
     parameterization = PARAMETERIZATIONS[name]
     params = parameterization.init(key)
-    weights = jax.random.normal(key, (parameterization.image_size,) * 2 + (3,))
+    weights = jax.random.normal(key, (*parameterization.image_size, 3))
     slope = jax.grad(lambda p: jnp.sum(weights * parameterization.decode(p)))(params)
     slopes = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(slope)])
     assert jnp.all(jnp.isfinite(slopes))
@@ -63,7 +63,7 @@ def test_gradients_match_central_differences(name: str, key: Array) -> None:
     way = structure.unflatten(
         [jax.random.normal(k, p.shape) for k, p in zip(keys, leaves, strict=True)]
     )
-    weights = jax.random.normal(jax.random.key(1), (parameterization.image_size,) * 2 + (3,))
+    weights = jax.random.normal(jax.random.key(1), (*parameterization.image_size, 3))
 
     @jax.jit
     def along(t: Array | float) -> Array:
@@ -116,7 +116,7 @@ def lucid_s_fft_image(params: np.ndarray, size: int, decay: float) -> np.ndarray
     return np.transpose(image, (1, 2, 0)) / 4.0
 
 
-@pytest.mark.parametrize("decay_power", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0, 1.5])
 def test_fourier_decodes_as_lucid_does(decay: float, key: Array) -> None:
     fourier = fvjax.Fourier(image_size=16, stddev=0.3, decay_power=decay, decorrelate=False)
     params = fourier.init(key)
@@ -165,8 +165,8 @@ def test_pixels_start_with_their_standard_deviation(key: Array) -> None:
     [
         ({"image_size": 0}, "image_size must be an integer of at least 1, got 0"),
         ({"image_size": 1.5}, "image_size must be an integer"),
-        ({"stddev": 0.0}, "deviation must be a positive"),
-        ({"decay_power": float("nan")}, "decay must be a finite"),
+        ({"stddev": 0.0}, "stddev must be a positive"),
+        ({"decay_power": float("nan")}, "decay_power must be a finite"),
         ({"decorrelate": "no"}, "decorrelate must be true or false, got 'no'"),
     ],
 )

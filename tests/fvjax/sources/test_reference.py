@@ -41,7 +41,7 @@ def test_a_centroid_is_the_mean_of_its_class() -> None:
 
 
 def test_centroids_need_labels_and_images() -> None:
-    with pytest.raises(ValueError, match=r"unknown direction\.head 'colour'"):
+    with pytest.raises(ValueError, match=r"unknown direction\.attribute 'colour'"):
         Centroid(attribute="colour", index=0).resolve(
             Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
         )

@@ -73,7 +73,7 @@ def test_the_strongest_channels_lead_from_a_vector_to_a_neuron(model: Model) -> 
 @pytest.mark.parametrize("source", [Channel(index=0), Random(seed=0)])
 def test_an_unknown_layer_is_refused_naming_the_closest(model: Model, source: Any) -> None:
     with pytest.raises(ValueError, match=r"unknown layer 'conv_2'.*did you mean conv2"):
-        source(model, "conv_2", 32)
+        source.resolve(Setup(model, "conv_2", (32, 32)))
 
 
 def test_a_logit_is_at_the_readout_whatever_the_layer(model: Model) -> None:

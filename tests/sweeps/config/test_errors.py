@@ -138,13 +138,13 @@ def test_values_that_cannot_be_read_are_named(folder: Path) -> None:
 
 
 def test_what_a_constructor_refuses_is_named_by_its_key(folder: Path) -> None:
-    config = OmegaConf.create({"image_size": {"_target_": "builtins.range", "_args_": ["x"]}})
+    config = OmegaConf.create({"size": {"_target_": "builtins.range", "_args_": ["x"]}})
     config["sum"] = {"_target_": "math.fsum", "_args_": [[float("inf"), -float("inf")]]}
     with pytest.raises(Exception) as raised:
         instantiate(config.sum)
     assert explain(raised.value, folder) == "sum: -inf + inf in fsum"
     with pytest.raises(Exception) as raised:
-        instantiate(config.image_size)
+        instantiate(config.size)
     sentence = "size: TypeError: 'str' object cannot be interpreted as an integer"
     assert explain(raised.value, folder) == sentence
 

@@ -1,5 +1,6 @@
 """A start is where the ascent begins: the parameters of a photograph decode to it."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -46,7 +47,7 @@ def test_the_first_image_is_the_photograph(made: Any, decorrelate: bool, size: i
     np.testing.assert_allclose(image, photo, atol=1e-5)
 
 
-@pytest.mark.parametrize("decay_power", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 2.0])
 def test_any_decay_starts_from_the_photograph(decay: float) -> None:
     np.testing.assert_allclose(first(fourier(decay=decay)), PHOTO, atol=1e-5)
 
@@ -94,7 +95,7 @@ def test_ascent_goes_on_from_the_photograph(made: Any) -> None:
 
 def test_starts_and_deviations_are_leaves_of_one_program() -> None:
     several = [fourier(0.0), fourier(0.01), fourier(start=1 - PHOTO)]
-    several = [s.replace(deviation=jnp.float32(s.deviation)) for s in several]  # type: ignore[attr-defined]
+    several = [replace(s, stddev=jnp.float32(s.stddev)) for s in several]  # type: ignore[attr-defined]
     assert len({jax.tree.structure(one) for one in several}) == 1
     images = [first(one) for one in several]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)

@@ -20,7 +20,7 @@ def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
     reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 24))
     path = tmp_path / "tiny.npz"
     write_collected(reference, ["conv1", "conv2"], path)
-    found = load_reference_statistics(MODEL, str(path), 512, 32)
+    found = load_reference_statistics(MODEL, str(path), 512, (32, 32))
     assert found is not None and found.images.attributes == reference.images.attributes
     for layer in ("conv1", "conv2"):
         one, other = found.statistics(layer), reference.statistics(layer)
@@ -43,11 +43,11 @@ def test_statistics_of_other_weights_or_sizes_are_refused(tmp_path: Path) -> Non
         ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 8)), ["conv2"], path
     )
     with pytest.raises(ValueError, match="statistics of other weights"):
-        read_collected(tiny(1), str(path), 32)
+        read_collected(tiny(1), str(path), (32, 32))
     with pytest.raises(ValueError, match="of other weights, or of another precision"):
-        read_collected(MODEL.in_precision("bfloat16"), str(path), 32)
-    with pytest.raises(ValueError, match=r"statistics of 32 pixels, not of image_size=48"):
-        read_collected(MODEL, str(path), 48)
+        read_collected(MODEL.in_precision("bfloat16"), str(path), (32, 32))
+    with pytest.raises(ValueError, match=r"statistics of 32 x 32 pixels, not of 48 x 48"):
+        read_collected(MODEL, str(path), (48, 48))
     np.savez(tmp_path / "other.npz", x=np.ones(3))
     with pytest.raises(ValueError, match="holds no statistics"):
         read_collected(MODEL, str(tmp_path / "other.npz"), 32)
@@ -63,7 +63,7 @@ def test_the_command_prints_condition_numbers_and_writes_the_file(
     main([*few, "layer=main", f"out={tmp_path / 'all.npz'}"])
     printed = capsys.readouterr().out
     assert "condition" in printed and all(name in printed for name in ("conv1", "conv2", "logits"))
-    assert len(list((tmp_path / "fvjax" / "reference_std").glob("statistics_of_*.npz"))) == 3
+    assert len(list((tmp_path / "fvjax" / "reference").glob("statistics_of_*.npz"))) == 3
     main(["model=tiny", f"reference_images={tmp_path / 'all.npz'}", "layer=conv1,logits"])
     assert "conv2" not in capsys.readouterr().out
     for wrong, message in {
