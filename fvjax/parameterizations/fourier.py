@@ -17,9 +17,9 @@ _LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic cons
 class Fourier:
     """Real Fourier coefficients, each divided by frequency^decay_power (Lucid's fft_image).
 
-    decay_power 0 is white noise, 1 the spectrum of photographs; frequencies are in cycles per pixel and
-    bounded below by 1/size. The initial standard deviation of the raw image is Lucid's: .0186 at
-    128 pixels for stddev .01 and decay_power 1.
+    decay_power 0 is white noise, 1 the spectrum of photographs; frequencies are in cycles per pixel
+    and bounded below by 1/size. The initial standard deviation of the raw image is Lucid's: .0186
+    at 128 pixels for stddev .01 and decay_power 1.
     """
 
     image_size: int = static()  # pixels, of a square image

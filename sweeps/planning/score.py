@@ -116,8 +116,9 @@ def _in_reference_std(
         case fvjax.ActivationNorm() | fvjax.IrrelevantNorm():
             layer, whole, power = term.layer, False, term.order
         case _:
+            name = type(term).__name__
             raise ValueError(
-                f"penalty.unit=reference_std is for penalties on activations, not {type(term).__name__}"
+                f"penalty.unit=reference_std is for penalties on activations, not {name}"
             )
     variances = np.diag(reference.statistics(layer.partition("/")[0]).covariance)
     variance = float(variances.sum() if whole else variances.mean())

@@ -99,7 +99,8 @@ def jobs_at(positions: list[int]) -> pd.DataFrame:
                 "direction": "photo",
                 "direction_at": position,
                 "layer": "conv2",
-                "size": 4,
+                "image_height": 4,
+                "image_width": 4,
                 "image": {"bytes": buffer.getvalue(), "path": ""},
             }
         )

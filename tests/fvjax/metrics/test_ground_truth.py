@@ -137,7 +137,7 @@ def test_a_dot_product_wants_whatever_is_on_its_side() -> None:
     rows = np.asarray(vectors_of(model, "mixed"))
     found, _ = of(model, dot, 22)  # orthogonal to none: rounding would decide the sign of a 0
     np.testing.assert_allclose(found.features, rows @ rows[22] > 0, atol=1e-3)
-    assert found.final_score == pytest.approx(np.maximum(rows @ rows[22], 0).sum(), rel=1e-4)
+    assert found.score == pytest.approx(np.maximum(rows @ rows[22], 0).sum(), rel=1e-4)
 
 
 def test_only_a_dot_product_wants_contrast_that_excites_everything() -> None:

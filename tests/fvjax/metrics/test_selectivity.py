@@ -19,19 +19,21 @@ def test_a_unit_that_fires_for_one_label_has_index_one_and_one_label() -> None:
     found = selectivity(column(TEXTURE == 5), LABELS, COUNTS)
     assert (found.attribute[0], found.label[0]) == (1, 5)
     assert found.index[0] == pytest.approx(1) and found.effective_labels[0] == pytest.approx(1)
-    assert found.attributes[0] == pytest.approx(1)
+    assert found.effective_attributes[0] == pytest.approx(1)
     np.testing.assert_allclose(found.explained[0], [0, 1, 0], atol=1e-12)
 
 
 def test_a_constant_unit_has_index_zero_and_all_labels_and_prefers_none() -> None:
     found = selectivity(column(np.full(512, 0.7)), LABELS, COUNTS)
     assert found.index[0] == pytest.approx(0) and found.effective_labels[0] == pytest.approx(8)
-    assert found.attribute[0] == found.label[0] == -1 and np.isnan(found.attributes[0])
+    assert found.attribute[0] == found.label[0] == -1 and np.isnan(found.effective_attributes[0])
 
 
 def test_a_unit_that_never_fires_has_no_selectivity() -> None:
     found = selectivity(column(np.zeros(512)), LABELS, COUNTS)
-    assert np.isnan([found.index[0], found.effective_labels[0], found.attributes[0]]).all()
+    assert np.isnan(
+        [found.index[0], found.effective_labels[0], found.effective_attributes[0]]
+    ).all()
     assert np.isnan(found.explained).all() and found.attribute[0] == -1
     assert np.isnan(precision(column(np.zeros(512)), LABELS, found, 8)[0])
 
@@ -52,7 +54,7 @@ def test_a_unit_for_two_attributes_alike_has_two_heads_and_three_has_three() -> 
     two = (TEXTURE == 5).astype(float) + (HUE == 1)
     three = two + (SHAPE == 7)
     found = selectivity(np.stack([two, three], -1), LABELS, COUNTS)
-    np.testing.assert_allclose(found.attributes, [2, 3], rtol=1e-9)
+    np.testing.assert_allclose(found.effective_attributes, [2, 3], rtol=1e-9)
     np.testing.assert_allclose(found.explained[0, 1:], 0.5, atol=0.01)
 
 
@@ -111,7 +113,7 @@ def test_the_effective_number_is_between_one_and_all() -> None:
 
 
 def test_labels_without_images_and_too_few_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="no image has label 7 of head 1"):
+    with pytest.raises(ValueError, match="no image has label 7 of attribute 1"):
         selectivity(np.ones((448, 1)), LABELS[TEXTURE < 7], COUNTS)
     with pytest.raises(ValueError, match="8 labels need more images than that, got 8"):
         selectivity(np.ones((8, 1)), LABELS[:8, ::-1], (8, 1, 1))

@@ -329,7 +329,7 @@ def test_squeezenet_layers_in_order() -> None:
     np.testing.assert_array_equal(seen["fire5"], np.maximum(seen["fire5_pre_relu"], 0))
 
 
-@pytest.mark.parametrize("name", ["texturenet", "judge"])
+@pytest.mark.parametrize("name", ["texturenet", "texturenet_judge"])
 @pytest.mark.parametrize("size", [(100, 100), (17, 17), (64, 60)])
 def test_a_texturenet_refuses_sizes_that_are_no_multiples_of_8(
     name: str, size: tuple[int, int]

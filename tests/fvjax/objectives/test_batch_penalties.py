@@ -20,7 +20,7 @@ from sweeps.planning.build import build
 from sweeps.planning.parameterization import arguments
 
 PIXELS = {"_target_": "fvjax.Pixels", "stddev": 0.0, "decorrelate": True, "learning_rate": 1}
-MACO = {"_target_": "fvjax.Maco", "count": 5, "decorrelate": False}
+MACO = {"_target_": "fvjax.Maco", "reference_count": 5, "decorrelate": False}
 
 
 def paint(path: Path, seed: int) -> str:
@@ -41,7 +41,7 @@ def test_a_start_is_read_at_the_jobs_size(tmp_path: Path) -> None:
 def test_images_become_their_spectrum(tmp_path: Path) -> None:
     for seed in range(3):
         paint(tmp_path / "photos" / f"{seed}.png", seed)
-    read = arguments(MACO | {"images": str(tmp_path / "photos")}, 24)
+    read = arguments(MACO | {"reference_images": str(tmp_path / "photos")}, 24)
     expected = fvjax.spectrum(
         [read_photo(tmp_path / "photos" / f"{i}.png", 24) for i in range(3)], False
     )
@@ -51,7 +51,10 @@ def test_images_become_their_spectrum(tmp_path: Path) -> None:
 
 def test_what_has_changed_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "photos" / "a.png"
-    wanted: list[Any] = [PIXELS | {"start": str(path)}, MACO | {"images": str(path.parent)}]
+    wanted: list[Any] = [
+        PIXELS | {"start": str(path)},
+        MACO | {"reference_images": str(path.parent)},
+    ]
 
     def read() -> list[Any]:
         found = [arguments(config, 16) for config in wanted]

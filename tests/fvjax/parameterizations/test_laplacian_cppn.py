@@ -121,7 +121,7 @@ def test_a_cppn_starts_as_lucid_s_does(key: Array) -> None:
         ({"levels": 0}, "levels must be an integer from 1 to 5, got 0"),
         ({"levels": 6}, "levels must be an integer from 1 to 5, got 6"),
         ({"image_size": "16"}, "image_size must be an integer"),
-        ({"stddev": 0.0}, "deviation must be a positive"),
+        ({"stddev": 0.0}, "stddev must be a positive"),
     ],
 )
 def test_a_pyramid_that_makes_no_image_is_refused(bad: dict[str, Any], message: str) -> None:
@@ -135,7 +135,7 @@ def test_a_pyramid_that_makes_no_image_is_refused(bad: dict[str, Any], message: 
         ({"image_size": 1}, "image_size must be an integer of at least 2"),
         ({"channels": 0}, "channels must be"),
         ({"layers": 0}, "layers must be"),
-        ({"stddev": -1}, "deviation must be a finite number of at least 0"),
+        ({"stddev": -1}, "stddev must be a finite number of at least 0"),
         ({"decorrelate": None}, "decorrelate must be true or false"),
     ],
 )

@@ -116,7 +116,7 @@ def lucid_s_fft_image(params: np.ndarray, size: int, decay: float) -> np.ndarray
     return np.transpose(image, (1, 2, 0)) / 4.0
 
 
-@pytest.mark.parametrize("decay_power", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0, 1.5])
 def test_fourier_decodes_as_lucid_does(decay: float, key: Array) -> None:
     fourier = fvjax.Fourier(image_size=16, stddev=0.3, decay_power=decay, decorrelate=False)
     params = fourier.init(key)
@@ -165,8 +165,8 @@ def test_pixels_start_with_their_standard_deviation(key: Array) -> None:
     [
         ({"image_size": 0}, "image_size must be an integer of at least 1, got 0"),
         ({"image_size": 1.5}, "image_size must be an integer"),
-        ({"stddev": 0.0}, "deviation must be a positive"),
-        ({"decay_power": float("nan")}, "decay must be a finite"),
+        ({"stddev": 0.0}, "stddev must be a positive"),
+        ({"decay_power": float("nan")}, "decay_power must be a finite"),
         ({"decorrelate": "no"}, "decorrelate must be true or false, got 'no'"),
     ],
 )

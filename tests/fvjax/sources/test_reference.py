@@ -38,7 +38,7 @@ def test_a_centroid_is_the_mean_of_its_class() -> None:
 
 
 def test_centroids_need_labels_and_images() -> None:
-    with pytest.raises(ValueError, match=r"unknown direction\.head 'colour'"):
+    with pytest.raises(ValueError, match=r"unknown direction\.attribute 'colour'"):
         Centroid(attribute="colour", index=0)(MODEL, "conv2", 32, NATURAL)
     with pytest.raises(ValueError, match="integer from 0 to 7, got 8"):
         Centroid(attribute="hue", index=8)(MODEL, "conv2", 32, NATURAL)

@@ -100,7 +100,7 @@ def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["texturenet", "judge", "planted", "tiny"])
+@pytest.mark.parametrize("name", ["texturenet", "texturenet_judge", "planted", "tiny"])
 def test_a_models_defaults_are_those_of_its_config(name: str) -> None:
     config = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text())
     model = fvjax.load(name)

@@ -145,7 +145,7 @@ def test_what_a_constructor_refuses_is_named_by_its_key(folder: Path) -> None:
     assert explain(raised.value, folder) == "sum: -inf + inf in fsum"
     with pytest.raises(Exception) as raised:
         instantiate(config.image_size)
-    sentence = "size: TypeError: 'str' object cannot be interpreted as an integer"
+    sentence = "image_size: TypeError: 'str' object cannot be interpreted as an integer"
     assert explain(raised.value, folder) == sentence
 
 

@@ -134,7 +134,7 @@ def test_marks_are_where_a_job_was_not_ok(status: str, picture: bool, tmp_path: 
 def test_the_summary_says_what_its_means_leave_out() -> None:
     status = ["ok", "diverged", "failed", "diverged", "ok"]
     results = table(
-        status=status, score=[1.0, 5.0, None, 5.0, 3.0], objective=["dot"] * 4 + ["cosine"]
+        status=status, final_score=[1.0, 5.0, None, 5.0, 3.0], objective=["dot"] * 4 + ["cosine"]
     )
     lines = [" ".join(line.replace("│", " ").split()) for line in printed(results).splitlines()]
     assert "dot 4 2 diverged, 1 failed 1 2 0.5 0.1" in lines
@@ -167,7 +167,7 @@ def test_eighty_letters_hold_every_value_of_four_axes() -> None:
         penalty=["orthogonal", "total_variation", "orthogonal", "total_variation"],
         transform=["standard", "jitter", "jitter", "standard"],
         status=["ok", "diverged", "ok", "ok"],
-        score=[-1.23e-05] * 4,
+        final_score=[-1.23e-05] * 4,
         metrics_optimized_metric=["centroid_margin"] * 4,
         centroid_margin=[-1.23e-05] * 4,
     )

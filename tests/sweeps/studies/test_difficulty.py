@@ -27,7 +27,8 @@ from sweeps.studies.difficulty.trends import levels, trends
 
 EVERY = jnp.stack(jnp.meshgrid(*[jnp.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3)
 WIDTHS = (4, 6, 8, 8, 12)
-NET = {"first": "hue", "seed": 3, "steps": 2, "batch_size": 8, "widths": WIDTHS, "beside": ()}
+NET = {"first_attribute": "hue", "seed": 3, "steps": 2, "batch": 8, "widths": WIDTHS}
+NET |= {"also_train": ()}
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def test_groups_are_of_equal_size() -> None:
 def test_unknown_tasks_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown labels 3: it is one of 0, 2, 4, 8, 16, 24"):
         classes_per_attribute(3, "hue")
-    with pytest.raises(ValueError, match="unknown head 'size'"):
+    with pytest.raises(ValueError, match="unknown attribute 'size'"):
         classes_per_attribute(2, "size")
 
 
@@ -122,7 +123,12 @@ def test_a_trained_network_is_kept_and_found_again(
 
 
 def test_other_settings_are_other_networks_and_all_labels_know_no_first(cache: Path) -> None:
-    for changed in ({"labels": 2}, {"labels": 0}, {"labels": 24}, {"labels": 24, "first": "shape"}):
+    for changed in (
+        {"labels": 2},
+        {"labels": 0},
+        {"labels": 24},
+        {"labels": 24, "first_attribute": "shape"},
+    ):
         trained(**NET | changed)
     trained(**NET | {"labels": 0, "steps": 9})  # nothing to train
     names = [path.stem for path in (cache / "fvjax" / "trained").iterdir()]
@@ -134,7 +140,7 @@ def test_networks_trained_beside_others_are_those_trained_alone(cache: Path) -> 
     alone = trained(labels=4, **NET)
     for path in (cache / "fvjax" / "trained").iterdir():
         path.unlink()
-    trained(labels=16, **NET | {"beside": (0, 4)})
+    trained(labels=16, **NET | {"also_train": (0, 4)})
     files = {path: path.stat().st_mtime_ns for path in (cache / "fvjax" / "trained").iterdir()}
     assert len(files) == 3
     jax.tree.map(np.testing.assert_array_equal, trained(labels=4, **NET).weights, alone.weights)
@@ -147,7 +153,7 @@ def test_networks_trained_beside_others_are_those_trained_alone(cache: Path) -> 
         ({"labels": 5}, "unknown labels 5"),
         ({"steps": 0}, "model.steps must be an integer of at least 1"),
         ({"seed": -1}, "model.seed must be an integer from 0"),
-        ({"beside": (7,)}, "unknown labels 7"),
+        ({"also_train": (7,)}, "unknown labels 7"),
         ({"widths": (4, 4)}, "model.widths must be five"),
     ],
 )
@@ -242,7 +248,11 @@ def test_the_report_measures_all_units_of_the_sweep_s_networks(tmp_path: Path) -
                 "image_height": 64,
                 "seed": 0,
             }
-            row |= {"objective": objective, "label": "conv3:0 (hue=red)", "direction": "preferring"}
+            row |= {
+                "objective": objective,
+                "label": "conv3:0 (hue=red)",
+                "direction": "preferred_label",
+            }
             rows.append(row | {"transfer": 0.5 + 0.1 * labels / 4, "ambiguity": 3.0})
     found = values_of(pd.DataFrame(rows))
     assert set(found["line"]) == {"hue 3"} and set(found["labels"]) == {0, 4}
