@@ -30,7 +30,7 @@ def apply(weights, image, record):
 model = fvjax.Model.from_function(apply, weights, image_size=(32, 32))
 recipe = fvjax.Recipe(
     objective=fvjax.DotCosine(exponent=1.0, floor=0.1),
-    parameterization=fvjax.Fourier(image_size=32, stddev=0.01, decay=1.0, decorrelate=True),
+    parameterization=fvjax.Fourier(image_size=32, stddev=0.01, decay_power=1.0, decorrelate=True),
     transform=fvjax.Jitter(pixels=2),
     learning_rate=0.05, steps=32, optimizer="adam",
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """`python -m sweeps.leaderboard DIR`: which objective recovers planted features, and at what price.
 
 Reads a sweep of `experiment=planted`, prints purity by family and world, and writes leaderboard.csv
-(see `sweeps.studies.planted.board`) and leaderboard.png, purity against the severity of every geometry.
+(see `sweeps.studies.planted.board`) and leaderboard.png, purity against the severity of every
+geometry.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""`python -m sweeps.statistics model=... layer=a,b reference_images=FOLDER`: what layers do on images.
+"""Print and keep what layers do on reference images.
 
-Streams the reference images through the network and keeps the statistics in the user's cache
-folder, where sweeps find them; prints a table of condition numbers. `layer=main` takes every layer
-of the main path; `out=FILE.npz` also writes them into a file, which `reference_images=FILE.npz` reads where
-the images are not. All other keys are those of `python -m sweeps`.
+`python -m sweeps.statistics model=... layer=a,b reference_images=FOLDER` streams the reference
+images through the network and keeps the statistics in the user's cache folder, where sweeps find
+them; prints a table of condition numbers. `layer=main` takes every layer of the main path;
+`out=FILE.npz` also writes them into a file, which `reference_images=FILE.npz` reads where the
+images are not. All other keys are those of `python -m sweeps`.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """How selective units are for known labels: which one they prefer, and how many they serve.
 
-A unit's response to an image is its mean activation over positions, r >= 0. The images have attributes
-of labels that exclude each other (shape, texture, hue); m_c is a unit's mean response to label c of
-a attribute. Everything is about the unit: what its network was told does not enter.
+A unit's response to an image is its mean activation over positions, r >= 0. The images have
+attributes of labels that exclude each other (shape, texture, hue); m_c is a unit's mean response to
+label c of an attribute. Everything is about the unit: what its network was told does not enter.
 """
 
 from collections.abc import Sequence
@@ -20,18 +20,19 @@ class Selectivity:
     """Of each unit; NaN for one that never fires, and -1 for what it or a constant one prefers.
 
     Args:
-        explained: share of the variance of r that a attribute's labels explain, corrected for their
-            number (epsilon squared, Kelley 1935): 1 - (SS_within / (n - k)) / (SS_total / (n - 1))
+        explained: share of the variance of r that an attribute's labels explain, corrected for
+            their number (epsilon squared, Kelley 1935): 1 - (SS_within / (n - k)) / (SS_total / (n - 1))
             for n images and k labels, at least 0; NaN for a constant unit.
         attribute: the attribute that explains most.
         label: of that attribute, the one of largest m_c.
         index: (m_max - m_rest) / (m_max + m_rest), where m_rest is the mean of the other m_c: the
-            class selectivity index of Morcos et al. 2018, within the preferred attribute; 1 for a unit
-            that fires for one label only. NaN where a mean is negative.
+            class selectivity index of Morcos et al. 2018, within the preferred attribute; 1 for a
+            unit that fires for one label only. NaN where a mean is negative.
         effective_labels: effective number of labels that it fires for, exp(-sum p_c log p_c) with
             p_c = m_c / sum m, within the preferred attribute; NaN where a mean is negative.
-        effective_attributes: effective number of attributes that drive it, the same of the shares of `explained`: 1 for
-            a unit that cares for hue alone; NaN where no attribute explains anything.
+        effective_attributes: effective number of attributes that drive it, the same of the shares
+            of `explained`: 1 for a unit that cares for hue alone; NaN where no attribute explains
+            anything.
 
     A preferred label says little where its attribute explains little.
     """

@@ -11,8 +11,8 @@ for; all others are the K features. At a position with features f and decoys g, 
 `features` and `decoys` are the truth: later layers do not read their records, only an oracle does.
 The first K rows of `mixing` are the features' vectors, of unit length, in K channels; the others
 say how decoys leak. `mixed` is linear, without ReLU: what the layer shows of a feature is its
-vector, whatever its signs. Geometry and severity enter through the weights `mixing`, `depth` and `gain`
-alone, and share a compiled program.
+vector, whatever its signs. Geometry and severity enter through the weights `mixing`, `depth` and
+`gain` alone, and share a compiled program.
 
 At severity 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
 

@@ -1,8 +1,9 @@
 """Tasks of growing difficulty on the same images: how many of the 24 labels must be told apart.
 
-The eight classes of a head are merged into groups of neighbours (in `fvjax.data.textures.ATTRIBUTES`:
-red to green against cyan to pink), so that every image still has a label. Each task refines the one
-before it: two images that an easier task tells apart, a harder one tells apart too.
+The eight classes of an attribute are merged into groups of neighbours (in the order of
+`fvjax.data.textures.ATTRIBUTES`: red to green against cyan to pink), so that every image still has
+a label. Each task refines the one before it: two images that an easier task tells apart, a harder
+one tells apart too.
 """
 
 import jax.numpy as jnp
@@ -11,12 +12,11 @@ from jaxtyping import Array, Int
 from fvjax import checks
 from fvjax.data.textures import ATTRIBUTES
 
-ClassesPerAttribute = tuple[
-    int, ...
-]  # groups of each head: 8, every class apart, ... 1, the head is not told
+# Groups of each attribute: 8, every class apart, ... 1, the attribute is not told.
+ClassesPerAttribute = tuple[int, ...]
 ALL: ClassesPerAttribute = (8, 8, 8)
-# Of the head that comes first and of the two after it; as many groups in all as there are labels,
-# those of heads of one group apart.
+# Of the attribute that comes first and of the two after it; as many groups in all as there are
+# labels, those of attributes of one group apart.
 _GROUPS: dict[int, ClassesPerAttribute] = {
     0: (1, 1, 1),
     2: (2, 1, 1),
@@ -29,15 +29,15 @@ LABELS = tuple(_GROUPS)
 
 
 def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
-    """The groups of each head, in the order of `ATTRIBUTES`, of a task of so many labels.
+    """The groups of each attribute, in the order of `ATTRIBUTES`, of a task of so many labels.
 
     Args:
         labels: 0, 2, 4, 8, 16 or 24; 0 tells nothing.
-        first: the head that is told first and finest: shape, texture or hue; the others follow in
-            turn. At 0 and 24 labels it makes no difference.
+        first: the attribute that is told first and finest: shape, texture or hue; the others
+            follow in turn. At 0 and 24 labels it makes no difference.
     """
     checks.choice("labels", labels, LABELS)
-    checks.choice("head", first, ATTRIBUTES)
+    checks.choice("attribute", first, ATTRIBUTES)
     ahead = list(ATTRIBUTES).index(first)
     return tuple(_GROUPS[labels][(i - ahead) % len(ATTRIBUTES)] for i in range(len(ATTRIBUTES)))
 
@@ -45,5 +45,5 @@ def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
 def grouped(
     labels: Int[Array, "batch 3"], granularity: ClassesPerAttribute | Int[Array, "3"]
 ) -> Int[Array, "batch 3"]:
-    """The group of each label, 0 ... one less than its head's groups."""
+    """The group of each label, 0 ... one less than its attribute's groups."""
     return labels * jnp.asarray(granularity)[None] // 8

@@ -168,7 +168,7 @@ def _judge(cfg: Mapping[str, Any], image_size: tuple[int, int]) -> Model | None:
 
 
 def _resolve_config(config: DictConfig) -> dict[str, Any]:
-    """The config without `hydra`, resolved, as cfg Python values."""
+    """The config without `hydra`, resolved, as plain Python values."""
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     cfg = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(cfg, dict)

@@ -64,7 +64,7 @@ def trained(
     wanted = key_of(trainers[labels])
     if wanted not in store:
         missing = {n: t for n, t in trainers.items() if key_of(t) not in store}
-        for n, tensors in _run(missing, f"{first_attribute} first_attribute, seed {seed}").items():
+        for n, tensors in _run(missing, f"{first_attribute} first, seed {seed}").items():
             store[key_of(trainers[n])] = tensors
     found = texturenet(store.folder / f"{wanted}.npz")
     return found.replace(classes=())  # type: ignore[attr-defined, no-any-return]

@@ -66,10 +66,11 @@ COLUMNS = {
     "recovered": "planted model: 1 where the margin is above .1, else 0",
     "strength": "planted model: the feature's content, 1 = the most that any oracle image has",
     "decoys": "planted model: mean content of the decoys, contrast that no feature stands for",
-    "optimum_purity": "planted model: the feature's share in the optimum on paper, the content that "
-    "the objective wants if an image could have any",
+    "optimum_purity": "planted model: the feature's share in the optimum on paper, the content "
+    "that the objective wants if an image could have any",
     "optimum_strength": "planted model: the feature's content in the optimum on paper",
-    "best_reference_purity": "planted model: purity of the reference image that the objective ranks first",
+    "best_reference_purity": "planted model: purity of the reference image that the objective "
+    "ranks first",
     "best_reference_recovered": "planted model: recovered, of that image",
     "best_reference_strength": "planted model: strength, of that image",
     "total_variation": "mean absolute difference of neighbouring pixels",
@@ -78,7 +79,7 @@ COLUMNS = {
     "content": "planted model: every feature's content, a list; 1 = the most that any oracle "
     "image has",
     "seconds": "the batch's wall time, compilation apart, divided by its jobs",
-    "compile_seconds": "that the job's batch_size waited for its programs; others run while they are "
+    "compile_seconds": "that the job's batch waited for its programs; others run while they are "
     "compiled",
     "device": "what it ran on",
     "program": "equal for jobs of equal structure, which share a compiled program",
@@ -142,11 +143,11 @@ def holds_results(directory: Path) -> bool:
 def _load(path: Path, kind: str) -> pd.DataFrame:
     if holds_results(path):
         return _frame(_read(path, kind))
-    job_inputs = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
+    patterns = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
     found = {
         p.parent.parent if p.parent.name == PARTS else p.parent
-        for m in job_inputs
-        for p in path.rglob(m)
+        for pattern in patterns
+        for p in path.rglob(pattern)
     }
     if not found:
         raise ValueError(f"{path} holds no results: no {RESULTS}.parquet in it or below")

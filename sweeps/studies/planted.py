@@ -25,8 +25,8 @@ _NOT_SETTINGS = {*WORLD, FEATURE, *FAMILY, "seed", "sweep"}
 def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
     """Each world, family and feature at the setting that the other half of the features chose.
 
-    Columns: `model_geometry model_severity family direction_index setting`, and the means over seeds of
-    `JUDGED`. An image without content has no purity: it counts as 0.
+    Columns: `model_geometry model_severity family direction_index setting`, and the means over
+    seeds of `JUDGED`. An image without content has no purity: it counts as 0.
 
     Raises:
         ValueError: a table without planted scores; a world of fewer than two features.

@@ -324,7 +324,8 @@ WRONG = {
     "precision=half": "unknown precision 'half'",
     "metrics.optimized_metric=null": "unknown metrics.optimized_metric None",
     "metrics.optimized_metric=rank direction=random": "unknown metrics.optimized_metric 'rank'",
-    "metrics.optimized_metric=inversion_error": "unknown metrics.optimized_metric 'inversion_error'",
+    "metrics.optimized_metric=inversion_error": "unknown metrics.optimized_metric "
+    "'inversion_error'",
     "model._target_=fvjax.laod": "Are you sure that 'laod' is importable",
     "+job=5": "the table has a column 'job' already: call job otherwise",
     "+objective_floor=5": "column 'objective_floor' already",
@@ -352,7 +353,7 @@ WRONG = {
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
     "direction=generated direction.at=somewhere": "at must be center, mean, all, [row, column]",
-    "parameterization.stddev=0": "deviation must be a positive finite number, got 0",
+    "parameterization.stddev=0": "stddev must be a positive finite number, got 0",
     "parameterization.start=/nowhere.jpg": "there is no photo /nowhere.jpg",
     "parameterization.start=five.npy": "five.npy is no image that Pillow can read",
     "parameterization.start=5": "parameterization.start must be the path of a photo, got 5",
@@ -360,10 +361,12 @@ WRONG = {
     "parameterization=laplacian parameterization.levels=7": "levels must be an integer from 1 to 6",
     "parameterization=cppn parameterization.layers=0": "layers must be an integer of at least 1",
     "parameterization=maco": "parameterization=maco needs reference images",
-    "reference_images=generated reference_count=0": "reference_count must be an integer of at least 1",
+    "reference_images=generated reference_count=0": "reference_count must be an integer of at "
+    "least 1",
     "judge=nobody": "unknown judge 'nobody': it is one of custom, efficientnet_lite0, goo",
     "judge=planted": "judge=planted has no logits to read pictures by",
-    "reference_images=gone": "reference_images must be generated or a folder; there is no folder gone",
+    "reference_images=gone": "reference_images must be generated or a folder; there is no folder "
+    "gone",
     "reference_images=.": "folder . holds no images",
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
     "model=texturenet image_size=100": "height and width must be multiples of 8",

@@ -60,7 +60,8 @@ def report(values: pd.DataFrame, directory: Path) -> None:
 def values_of(results: pd.DataFrame) -> pd.DataFrame:
     """Every value: columns `measure layer objective labels line unit value`.
 
-    A line is a `first` and a seed; `objective` is "" for what is measured on reference images.
+    A line is a `first_attribute` and a seed. `objective` is "" for what is measured on reference
+    images.
 
     Raises:
         ValueError: a sweep of other networks.

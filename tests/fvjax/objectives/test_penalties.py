@@ -22,7 +22,7 @@ DOT = fvjax.DotCosine(exponent=0.0, floor=0.1)
 ORTHOGONAL = fvjax.OrthogonalNorm(squared=False)
 
 
-def job(objective: Any, steps: int = 6, images: int = 1, **others: Any) -> fvjax.Job:
+def job(objective: Any, steps: int = 6, images_per_job: int = 1, **others: Any) -> fvjax.Job:
     recipe = fvjax.Recipe(
         objective=objective,
         parameterization=PARAMETERIZATIONS["fourier"],
@@ -30,7 +30,7 @@ def job(objective: Any, steps: int = 6, images: int = 1, **others: Any) -> fvjax
         learning_rate=0.05,
         steps=steps,
         optimizer="adam",
-        images_per_job=images,
+        images_per_job=images_per_job,
     )
     direction = others.pop("direction", DIRECTION)
     return fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(1))

@@ -111,8 +111,8 @@ def test_starts_and_deviations_are_leaves_of_one_program() -> None:
         ({"start": PHOTO[..., 0]}, r"of shape \(32, 32, 3\), got shape \(32, 32\)"),
         ({"start": np.ones((32, 32, 3), np.uint8)}, "of floating-point values, got uint8"),
         ({"start": "cat.jpg"}, "got 'cat.jpg'"),
-        ({"stddev": -0.1}, "deviation must be a finite number of at least 0"),
-        ({"start": None, "stddev": 0.0}, "deviation must be a positive finite number"),
+        ({"stddev": -0.1}, "stddev must be a finite number of at least 0"),
+        ({"start": None, "stddev": 0.0}, "stddev must be a positive finite number"),
     ],
 )
 def test_a_start_that_is_no_such_image_is_refused(

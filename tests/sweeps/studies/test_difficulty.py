@@ -65,7 +65,7 @@ def test_groups_are_of_equal_size() -> None:
 def test_unknown_tasks_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown labels 3: it is one of 0, 2, 4, 8, 16, 24"):
         classes_per_attribute(3, "hue")
-    with pytest.raises(ValueError, match="unknown head 'size'"):
+    with pytest.raises(ValueError, match="unknown attribute 'size'"):
         classes_per_attribute(2, "size")
 
 
@@ -254,7 +254,11 @@ def test_the_report_measures_all_units_of_the_sweep_s_networks(tmp_path: Path) -
                 "image_height": 64,
                 "seed": 0,
             }
-            row |= {"objective": objective, "label": "conv3:0 (hue=red)", "direction": "preferring"}
+            row |= {
+                "objective": objective,
+                "label": "conv3:0 (hue=red)",
+                "direction": "preferred_label",
+            }
             rows.append(row | {"transfer": 0.5 + 0.1 * labels / 4, "ambiguity": 3.0})
     found = values_of(pd.DataFrame(rows))
     assert set(found["line"]) == {"hue 3"} and set(found["labels"]) == {0, 4}
