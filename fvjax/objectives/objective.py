@@ -21,29 +21,29 @@ class Objective:
     """
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The score of one image."""
+        """Return the score of one image."""
         raise NotImplementedError
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
-        """The score of several images, leaves with a leading axis: the mean of theirs."""
+        """Return the mean score of several images; all leaves have a leading axis."""
         return jnp.mean(jax.vmap(self)(dict(activations), direction))
 
     def __add__(self, other: "Objective") -> "Sum":
-        """The sum of two objectives."""
+        """Return the sum of two objectives."""
         return Sum(terms=(self, _objective(other)))
 
     def __radd__(self, other: int) -> "Objective":
-        """The objective itself for 0, with which Python's `sum` begins."""
+        """Return the objective itself for 0, the start value of Python's `sum`."""
         if other != 0:
             raise ValueError(f"only an objective can be added to an objective, got {other!r}")
         return self
 
     def __sub__(self, other: "Objective") -> "Sum":
-        """This objective less another."""
+        """Return the difference of two objectives."""
         return Sum(terms=(self, Scaled(weight=-1.0, objective=_objective(other))))
 
     def __mul__(self, other: "Objective | Number") -> "Objective":
-        """The product with a number or with another objective."""
+        """Return the product with a number or with another objective."""
         if isinstance(other, Objective):
             return Product(terms=(self, other))
         return Scaled(weight=other, objective=self)
@@ -51,12 +51,12 @@ class Objective:
     __rmul__ = __mul__
 
     def __neg__(self) -> "Scaled":
-        """The objective with its sign turned."""
+        """Return the negated objective."""
         return Scaled(weight=-1.0, objective=self)
 
 
 def parts(objective: Objective) -> Iterator[Objective]:
-    """The objective and all that it wraps, outermost first."""
+    """Yield the objective and every objective inside it, outermost first."""
     yield objective
     for field in dataclasses.fields(objective):  # type: ignore[arg-type]
         value = getattr(objective, field.name)
@@ -82,7 +82,7 @@ class Sum(Objective):
         return sum((t(activations, direction) for t in self.terms), jnp.zeros(()))
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
-        """Add the terms' scores of the whole set."""
+        """Add the terms' scores of all images."""
         return sum((t.score_batch(activations, direction) for t in self.terms), jnp.zeros(()))
 
 
@@ -97,7 +97,7 @@ class Product(Objective):
         return math.prod((t(activations, direction) for t in self.terms), start=jnp.ones(()))
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
-        """Multiply the terms' scores of the whole set."""
+        """Multiply the terms' scores of all images."""
         return math.prod(
             (t.score_batch(activations, direction) for t in self.terms), start=jnp.ones(())
         )
@@ -111,7 +111,7 @@ class Scaled(Objective):
     objective: Objective
 
     def __post_init__(self) -> None:
-        """Refuse a weight that is no finite number."""
+        """Refuse a weight that is not a finite number."""
         checks.finite("weight", self.weight)
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
@@ -119,5 +119,5 @@ class Scaled(Objective):
         return self.weight * self.objective(activations, direction)
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
-        """Scale the score of the whole set."""
+        """Scale the score of all images."""
         return self.weight * self.objective.score_batch(activations, direction)

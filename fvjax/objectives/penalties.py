@@ -1,4 +1,4 @@
-"""Penalties that do not look at the direction: positive quantities that the caller subtracts."""
+"""Penalties independent of the direction: positive quantities that the caller subtracts."""
 
 import jax.numpy as jnp
 
@@ -15,7 +15,7 @@ from fvjax.types import Activations, Number, Scalar
 class ActivationNorm(Objective):
     """Mean over `layer` of |a| (order 1) or of a² (order 2).
 
-    Lucid's L1 sums instead: its weight times height · width · channels is the weight here.
+    Lucid's L1 sums: multiply its weight by height · width · channels.
     """
 
     layer: str = static()
@@ -26,17 +26,17 @@ class ActivationNorm(Objective):
         checks.choice("order", self.order, (1, 2))
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The penalty of one image, positive."""
+        """Return the penalty of one image, positive."""
         a = layer_at(activations, self.layer, direction)
         return jnp.mean(jnp.abs(a) if self.order == 1 else a * a)
 
 
 @dataclass
 class IrrelevantNorm(Objective):
-    """Mean over `layer` of w·|a| (order 1) or w·a² (order 2), w from 0 to 1: `irrelevances`.
+    """Mean over `layer` of w·|a| (order 1) or w·a² (order 2), w in [0, 1].
 
-    A penalty on units of an earlier layer by how little they serve the score; `visualize` supplies
-    the weights, since only it has the model.
+    A penalty on units of an earlier layer that contribute little to the score. `score_of` computes
+    the weights w, because an objective has no access to the model.
     """
 
     layer: str = static()
@@ -47,10 +47,10 @@ class IrrelevantNorm(Objective):
         checks.choice("order", self.order, (1, 2))
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The penalty of one image, positive.
+        """Return the penalty of one image, positive.
 
         Raises:
-            ValueError: activations without the weights, which `score_of` adds.
+            ValueError: the activations lack the weights that `score_of` adds.
         """
         name = irrelevance(self.layer)
         if name not in activations:
@@ -60,7 +60,7 @@ class IrrelevantNorm(Objective):
 
 
 def irrelevance(layer: str) -> str:
-    """The name of a layer's weights for `IrrelevantNorm` among the activations."""
+    """Return the name under which the activations hold the weights of `IrrelevantNorm`."""
     return f"{layer}{SPACE}irrelevance"
 
 
@@ -69,17 +69,17 @@ class HighFrequency(Objective):
     """Share of the image's spectral power above half the Nyquist frequency."""
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The penalty of one image, positive."""
+        """Return the penalty of one image, positive."""
         del direction
         return high_frequency(layer_of(activations, "image"))
 
 
 @dataclass
 class Balanced(Objective):
-    """weight · ratio · penalty, with the ratio of gradients at the start: |∇score| / |∇penalty|.
+    """weight · ratio · penalty, with the ratio |∇score| / |∇penalty| at the start.
 
-    One weight that means the same for every objective and layer. `visualize` measures the ratio
-    (`balance.balanced`); 1 until then.
+    The ratio makes weights comparable between objectives and layers. `visualize` measures it
+    (`optimization.gradient_balance`); before, the ratio is 1.
     """
 
     weight: Number
@@ -87,15 +87,15 @@ class Balanced(Objective):
     ratio: Number = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a weight that is no finite number of at least 0."""
+        """Refuse a weight that is not a finite number of at least 0."""
         checks.not_negative("weight", self.weight)
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The penalty of one image, positive."""
+        """Return the penalty of one image, positive."""
         return self.weight * self.ratio * self.penalty(activations, direction)
 
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
-        """The penalty of the whole set."""
+        """Return the penalty of several images, positive."""
         return self.weight * self.ratio * self.penalty.score_batch(activations, direction)
 
 
@@ -104,6 +104,6 @@ class TotalVariation(Objective):
     """Mean absolute difference between neighbouring pixels of the image, over rows and columns."""
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """The penalty of one image, positive."""
+        """Return the penalty of one image, positive."""
         del direction
         return total_variation(layer_of(activations, "image"))

@@ -1,4 +1,4 @@
-"""Weights that mean the same everywhere: a penalty's gradient against the score's at the start."""
+"""Comparable weights: penalties scaled to the norm of the score's gradient at the start."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
 from fvjax.types import Scalar
 
-SEEDS = 8  # fixed first images over which gradients are averaged
-_LEAST = 1e-4  # of the score's gradient: a penalty that has next to none is not blown up further
+SEEDS = 8  # fixed initial images over which gradients are averaged
+_LEAST = 1e-4  # least norm of a penalty's gradient, as a share of the score's
 
 
 def balanced(model: Model, job: Job) -> Job:
-    """The job with the ratio of every `Balanced` penalty measured.
+    """Return the job with the measured ratio of every `Balanced` penalty.
 
-    ratio = mean |∇score| / mean |∇penalty|, over the same eight first images for every job,
-    untransformed; gradients by the image's parameters, penalties left out of the score.
+    ratio = mean |∇score| / mean |∇penalty|, where the score is without penalties. Gradients are by
+    the image's parameters, averaged over the same eight initial images for every job.
     """
     objective = job.recipe.objective
     count = sum(isinstance(part, Balanced) for part in parts(objective))
@@ -33,7 +33,7 @@ def balanced(model: Model, job: Job) -> Job:
         return job
 
     def gradient(seed: Array, ratios: Float[Array, "penalties"]) -> Any:
-        probe = _with(job, _rated(objective, iter(ratios), weight=1.0))
+        probe = _with_objective(job, _with_ratios(objective, iter(ratios), weight=1.0))
         params = job.recipe.init(jax.random.key(seed))
 
         def score(params: Any) -> Scalar:
@@ -41,35 +41,36 @@ def balanced(model: Model, job: Job) -> Job:
 
         return jax.grad(score)(params)
 
-    def lengths(seed: Array) -> Float[Array, "1 + penalties"]:
-        """Of the gradient of the score, and of each penalty: what it adds."""
+    def norms(seed: Array) -> Float[Array, "terms"]:
+        """Return the gradient norms of the score and of each penalty."""
         probes = jnp.concatenate([jnp.zeros((1, count)), jnp.eye(count)])
         gradients = lax.map(lambda ratios: gradient(seed, ratios), probes)
-        added = jax.tree.map(lambda g: g.at[1:].add(-g[:1]), gradients)
-        found: Array = jax.vmap(optax.tree.norm)(added)
-        return found
+        of_terms = jax.tree.map(lambda g: g.at[1:].add(-g[:1]), gradients)
+        term_norms: Array = jax.vmap(optax.tree.norm)(of_terms)
+        return term_norms
 
-    own, *theirs = jnp.mean(lax.map(lengths, jnp.arange(SEEDS)), 0)
-    ratios = [own / jnp.maximum(other, _LEAST * own) for other in theirs]
-    return _with(job, _rated(objective, (jnp.where(own > 0, r, 0.0) for r in ratios)))
+    score_norm, *penalty_norms = jnp.mean(lax.map(norms, jnp.arange(SEEDS)), 0)
+    ratios = [score_norm / jnp.maximum(n, _LEAST * score_norm) for n in penalty_norms]
+    ratios = [jnp.where(score_norm > 0, ratio, 0.0) for ratio in ratios]
+    return _with_objective(job, _with_ratios(objective, iter(ratios)))
 
 
-def _with(job: Job, objective: Objective) -> Job:
+def _with_objective(job: Job, objective: Objective) -> Job:
     recipe = job.recipe.replace(objective=objective)  # type: ignore[attr-defined]
     return job.replace(recipe=recipe)  # type: ignore[attr-defined, no-any-return]
 
 
-def _rated(objective: Any, ratios: Iterator[Any], weight: float | None = None) -> Any:
-    """The objective with these ratios, in the order of `parts`, and a weight if given."""
+def _with_ratios(objective: Any, ratios: Iterator[Any], weight: float | None = None) -> Any:
+    """Return the objective with these ratios, in the order of `parts`, and a weight if given."""
     if isinstance(objective, tuple):
-        return tuple(_rated(one, ratios, weight) for one in objective)
+        return tuple(_with_ratios(term, ratios, weight) for term in objective)
     if not isinstance(objective, Objective):
         return objective
     if isinstance(objective, Balanced):
-        kept = objective.weight if weight is None else weight
-        objective = dataclasses.replace(objective, ratio=next(ratios), weight=kept)
+        weight_here = objective.weight if weight is None else weight
+        objective = dataclasses.replace(objective, ratio=next(ratios), weight=weight_here)
     inner = {
-        field.name: _rated(getattr(objective, field.name), ratios, weight)
+        field.name: _with_ratios(getattr(objective, field.name), ratios, weight)
         for field in dataclasses.fields(objective)
         if isinstance(getattr(objective, field.name), (Objective, tuple))
     }

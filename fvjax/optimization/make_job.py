@@ -1,4 +1,4 @@
-"""Jobs with defaults for everything that is not given: Lucid's."""
+"""Jobs whose missing choices are Lucid's defaults."""
 
 import jax
 
@@ -34,32 +34,33 @@ def job(
     seed: int = 0,
     images_per_job: int = 1,
 ) -> Job:
-    """Return the job of one picture.
+    """Return the job of one image; missing arguments are Lucid's defaults.
 
     Args:
         model: the network.
-        layer: where to look; the model's default layer if None. Not with a finished direction.
+        layer: the direction's layer; the model's default layer if None.
         channel: the channel to excite, 0 if None. Not with `direction`.
-        direction: what to look for: a direction, or a source of directions (`fvjax.sources`).
+        direction: a direction, or a source of directions (`fvjax.sources`).
         position: `all` positions of the layer, its `center`, or one index for each axis of space.
-        objective: what is maximised; `DotCosine()` if None.
-        penalty: a positive quantity that is subtracted from the objective.
-        parameterization: of the image; `Fourier(image_size=...)` if None.
-        transform: random views of the image; `Standard()`, Lucid's, if None.
-        image_size: pixels, one number or height and width; the model's own if None. Not with
+        objective: the maximised objective; `DotCosine()` if None.
+        penalty: an objective that is subtracted.
+        parameterization: `Fourier(image_size=...)` if None.
+        transform: random views of the image; `Standard()` if None.
+        image_size: pixels, one number or (height, width); the model's if None. Not with
             `parameterization`.
-        steps: of gradient ascent.
-        learning_rate: the parameterization's own if None.
+        steps: number of gradient steps.
+        learning_rate: step size; the parameterization's own if None.
         optimizer: a name in `fvjax.optimization.optimizers.OPTIMIZERS`.
-        seed: decides the first image and every step's transform.
-        images_per_job: images that are made together, for penalties on several images.
+        seed: seed of the initial image and of every step's transform.
+        images_per_job: number of images that are optimized together.
 
     Raises:
-        ValueError: arguments that exclude each other; a layer, channel or position that the model
-            lacks.
+        ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
     """
     if parameterization is not None and image_size is not None:
-        raise ValueError("image_size is the parameterization's: give one of them")
+        raise ValueError(
+            "the parameterization has an image_size of its own: give image_size or parameterization"
+        )
     size = model.image_size if image_size is None else height_width(image_size)
     image = Fourier(image_size=size) if parameterization is None else parameterization
     rate = getattr(image, "learning_rate", 0.05) if learning_rate is None else learning_rate
@@ -79,8 +80,20 @@ def job(
         image_size=height_width(image.image_size),
         position=position,
     )
-    found = _direction(setup, layer, channel, direction)
-    return as_leaves(Job(recipe=recipe, direction=found, key=jax.random.key(seed)))
+    target = _direction(setup, layer, channel, direction)
+    return as_leaves(Job(recipe=recipe, direction=target, key=jax.random.key(seed)))
+
+
+def _parameterization(
+    model: Model, parameterization: Parameterization | None, image_size: ImageSize | None
+) -> Parameterization:
+    """Return the parameterization, or Fourier coefficients of an image size."""
+    if parameterization is None:
+        size = model.image_size if image_size is None else height_width(image_size)
+        return Fourier(image_size=size)
+    if image_size is not None:
+        raise ValueError("image_size is the parameterization's: give only one of the two")
+    return parameterization
 
 
 def _direction(
@@ -91,13 +104,15 @@ def _direction(
 ) -> AnyDirection:
     """Return the direction at the setup's position."""
     if direction is not None and channel is not None:
-        raise ValueError("channel and direction exclude each other: give one of them")
+        raise ValueError(
+            "channel and direction exclude each other: give only channel or only direction"
+        )
     if direction is None:
         direction = Channel(index=0 if channel is None else channel)
     if isinstance(direction, DirectionSource):
         return direction.resolve(setup).at_position(setup).direction
     if layer is not None and layer != direction.layer:
-        raise ValueError(f"the direction looks at layer {direction.layer!r}, not at {layer!r}")
+        raise ValueError(f"the direction belongs to layer {direction.layer!r}, not to {layer!r}")
     if setup.position == "all":
-        return direction  # which may have a position of its own
+        return direction  # a finished direction may have a position of its own
     return with_position(direction, setup.place(direction.layer))

@@ -6,9 +6,8 @@ import optax
 
 from fvjax.types import Number
 
-# Objectives differ by 1000 in the scale of their gradients, and scale must not decide: Adam's eps
-# is far below any of them (optax's 1e-8 is not: cosine's gradient at the start is 2e-3 rms, and
-# squared dot's 1e3 times that).
+# The scale of an objective must not affect the image, and gradients differ by a factor of 1000
+# (root mean square at the start: cosine 2e-3, squared dot 2). optax's eps of 1e-8 is too large.
 _EPSILON = 1e-16
 
 OPTIMIZERS: Mapping[str, Callable[[Number], optax.GradientTransformation]] = {
@@ -16,7 +15,7 @@ OPTIMIZERS: Mapping[str, Callable[[Number], optax.GradientTransformation]] = {
     "nadam": lambda rate: optax.nadam(rate, eps=_EPSILON),
     "rmsprop": lambda rate: optax.rmsprop(rate, decay=0.9, eps=_EPSILON**2),
     "sgd": lambda rate: optax.sgd(rate),
-    # Its line search looks at a step's view several times, so it is for transform=none; it finds
-    # the step itself: the learning rate is not used.
+    # The line search evaluates a step's view several times, so transforms must be off. The learning
+    # rate is not used.
     "lbfgs": lambda rate: optax.lbfgs(),
 }

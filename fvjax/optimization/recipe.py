@@ -1,4 +1,4 @@
-"""A recipe (how to make an image) and a job (for what direction, from which seed)."""
+"""The recipe of an image, and the job: a recipe with a direction and a key."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ Tree = TypeVar("Tree")
 
 @dataclass
 class Recipe:
-    """How to make an image: numbers are leaves, structure is static."""
+    """The settings of an optimization: numbers are leaves, structure is static."""
 
     objective: Objective
     parameterization: Parameterization
@@ -29,48 +29,48 @@ class Recipe:
     learning_rate: Number = 0.05
     steps: int = static(default=256)
     optimizer: str = static(default="adam")
-    images_per_job: int = static(default=1)  # made together, see `batch_penalties`
+    images_per_job: int = static(default=1)  # optimized together, see `batch_penalties`
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
+        """Refuse a learning rate, count or optimizer that is not allowed."""
         checks.positive("learning_rate", self.learning_rate)
         checks.count("steps", self.steps)
         checks.choice("optimizer", self.optimizer, OPTIMIZERS)
         checks.count("images_per_job", self.images_per_job)
 
     def init(self, key: Key) -> Any:
-        """Parameters of the first image, or of several, with a leading axis."""
+        """Return the parameters of the initial image; several images have a leading axis."""
         if self.images_per_job == 1:
             return self.parameterization.init(key)
         return jax.vmap(self.parameterization.init)(jax.random.split(key, self.images_per_job))
 
     def decode(self, params: Any) -> Image:
-        """The image of the parameters, or several, with a leading axis."""
+        """Return the image of the parameters; several images have a leading axis."""
         decode = self.parameterization.decode
         return decode(params) if self.images_per_job == 1 else jax.vmap(decode)(params)
 
 
 @dataclass
 class Job:
-    """One image to make. A pytree: what is a leaf may differ inside one compiled program."""
+    """A pytree that decides one image. Its leaves may differ inside one compiled program."""
 
     recipe: Recipe
     direction: AnyDirection
-    key: Key  # decides the initial noise and every step's transform, whatever the objective
+    key: Key  # of the initial noise and of every step's transform, for any objective
 
 
 def as_leaves(job: Job) -> Job:
-    """Return the job with float32 in place of plain numbers: 3, 3.0 and float32(3) share a program."""
+    """Return the job with float32 in place of Python numbers: 3 and 3.0 share a program."""
     cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
     return cast
 
 
 def stack_jobs(jobs: Sequence[Tree]) -> Tree:
-    """Return one job (or other pytree) whose leaves have a leading axis."""
+    """Return one job (or another pytree) whose leaves have a leading axis."""
 
-    def together(*rows: Any) -> Any:
+    def stack(*rows: Any) -> Any:
         is_key = jnp.issubdtype(rows[0].dtype, jax.dtypes.prng_key)
         return jnp.stack(rows) if is_key else np.stack([np.asarray(row) for row in rows])
 
-    stacked: Tree = jax.tree.map(together, *jobs)
+    stacked: Tree = jax.tree.map(stack, *jobs)
     return stacked

@@ -1,4 +1,4 @@
-"""The score of an image, or of a job's several images, as the loop sees it."""
+"""The score of a job's image or images, with the metrics of each step."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -16,11 +16,11 @@ from fvjax.objectives.penalties import IrrelevantNorm, irrelevance
 from fvjax.optimization.recipe import Job
 from fvjax.types import Activations, Flag, Image, Scalar
 
-Views: TypeAlias = Callable[[Image, int | Array], Array]  # of an image and its number in the job
+Views: TypeAlias = Callable[[Image, int | Array], Array]  # an image, its number in the job
 
 
 def as_it_is(image: Image, number: int | Array) -> Image:
-    """No transform."""
+    """Return the image without a transform."""
     del number
     return image
 
@@ -28,65 +28,73 @@ def as_it_is(image: Image, number: int | Array) -> Image:
 def score_of(
     model: Model, job: Job, image: Image, views: Views = as_it_is, redirect: Flag = False
 ) -> tuple[Scalar, dict[str, Array]]:
-    """Score of an image of which the network sees a view; of several where the job makes several.
+    """Return the score and the metrics of a job's image, or of its several images.
 
-    Penalties on "image" see the image itself, before the transform. Also returns dot, cosine,
-    orthogonal and norm at the objective's positions, and whether part of the direction is is_dead:
-    these in the plain space, whatever the objective's; of several images, the mean, and whether any
-    is is_dead.
+    Args:
+        model: the network.
+        job: the objective and direction.
+        image: (height, width, 3), or with a leading axis if the job has several images.
+        views: maps an image and its number to the view that the network receives. Penalties on
+            "image" receive the image itself.
+        redirect: whether ReLUs revive dead channels.
+
+    Returns:
+        The score, and `dot cosine orthogonal norm is_dead` in the network's own space, at the
+        direction's positions. For several images: means, and whether the direction is dead for any.
     """
     recipe = job.recipe
 
-    def one(image: Image, number: int | Array, share: Share) -> tuple[Activations, Direction]:
-        return _seen(model, job, image, lambda shown: views(shown, number), redirect, share)
+    def inputs(image: Image, number: int | Array, share: Share) -> tuple[Activations, Direction]:
+        return _objective_inputs(model, job, image, lambda x: views(x, number), redirect, share)
 
-    def told(activations: Activations, direction: Direction) -> dict[str, Array]:
-        here = activations, direction.original
-        return alignment(*here) | {"is_dead": is_dead(*here)}
+    def metrics(activations: Activations, direction: Direction) -> dict[str, Array]:
+        original = direction.original
+        dead = is_dead(activations, original)
+        return alignment(activations, original) | {"is_dead": dead}
 
     if recipe.images_per_job == 1:
-        seen = one(image, 0, 0.0)
-        return recipe.objective(*seen), told(*seen)
+        single = inputs(image, 0, 0.0)
+        return recipe.objective(*single), metrics(*single)
     shares = jnp.linspace(0, 1, recipe.images_per_job)
-    each = jax.vmap(one)(image, jnp.arange(recipe.images_per_job), shares)
-    all_told = jax.vmap(told)(*each)
-    any_asleep = jnp.any(all_told.pop("is_dead"))
-    means = {name: jnp.mean(values) for name, values in all_told.items()}
-    return recipe.objective.score_batch(*each), means | {"is_dead": any_asleep}
+    batch = jax.vmap(inputs)(image, jnp.arange(recipe.images_per_job), shares)
+    batch_metrics = jax.vmap(metrics)(*batch)
+    any_dead = jnp.any(batch_metrics.pop("is_dead"))
+    means = {name: jnp.mean(values) for name, values in batch_metrics.items()}
+    return recipe.objective.score_batch(*batch), means | {"is_dead": any_dead}
 
 
-def _seen(
+def _objective_inputs(
     model: Model, job: Job, image: Image, view: View, redirect: Flag, share: Share
 ) -> tuple[Activations, Direction]:
-    """What an objective is given of one image."""
+    """Return the activations and the direction that an objective receives for one image."""
     direction = job.direction.at(share).resolve(model, view)
-    seen = view(image)
-    activations = {**model(seen, redirect=redirect), "image": image}
-    return {**activations, **_irrelevances(model, job, activations, seen, direction)}, direction
+    viewed = view(image)
+    activations = {**model(viewed, redirect=redirect), "image": image}
+    return {**activations, **_irrelevances(model, job, activations, viewed, direction)}, direction
 
 
 def _irrelevances(
-    model: Model, job: Job, activations: Activations, seen: Image, direction: Direction
+    model: Model, job: Job, activations: Activations, viewed: Image, direction: Direction
 ) -> Activations:
-    """1 - |h · ∂score/∂h| over its largest in the layer, for each layer of an `IrrelevantNorm`.
+    """Return 1 - r / max r with r = |h · ∂score/∂h|, for each layer h of an `IrrelevantNorm`.
 
-    The score is the objective without those penalties. Constant for the image's own gradient.
+    The score is the objective without these penalties. The image's gradient treats r as constant.
     """
     objective = job.recipe.objective
     layers = {p.layer for p in parts(objective) if isinstance(p, IrrelevantNorm)}
     if not layers:
         return {}
     values = {layer: lax.stop_gradient(activations[layer]) for layer in layers}
-    none = {irrelevance(layer): jnp.zeros_like(value) for layer, value in values.items()}
-    image, shown = lax.stop_gradient((activations["image"], seen))
+    no_weights = {irrelevance(layer): jnp.zeros_like(value) for layer, value in values.items()}
+    image, viewed = lax.stop_gradient((activations["image"], viewed))
 
     def score(offsets: Activations) -> Scalar:
-        return objective({**model(shown, offsets), "image": image, **none}, direction)
+        return objective({**model(viewed, offsets), "image": image, **no_weights}, direction)
 
     gradients = jax.grad(score)({layer: jnp.zeros_like(value) for layer, value in values.items()})
-    relevant = {layer: jnp.abs(values[layer] * gradients[layer]) for layer in layers}
-    most = {layer: jnp.max(relevance) for layer, relevance in relevant.items()}
+    relevances = {layer: jnp.abs(values[layer] * gradients[layer]) for layer in layers}
+    largest = {layer: jnp.max(relevance) for layer, relevance in relevances.items()}
     return {
-        irrelevance(layer): 1 - relevance / jnp.where(most[layer] > 0, most[layer], 1.0)
-        for layer, relevance in relevant.items()
+        irrelevance(layer): 1 - relevance / jnp.where(largest[layer] > 0, largest[layer], 1.0)
+        for layer, relevance in relevances.items()
     }

@@ -1,5 +1,6 @@
-"""The one loop: ascend an objective by gradient from a random image."""
+"""Visualization: gradient ascent of an objective from a random image."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -7,107 +8,143 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.models.model import Model, with_model_precision
 from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.optimizers import OPTIMIZERS
-from fvjax.optimization.recipe import Job
+from fvjax.optimization.recipe import Job, Recipe
 from fvjax.optimization.score import score_of
 from fvjax.pytree import dataclass
-from fvjax.types import Image, Scalar
+from fvjax.types import Image, Key, Scalar
 
-Carry = tuple[Any, Any, Array, Array]  # parameters, optimizer's state, dead, revived before
-MAX_REVIVE_STEPS = 16  # Lucid's: so long may a sleeping direction be woken (`layers.relu`)
+MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
+Metrics = dict[str, Array]
 
 
 @dataclass
 class Result:
-    """What one job made."""
+    """The image of one job, and the metrics of its optimization."""
 
     image: Image  # untransformed, RGB in [0, 1]; several have a leading axis
     history: dict[str, Float[Array, "steps"]]  # measured on each step's transformed view
     initial_score: Scalar  # of the first image, untransformed
     final_score: Scalar  # of the final image, untransformed
     finite: Bool[Array, ""]  # every step's score and gradient was a number
-    dead: Bool[Array, ""]  # never woke: no gradient once unaided, or a dot product of 0 throughout
+    dead: Bool[Array, ""]  # no gradient in the first step without revival, or all dots are 0
+
+
+@dataclass
+class AscentState:
+    """The loop's state between two steps."""
+
+    params: Any
+    optimizer: Any  # the optimizer's state
+    dead: Array  # whether the direction was dead at the previous step
+    revived: Array  # whether the previous step's gradient was redirected
 
 
 @with_model_precision
 def visualize(model: Model, job: Job) -> Result:
-    """Make one image: a pure function of model and job, to be jitted and vmapped over jobs.
+    """Return the image of a job: a pure function, to be jitted and vmapped over jobs.
 
-    The same key draws the same initial noise and the same transforms for every objective. A job of
-    several images makes them together, each with noise and transforms of its own.
+    The same key draws the same initial noise and the same transforms for every objective. If a job
+    has several images, each has its own noise and transforms.
     """
     job = balanced(model, job)
     recipe = job.recipe
     start, draws = jax.random.split(job.key)
-    rate = recipe.learning_rate
-    optimizer = optax.with_extra_args_support(OPTIMIZERS[recipe.optimizer](rate))
-    params = recipe.init(start)
-
-    def ascend(carry: Carry, step: Array) -> tuple[Carry, dict[str, Array]]:
-        params, state, dead, redirected = carry
-        # Before the first step and after the last one the image is only looked at, as it is: in the
-        # same loop, because compiling the network once more takes longer than two gradients.
-        looking = (step < 0) | (step == recipe.steps)
-        # Only a sleeping direction is redirected: through the sleeping channels on the way, the
-        # gradient of one that is wide awake would point elsewhere.
-        redirect = dead & (step < MAX_REVIVE_STEPS)
-        # Redirected gradients are a hundred times as long: an optimizer that remembered them would
-        # hardly move for hundreds of steps.
-        anew = redirected & ~redirect
-        state = jax.tree.map(partial(jnp.where, anew), optimizer.init(params), state)
-
-        def views(image: Image, number: int | Array) -> Image:
-            key = jax.random.fold_in(draws, step)
-            if recipe.images_per_job > 1:
-                key = jax.random.fold_in(key, number)
-            return jnp.where(looking, image, recipe.transform(key, image))
-
-        def score(params: Any) -> tuple[Scalar, dict[str, Array]]:
-            # The gradient is the score's all the way down (`layers.relu` needs its sign); optax
-            # minimises, so it is negated outside.
-            return score_of(model, job, recipe.decode(params), views, redirect)
-
-        (value, seen), gradient = jax.value_and_grad(score, has_aux=True)(params)
-        gradient_norm = optax.tree.norm(gradient)
-        dead = seen.pop("is_dead") | ((gradient_norm == 0) & ~looking)
-        downhill = jax.tree.map(jnp.negative, gradient)
-        updates, moved = optimizer.update(
-            downhill,
-            state,
-            params,
-            value=-value,  # these three are for line searches
-            grad=downhill,
-            value_fn=lambda params: -score(params)[0],
-        )
-        params, state = jax.tree.map(
-            partial(jnp.where, looking),
-            (params, state),
-            (optax.apply_updates(params, updates), moved),
-        )
-        told = {"score": value, **seen, "gradient_norm": gradient_norm}
-        return (params, state, dead, redirect), told
-
-    # Under vmap a scan is traced anew until it knows which of its values differ between jobs. All
-    # do; tying the constants to the key (x & 0 is 0) says so at once.
+    optimizer = optax.with_extra_args_support(OPTIMIZERS[recipe.optimizer](recipe.learning_rate))
+    params, false = recipe.init(start), jnp.array(False)
+    state = AscentState(params=params, optimizer=optimizer.init(params), dead=false, revived=false)
+    # Under vmap, a scan is traced again until it knows which values differ between jobs. All
+    # values do: tying the constants to the key (x & 0 is 0) avoids the repetition.
     never = jnp.any(jax.random.key_data(start) & 0 != 0)
-    begin = (params, optimizer.init(params), jnp.array(False), jnp.array(False))
-    begin = jax.tree.map(lambda x: jnp.where(never, jnp.zeros_like(x), x), begin)
-    end, looks = lax.scan(ascend, begin, jnp.arange(-1, recipe.steps + 1))
-    image = recipe.decode(end[0])
-    history = {name: values[1:-1] for name, values in looks.items()}
-    score = looks["score"][-1]
-    unaided = min(MAX_REVIVE_STEPS, recipe.steps - 1)  # the first step that nothing wakes
-    stuck = jnp.all(history["gradient_norm"][unaided:] == 0)
+    state = jax.tree.map(lambda x: jnp.where(never, jnp.zeros_like(x), x), state)
+    step = partial(_step, model, job, optimizer, draws)
+    state, metrics = lax.scan(step, state, jnp.arange(-1, recipe.steps + 1))
+    return _result(recipe, recipe.decode(state.params), metrics)
+
+
+def _step(
+    model: Model,
+    job: Job,
+    optimizer: optax.GradientTransformationExtraArgs,
+    draws: Key,
+    state: AscentState,
+    step: Int[Array, ""],
+) -> tuple[AscentState, Metrics]:
+    """Return the state after a step, and the metrics of the image before it.
+
+    At step -1 and after the last step, the untransformed image is evaluated and the state stays.
+    The same loop does both, because compiling the network again would take longer.
+    """
+    recipe = job.recipe
+    evaluate_only = (step < 0) | (step == recipe.steps)
+    # Redirect only while the direction is dead: dead channels would bend other gradients.
+    revive = state.dead & (step < MAX_REVIVE_STEPS)
+    # Redirected gradients are about 100 times larger. Without a reset, the optimizer's moments
+    # would stall the ascent for hundreds of steps.
+    reset = state.revived & ~revive
+    fresh = optimizer.init(state.params)
+    optimizer_state = jax.tree.map(partial(jnp.where, reset), fresh, state.optimizer)
+
+    def view(image: Image, number: int | Array) -> Image:
+        key = jax.random.fold_in(draws, step)
+        if recipe.images_per_job > 1:
+            key = jax.random.fold_in(key, number)
+        return jnp.where(evaluate_only, image, recipe.transform(key, image))
+
+    def score(params: Any) -> tuple[Scalar, Metrics]:
+        return score_of(model, job, recipe.decode(params), view, revive)
+
+    (value, metrics), gradient = jax.value_and_grad(score, has_aux=True)(state.params)
+    gradient_norm = optax.tree.norm(gradient)
+    dead = metrics.pop("is_dead") | ((gradient_norm == 0) & ~evaluate_only)
+    unchanged = state.params, optimizer_state
+    ascended = _ascend(optimizer, score, value, gradient, *unchanged)
+    params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
+    state = AscentState(params=params, optimizer=optimizer_state, dead=dead, revived=revive)
+    return state, {"score": value, **metrics, "gradient_norm": gradient_norm}
+
+
+def _ascend(
+    optimizer: optax.GradientTransformationExtraArgs,
+    score: Callable[[Any], tuple[Scalar, Metrics]],
+    value: Scalar,
+    gradient: Any,
+    params: Any,
+    optimizer_state: Any,
+) -> tuple[Any, Any]:
+    """Return parameters and optimizer state after one update along the gradient.
+
+    optax minimises, so the gradient is negated here; `ops.layers.relu` requires the sign of the
+    score.
+    """
+    downhill = jax.tree.map(jnp.negative, gradient)
+    updates, optimizer_state = optimizer.update(
+        downhill,
+        optimizer_state,
+        params,
+        value=-value,  # these three are for line searches
+        grad=downhill,
+        value_fn=lambda params: -score(params)[0],
+    )
+    return optax.apply_updates(params, updates), optimizer_state
+
+
+def _result(recipe: Recipe, image: Image, metrics: Metrics) -> Result:
+    """Return the result of an image and of the metrics of all steps and both evaluations."""
+    history = {name: values[1:-1] for name, values in metrics.items()}
+    final_score = metrics["score"][-1]
+    first_unaided = min(MAX_REVIVE_STEPS, recipe.steps - 1)
+    no_gradient = jnp.all(history["gradient_norm"][first_unaided:] == 0)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(
         image=image,
         history=history,
-        initial_score=looks["score"][0],
-        final_score=score,
-        finite=finite & jnp.isfinite(score) & jnp.all(jnp.isfinite(image)),
-        dead=stuck | jnp.all(looks["dot"][1:] == 0),
+        initial_score=metrics["score"][0],
+        final_score=final_score,
+        finite=finite & jnp.isfinite(final_score) & jnp.all(jnp.isfinite(image)),
+        dead=no_gradient | jnp.all(metrics["dot"][1:] == 0),
     )

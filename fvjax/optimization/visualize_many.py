@@ -1,4 +1,4 @@
-"""Many images at once: jobs of equal structure are stacked and run as one vmapped program."""
+"""Visualization of many jobs: jobs of equal structure run as one vmapped program."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,19 +21,19 @@ def visualize_many(
     batch_size: int = 16,
     progress: Callable[[str], object] | None = None,
 ) -> list[Result]:
-    """Make the images of many jobs.
+    """Return the results of many jobs.
 
-    Jobs whose structure is equal (layer, image size, steps, terms of the objective) share a
-    compiled program; numbers may differ. The last batch of a structure is padded.
+    Jobs of equal structure (layer, image size, steps, terms of the objective) share a compiled
+    program; their numbers may differ. The last batch of a structure is padded.
 
     Args:
         model: the network.
-        jobs: what to make.
-        batch_size: jobs that run at once, at most.
+        jobs: the jobs, of any structures.
+        batch_size: largest number of jobs in one program.
         progress: called with one line of text after each batch, for example `print`.
 
     Returns:
-        One result for each job, in their order, on the host.
+        One result for each job, in the order of the jobs, on the host.
     """
     checks.count("batch_size", batch_size)
     prepared = [as_leaves(job) for job in jobs]
@@ -46,15 +46,15 @@ def visualize_many(
         for first in range(0, len(members), size):
             batch = members[first : first + size]
             padded = [prepared[i] for i in batch] + [prepared[batch[-1]]] * (size - len(batch))
-            made = jax.device_get(_run(model, stack_jobs(padded)))
+            stacked = jax.device_get(_run(model, stack_jobs(padded)))
             for row, index in enumerate(batch):
-                results[index] = jax.tree.map(lambda x, row=row: x[row], made)
+                results[index] = jax.tree.map(lambda x, row=row: x[row], stacked)
             if progress is not None:
                 progress(f"{len(results)} of {len(jobs)} images")
     return [results[i] for i in range(len(jobs))]
 
 
 def _structure(job: Job) -> Any:
-    """Return what decides the compiled program of a job."""
+    """Return the tree structure, shapes and types that decide a job's compiled program."""
     leaves, tree = jax.tree.flatten(job)
     return tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
