@@ -47,13 +47,13 @@ def main(arguments: Sequence[str]) -> None:
     jobs = jobs_of([one for one in arguments if one not in ("-m", "--multirun")])
     tasks = build_all(jobs.configs, jobs.overrides)
     directory = Path(str(jobs.master.hydra.sweep.dir))
-    references = [
-        environment(c)[1].require_reference("python -m sweeps.retrieve") for c in jobs.configs
-    ]
+    command = "python -m sweeps.retrieve"
+    references = [environment(c)[1].require_reference(command) for c in jobs.configs]
+    images = [reference.require_images(command) for reference in references]
     table = pd.DataFrame(ranked(tasks, references))
     directory.mkdir(parents=True, exist_ok=True)
     table.to_parquet(directory / "retrieval.parquet")
-    tiles = [[references[i].images.image(n) for n in top] for i, top in enumerate(table["top"])]
+    tiles = [[images[i].image(n) for n in top] for i, top in enumerate(table["top"])]
     config = table.drop(columns=list(_OWN))
     names = (row_labels(config) + " | " + arm_labels(config)).tolist()
     hidden = write_tiles(tiles, names, directory / "retrieval.png")
@@ -86,7 +86,7 @@ def scored(
 ) -> Float[np.ndarray, "jobs images"]:
     """The score of every reference image, untransformed, by each of several jobs."""
     ready = jax.jit(jax.vmap(balanced, (None, 0)))(model, stack_jobs(jobs))
-    parts = [_scores(model, ready, batch.images) for batch in reference.images]
+    parts = [_scores(model, ready, batch.images) for batch in reference.require_images("a ranking")]
     return np.concatenate(parts, 1)
 
 

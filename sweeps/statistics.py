@@ -24,7 +24,7 @@ from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
 from sweeps.planning.build import environment
-from sweeps.planning.statistics_file import SUFFIX, write_collected
+from sweeps.planning.statistics_file import save_statistics
 
 _SHRUNK = ("cross_validated", "ledoit_wolf")
 
@@ -44,13 +44,13 @@ def main(arguments: Sequence[str]) -> None:
         names = [name for name in model.main_layers if name != "image"]
     for name in names:
         checks.choice("layer", name, model.layers)
-    if outs and not outs[-1].endswith(SUFFIX):
-        raise ValueError(f"out must be a {SUFFIX} file, got {outs[-1]}")
+    if outs and not outs[-1].endswith(".npz"):
+        raise ValueError(f"out must be a .npz file, got {outs[-1]}")
     reference.collect(names)
     console = Console()
     console.print(table([row_of(reference, name) for name in names]))
     if outs:
-        write_collected(reference, names, Path(outs[-1]))
+        save_statistics(reference, names, Path(outs[-1]))
         console.print(outs[-1], soft_wrap=True, highlight=False, markup=False)
 
 

@@ -65,7 +65,7 @@ def many(count: int, steps: int) -> Row:
         "batch_size": ended[0].batch_size,
         "seconds_per_job": statistics.mean(outcome.seconds for outcome in ended),
         "compile_seconds": max(outcome.compile_seconds for outcome in ended),
-        "programs": executor.compiled,
+        "programs": executor.program_count,
         "temporary_mib": run.result().memory_analysis().temp_size_in_bytes / 2**20,
     }
 

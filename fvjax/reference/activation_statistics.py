@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -35,20 +35,31 @@ Vector = Float[np.ndarray, "channels"] | Float[np.ndarray, "height width channel
 Found = TypeVar("Found")
 
 
+@dataclass(frozen=True)
+class ImageSetDescription:
+    """What statistics say of their images where the images themselves are absent."""
+
+    source: str
+    image_size: tuple[int, int]
+    count: int
+    identity: str
+    attributes: Mapping[str, tuple[str, ...]]
+
+
 @dataclass(eq=False)
 class ReferenceStatistics:
     """Reference images through a model: `statistics(layer)`, `vectors(layer)`, and fits to them.
 
     Args:
         model: the plain network.
-        reference: the images.
+        images: the reference images, or the description of absent images.
         store: where arrays are kept by key; a dictionary, or one that writes files. A key names the
             weights, the network, the images, their size and what was computed.
         announce: told what is computed, before it is.
     """
 
     model: Model
-    images: ImageSet
+    images: ImageSet | ImageSetDescription
     store: MutableMapping[str, Arrays] = field(default_factory=dict)
     announce: Callable[[str], None] = lambda what: None
     _found: dict[Any, Any] = field(default_factory=dict, init=False)
@@ -58,7 +69,8 @@ class ReferenceStatistics:
         checks.choice("layer", layer, self.model.layers)
 
         def compute() -> Arrays:
-            return collect(self.model, self.images, [layer])[layer].arrays()
+            images = self.require_images(f"layer {layer}")
+            return collect(self.model, images, [layer])[layer].arrays()
 
         return self._memoize(
             ("statistics", layer),
@@ -72,8 +84,9 @@ class ReferenceStatistics:
         ]
         if not missing:
             return
+        images = self.require_images(f"layer {', '.join(missing)}")
         self.announce(f"statistics of {', '.join(missing)}")
-        for layer, found in collect(self.model, self.images, missing).items():
+        for layer, found in collect(self.model, images, missing).items():
             self.store_layer(layer, found.arrays())
 
     def store_layer(self, layer: str, arrays: Arrays) -> None:
@@ -85,8 +98,9 @@ class ReferenceStatistics:
         checks.choice("layer", layer, self.model.layers)
 
         def compute() -> Arrays:
-            each = max(1, VECTORS // len(self.images))
-            return {"vectors": _sampled(self.model, self.images, layer, each)}
+            images = self.require_images(f"a sample of vectors of {layer}")
+            each = max(1, VECTORS // len(images))
+            return {"vectors": _sampled(self.model, images, layer, each)}
 
         name = f"vectors of {layer}"
         return self._memoize(name, lambda: self.get_or_compute(name, compute)["vectors"])
@@ -143,7 +157,8 @@ class ReferenceStatistics:
         vector = np.asarray(vector, np.float64)
         if vector.ndim > 1 and position == "all":
             name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
-            compute = partial(_placed, self.model, self.images, layer, vector)
+            images = self.require_images(f"a direction with a vector for each position of {layer}")
+            compute = partial(_placed, self.model, images, layer, vector)
             return self.get_or_compute(f"dot products with {name} at {layer}", compute)["dots"]
         if vector.ndim > 1:
             center = [side // 2 for side in vector.shape[:-1]]
@@ -157,9 +172,26 @@ class ReferenceStatistics:
         attributes = self.images.attributes
         if name not in attributes.get(attribute, ()):
             return None
-        labels = self.images.labels[:, list(attributes).index(attribute)]
+        images = self.require_images(f"the label {concept}")
+        labels = images.labels[:, list(attributes).index(attribute)]
         wanted: np.ndarray = labels == attributes[attribute].index(name)
         return wanted
+
+    def require_images(self, user: str) -> ImageSet:
+        """Return the reference images.
+
+        Args:
+            user: noun phrase that names what needs the images, for the error message.
+
+        Raises:
+            ValueError: the images are absent; a file of statistics stands for them.
+        """
+        if isinstance(self.images, ImageSetDescription):
+            raise ValueError(
+                f"{user} needs the reference images, and {self.images.source} holds statistics "
+                "without images: give reference_images=FOLDER"
+            )
+        return self.images
 
     def get_or_compute(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
         """Arrays from the store, or computed and put there."""

@@ -31,7 +31,7 @@ class PreferredLabel:
         dots = known.projections(info.direction.layer, one_vector(info))
         assert dots is not None  # all positions are stored
         counts = [len(names) for names in attributes.values()]
-        found = selectivity(dots[:, None], known.images.labels, counts)
+        found = selectivity(dots[:, None], known.statistics(info.direction.layer).labels, counts)
         if found.attribute[0] < 0:
             return info
         attribute = list(attributes)[found.attribute[0]]

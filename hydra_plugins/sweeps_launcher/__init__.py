@@ -1,8 +1,8 @@
-"""Registers with Hydra the launcher `fused` and the sweeper `grids`; what they do is in `sweeps`.
+"""The launcher `fused` and the sweeper `grids`, registered with Hydra; `sweeps` implements both.
 
-Hydra scans every plugin at the start of every application and executes this module twice, the
-first time before it is in `sys.modules`: so it imports nothing heavy, keeps no state, and does not
-postpone its annotations.
+Hydra scans every plugin when any application starts. It executes this module twice, the first time
+before the module is in `sys.modules`. Therefore the module imports nothing heavy, keeps no state
+and does not postpone its annotations.
 """
 
 from collections.abc import Sequence
@@ -22,78 +22,94 @@ from omegaconf import DictConfig, OmegaConf
 
 @dataclass
 class FusedLauncherConfig:
-    """How the jobs of a sweep run together."""
+    """Settings of the launcher: how the jobs of a sweep share programs."""
 
     _target_: str = "hydra_plugins.sweeps_launcher.FusedLauncher"
     batch_size: int | None = None
-    """Jobs per program, a shorter group padded to it; a fitting number if null."""
+    """Jobs per program; smaller groups are padded to this size. If null, a size that fits."""
     resume: bool = False
-    """Whether jobs that the sweep's directory holds already are not run again."""
+    """Whether jobs that the sweep's directory already holds are skipped."""
     job_dirs: bool = True
-    """Whether every job has a directory with its config; without, a sweep is quicker."""
+    """Whether every job gets a directory with its config; a sweep is quicker without."""
 
 
 @dataclass
 class GridsSweeperConfig:
-    """The union of grids to sweep over; see `sweeps.config.grids.expand`."""
+    """Settings of the sweeper: a union of grids, as `sweeps.config.grids.expand` reads them."""
 
     _target_: str = "hydra_plugins.sweeps_launcher.GridsSweeper"
     grids: list[dict[str, Any]] = field(default_factory=list)
-    """Each maps override keys to a value, a list of values, or text such as `range(0,8)`."""
+    """Each grid maps override keys to a value, a list of values, or text such as `range(0,8)`."""
     cross_with: list[dict[str, Any]] = field(default_factory=list)
-    """Another union of grids, which multiplies the first."""
+    """A second union of grids, with which the first is crossed."""
     params: dict[str, Any] = field(default_factory=dict)
-    """Choices common to all grids."""
+    """Choices that hold for all grids."""
 
 
 class FusedLauncher(Launcher):
-    """Runs the jobs of a sweep that share a structure as one program."""
-
-    names_all_mistakes = True  # so a sweeper need not look for the first
+    """A launcher that runs jobs of equal structure as one program."""
 
     def __init__(self, batch_size: int | None, resume: bool, job_dirs: bool) -> None:
-        """Called by Hydra with the fields of `FusedLauncherConfig`."""
+        """Store the fields of `FusedLauncherConfig`, which Hydra passes."""
         self.batch_size = batch_size
         self.resume = resume
         self.job_dirs = job_dirs
+        self._plan: Any = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take note of the sweep; from here on its jobs are composed quickly."""
+        """Store the sweep, and replace Hydra's config loader by a faster one."""
         from sweeps.config.fast_compose import Composer
 
-        # The sweeper holds this same context, so its validation is quick too.
+        # The sweeper holds this same context, so its validation becomes faster too.
         hydra_context.config_loader = cast(ConfigLoader, Composer(hydra_context.config_loader))
         self.context = hydra_context
         self.task = task_function
         self.config = config
 
+    def plan(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> None:
+        """Plan the jobs of the next `launch`, and lock the sweep's directory.
+
+        Raises:
+            ValueError: planning found mistakes; nothing has been written.
+        """
+        from sweeps.launcher.plan_sweep import plan_sweep
+
+        self._plan = plan_sweep(self, job_overrides, initial_job_idx)
+
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run the jobs; one return for each, in their order."""
+        """Run the jobs; return one JobReturn per job, in order.
+
+        A sweeper that does not call `plan` first, such as Hydra's own, has the jobs planned here.
+        """
         from sweeps.launcher.launch import launch
 
-        returns: Sequence[JobReturn] = launch(self, job_overrides, initial_job_idx)
+        if self._plan is None:
+            self.plan(job_overrides, initial_job_idx)
+        plan, self._plan = self._plan, None
+        returns: Sequence[JobReturn] = launch(self, plan)
         return returns
 
 
 class GridsSweeper(Sweeper):
-    """Sweeps over a union of grids; see `sweeps.config.grids`."""
+    """A sweeper over a union of grids (`sweeps.config.grids`)."""
 
     hydra_context: HydraContext
     config: DictConfig
     launcher: Launcher
 
     def __init__(self, grids: Any, cross_with: Any, params: Any) -> None:
-        """Called by Hydra with the fields of `GridsSweeperConfig`."""
-        self.grids, self.cross_with, self.params = _plain(grids), _plain(cross_with), _plain(params)
+        """Store the fields of `GridsSweeperConfig`, which Hydra passes."""
+        self.grids, self.cross_with = _to_container(grids), _to_container(cross_with)
+        self.params = _to_container(params)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take note of the sweep and make its launcher."""
+        """Store the sweep and make its launcher."""
         self.hydra_context = hydra_context
         self.config = config
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -101,24 +117,30 @@ class GridsSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Launch all jobs at once; the sweep fails when none of them came through."""
+        """Launch all jobs at once.
+
+        Raises:
+            ValueError: every job failed; a sweep with some good rows has not failed.
+        """
         from sweeps.config.grids import expand
 
         loader = self.hydra_context.config_loader
         jobs = expand(self.grids, self.params, arguments, loader, self.cross_with)
-        if not getattr(self.launcher, "names_all_mistakes", False):
+        if hasattr(self.launcher, "plan"):  # ours: refuse mistakes before anything is written
+            self.launcher.plan(jobs, initial_job_idx=0)
+        else:
             self.validate_batch_is_legal(jobs)
         directory = Path(self.config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, directory / "multirun.yaml")
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         failed = [job for job in returns if job.status is not JobStatus.COMPLETED]
-        if returns and len(failed) == len(returns):  # a sweep with some good rows has not failed
+        if returns and len(failed) == len(returns):
             raise ValueError(f"all {len(returns)} jobs failed: {failed[0]._return_value}")
         return [returns]
 
 
-def _plain(value: Any) -> Any:
+def _to_container(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 

@@ -86,9 +86,9 @@ class Executor:
                 else MAX_JOBS_PER_DEVICE
             )
             wanted = -(-jobs // -(-jobs // most))
-        return self.shared(wanted)
+        return self.round_up(wanted)
 
-    def shared(self, wanted: int) -> int:
+    def round_up(self, wanted: int) -> int:
         """So many jobs or a few more, as many on each device that is used."""
         used = min(len(self.devices), wanted)
         return -(-wanted // used) * used
@@ -245,7 +245,7 @@ class Executor:
         return program
 
     @property
-    def compiled(self) -> int:
+    def program_count(self) -> int:
         """Visualization programs compiled so far, those being compiled included."""
         return len(self.programs)
 

@@ -1,4 +1,4 @@
-"""The Hydra application: what one job does."""
+"""The Hydra application, which runs one job."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ from sweeps.task import Task
 
 
 def main() -> None:
-    """`python -m sweeps`: what the command line asks for."""
+    """Run the command line of `python -m sweeps`: one job, or a sweep with `-m`."""
     sys.argv[1:] = allow_free_keys(sys.argv[1:])
     with release_all():
         job()
@@ -30,7 +30,7 @@ def main() -> None:
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def job(config: DictConfig) -> float:
-    """Run one job: a sweep of one, written into the run's directory."""
+    """Run one job as a sweep of one, and write its results into the run's directory."""
     directory = Path(HydraConfig.get().runtime.output_dir)
     rows: list[Row] = []
     with report_user_errors():
@@ -42,7 +42,7 @@ def job(config: DictConfig) -> float:
 
 
 def _plan(config: DictConfig) -> Task:
-    """The task of a job that another launcher than ours runs: the guard has not seen it."""
+    """Build the task of a job that another launcher runs, which PreflightCallback did not see."""
     with open_dict(config):
         config.hydra = HydraConfig.instance().cfg.hydra  # type: ignore[union-attr]
     (task,) = build_all([config], [[]])

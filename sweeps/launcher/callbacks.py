@@ -1,4 +1,4 @@
-"""Before Hydra writes anything: what is wrong is refused, and the directory is claimed."""
+"""The checks before Hydra writes anything: wrong commands are refused, directories are locked."""
 
 import re
 from pathlib import Path
@@ -11,21 +11,20 @@ from sweeps.config.errors import report_user_errors
 from sweeps.execution.run import PICTURES
 from sweeps.planning.plan import build_all
 from sweeps.results.table import PARTS, holds_results
-from sweeps.storage.directory_lock import acquire
+from sweeps.storage.directory_lock import acquire, acquire_existing
 from sweeps.task import Task
 
 planned_tasks: dict[Path, Task] = {}
-"""The task of a run, by the run's directory, until the run takes it up."""
+"""The tasks of runs that are planned and not yet started, by directory."""
 
-
-_RATE = "max_failure_rate"  # of an Optuna study's trials, beyond which Hydra's sweeper ends it
+_RATE = "max_failure_rate"  # share of failed trials beyond which Hydra's Optuna sweeper stops
 
 
 class PreflightCallback(Callback):
-    """Plans a run, and claims the directory of a run or sweep for this process."""
+    """Plans a run, and refuses a run or sweep whose directory cannot be used."""
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
-        """Called by Hydra."""
+        """Plan the run, then lock its directory."""
         with report_user_errors():
             sweeper = config.hydra.sweeper
             if sweeper.get("grids") or sweeper.get("params"):
@@ -38,17 +37,19 @@ class PreflightCallback(Callback):
             planned_tasks[directory.resolve()] = task
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Called by Hydra."""
+        """Refuse a directory that another sweep uses; the launcher plans the jobs."""
         with report_user_errors():
-            chosen = _experiment(config)
-            if not re.fullmatch(r"[\w=/-]+", chosen):
-                raise ValueError(f"{chosen}: one experiment is one sweep, give each its command")
+            experiment = _experiment(config)
+            if not re.fullmatch(r"[\w=/-]+", experiment):
+                raise ValueError(
+                    f"{experiment}: one experiment is one sweep, give each its command"
+                )
             raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
             subdir = str(raw["subdir"])
             if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES)]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))
-            acquire(directory)
+            acquire_existing(directory)
             if holds_results(directory) and not config.hydra.launcher.get("resume", False):
                 raise ValueError(
                     f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to "
@@ -58,16 +59,17 @@ class PreflightCallback(Callback):
 
 
 def _experiment(config: DictConfig) -> str:
-    """What the command line says of it."""
-    given = (one.lstrip("+") for one in config.hydra.overrides.task)
-    return next((one for one in given if one.startswith("experiment=")), "this")
+    """Return the command line's override of the group `experiment`; "this" if there is none."""
+    overrides = (override.lstrip("+") for override in config.hydra.overrides.task)
+    return next((text for text in overrides if text.startswith("experiment=")), "this")
 
 
 def _tolerate_failed_trials(config: DictConfig) -> None:
-    """Let failed trials not end a study, unless the command line or an experiment says so.
+    """Let an Optuna study continue after failed trials, unless the user set the rate.
 
-    No config file of ours can: the sweeper's own default is in a schema of the same name.
+    A config file of ours cannot set the rate: the sweeper's schema of the same name wins.
     """
-    told = any(one.startswith(f"hydra.sweeper.{_RATE}=") for one in config.hydra.overrides.hydra)
-    if config.hydra.sweeper.get(_RATE) == 0 and not told:
+    overrides = config.hydra.overrides.hydra
+    is_set = any(override.startswith(f"hydra.sweeper.{_RATE}=") for override in overrides)
+    if config.hydra.sweeper.get(_RATE) == 0 and not is_set:
         config.hydra.sweeper[_RATE] = 1.0

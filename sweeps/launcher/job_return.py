@@ -1,4 +1,4 @@
-"""A job that has run, handed to Hydra as if it ran now."""
+"""The results of jobs that have run, in the form that Hydra expects of a job."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,34 +13,34 @@ BAD = ("failed", "diverged")
 
 
 class JobFailed(HydraException, RuntimeError):
-    """A job that came to nothing: a NaN in its place would end an Optuna study."""
+    """A job without a value to optimize; returning NaN instead would end an Optuna study."""
 
 
 class Replay:
-    """The task of a job that has run: returns its optimized_metric metric or raises its error.
+    """A task function that returns the recorded metric of a job, or raises the job's error.
 
-    Pickles as the task itself, so that Hydra's rerun of a pickled job computes.
+    Pickling yields the original task function, so Hydra's rerun of a pickled job computes.
     """
 
     def __init__(self, task: Any, row: Row, optimized_metric: str) -> None:
-        """Take the job's row."""
+        """Store the original task function, the job's row and the metric's name."""
         self.task, self.row, self.optimized_metric = task, row, optimized_metric
 
     def __call__(self, config: DictConfig) -> float:
-        """What the job returns to Hydra."""
+        """Return the job's recorded metric."""
         return return_value_of(self.row, self.optimized_metric)
 
     def __reduce__(self) -> Any:
-        """Be the original task again."""
-        return _itself, (self.task,)
+        """Pickle as the original task function."""
+        return _identity, (self.task,)
 
 
-def _itself(task: Any) -> Any:
+def _identity(task: Any) -> Any:
     return task
 
 
 def return_value_of(row: Row, optimized_metric: str) -> float:
-    """The metric that a sweeper sees.
+    """Return the metric that a sweeper optimizes.
 
     Raises:
         JobFailed: the job failed or diverged, or the metric is null.
@@ -54,11 +54,11 @@ def return_value_of(row: Row, optimized_metric: str) -> float:
     return float(row[optimized_metric])
 
 
-def returned(overrides: Sequence[str], row: Row, optimized_metric: str) -> JobReturn:
-    """What Hydra's `run_job` would return, without a directory for the job."""
-    done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+def make_job_return(overrides: Sequence[str], row: Row, optimized_metric: str) -> JobReturn:
+    """Return what Hydra's `run_job` returns, without a directory for the job."""
+    job_return = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
     try:
-        done.return_value = return_value_of(row, optimized_metric)
+        job_return.return_value = return_value_of(row, optimized_metric)
     except RuntimeError as error:
-        done.status, done.return_value = JobStatus.FAILED, error
-    return done
+        job_return.status, job_return.return_value = JobStatus.FAILED, error
+    return job_return

@@ -17,6 +17,7 @@ from fvjax.direction import FromImage, Interpolation
 from fvjax.image_size import height_width
 from fvjax.models.model import Model
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
+from fvjax.reference.activation_statistics import ImageSetDescription
 from fvjax.reference.moments import forward
 from fvjax.sources import DirectionInfo, DirectionSource, Setup
 from fvjax.spaces import Space
@@ -28,7 +29,6 @@ from sweeps.planning.metric_inputs import SCORES, applicable_metrics, metric_inp
 from sweeps.planning.parameterization import arguments
 from sweeps.planning.reference import load_reference_statistics
 from sweeps.planning.score import name_layer, score_for
-from sweeps.planning.statistics_file import Collected
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def _direction_info(cfg: Mapping[str, Any], setup: Setup) -> DirectionInfo:
         vector = forward(setup.model, direction.image[None], (own,))[own][0]
     else:
         vector = direction.vector
-    if vector.ndim > 1 and isinstance(reference.images, Collected):
+    if vector.ndim > 1 and isinstance(reference.images, ImageSetDescription):
         return info  # images would be needed
     projections = reference.projections(own, np.asarray(vector), setup.position)
     return replace(info, reference_projections=projections)

@@ -111,7 +111,7 @@ def _maps(reference: ReferenceStatistics) -> Float[np.ndarray, "images height wi
 
     def compute() -> dict[str, np.ndarray]:
         parts = []
-        for batch in reference.images:
+        for batch in reference.require_images("the truth of a planted model"):
             found = forward(reference.model, jnp.asarray(batch.images), _LAYERS)
             parts.append(np.concatenate([np.asarray(found[layer]) for layer in _LAYERS], -1))
         return {"maps": np.concatenate(parts)}

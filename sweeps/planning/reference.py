@@ -8,7 +8,7 @@ from fvjax import checks
 from fvjax.data.image_sets import ReferenceImages
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics
-from sweeps.planning.statistics_file import SUFFIX, read_collected
+from sweeps.planning.statistics_file import load_statistics
 from sweeps.storage import array_cache
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ def load_reference_statistics(
 def _load(
     model: Model, images: str, count: int, size: tuple[int, int], folder: Path
 ) -> ReferenceStatistics:
-    if images.endswith(SUFFIX):
-        return read_collected(model, images, size)
+    if images.endswith(".npz"):
+        return load_statistics(model, images, size)
     reference = ReferenceImages(images, size, count)
 
     def announce(what: str) -> None:

@@ -1,83 +1,68 @@
-"""Statistics in one file, to be carried to where the reference images are not."""
+"""A file of statistics, for machines that do not have the reference images."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from fvjax.data.arrays import read_arrays
-from fvjax.data.image_sets import Batch
 from fvjax.models.model import Model
-from fvjax.reference.activation_statistics import Arrays, ReferenceStatistics, fingerprint
+from fvjax.reference.activation_statistics import (
+    Arrays,
+    ImageSetDescription,
+    ReferenceStatistics,
+    fingerprint,
+)
 from sweeps.storage.atomic import atomic_write
 
-SUFFIX = ".npz"
-_ABOUT = "about"  # the array that holds the rest, as JSON
+_ABOUT = "about"  # the array that holds the description of network and images, as JSON
 
 
-@dataclass(frozen=True)
-class Collected:
-    """Stands for reference images of which only the statistics in a file are known."""
+def save_statistics(reference: ReferenceStatistics, layers: Sequence[str], path: Path) -> None:
+    """Write the statistics of layers, with a description of their network and images.
 
-    source: str
-    image_size: tuple[int, int]
-    count: int
-    identity: str
-    attributes: dict[str, tuple[str, ...]] = field(hash=False, compare=False)
-    layers: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        """How many images were seen."""
-        return self.count
-
-    def __iter__(self) -> Iterator[Batch]:
-        """UserError: the images are not here."""
-        self._absent()
-
-    def image(self, number: int) -> NoReturn:
-        """UserError: the images are not here."""
-        self._absent()
-
-    @cached_property
-    def labels(self) -> NoReturn:
-        """UserError: the images are not here."""
-        self._absent()
-
-    def _absent(self) -> NoReturn:
-        raise ValueError(
-            f"{self.source} holds statistics of {', '.join(self.layers)} and no images: for "
-            "anything else give reference_images=FOLDER"
-        )
-
-
-def write_collected(reference: ReferenceStatistics, layers: Sequence[str], path: Path) -> None:
-    """Write the statistics of layers, with what network and images they are of."""
-    images = reference.images
-    about = {
-        "fingerprint": reference.fingerprint,
-        "identity": images.identity,
-        "image_size": list(images.image_size),
-        "count": len(images),
-        "attributes": {attribute: list(names) for attribute, names in images.attributes.items()},
-        "layers": list(layers),
-    }
+    Args:
+        reference: the statistics; layers that are missing are computed.
+        layers: names of the layers.
+        path: the .npz file.
+    """
+    images = describe_images(reference)
+    about = vars(images) | {"fingerprint": reference.fingerprint, "layers": list(layers)}
     arrays: Arrays = {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
     for layer in layers:
-        found = reference.statistics(layer).arrays()
-        arrays |= {f"{layer}/{name}": array for name, array in found.items()}
-    with atomic_write(path) as partial, partial.open("wb") as file:
+        statistics = reference.statistics(layer).arrays()
+        arrays |= {f"{layer}/{name}": array for name, array in statistics.items()}
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def read_collected(model: Model, path: str, size: tuple[int, int]) -> ReferenceStatistics:
-    """What a model does on images, from a file that `write_collected` wrote.
+def describe_images(reference: ReferenceStatistics) -> ImageSetDescription:
+    """Return the description of the reference images, whether or not the images are present."""
+    images = reference.images
+    if isinstance(images, ImageSetDescription):
+        return images
+    return ImageSetDescription(
+        source=images.source,
+        image_size=images.image_size,
+        count=len(images),
+        identity=images.identity,
+        attributes=dict(images.attributes),
+    )
+
+
+def load_statistics(model: Model, path: str, size: tuple[int, int]) -> ReferenceStatistics:
+    """Read the statistics of a model from a file that `save_statistics` wrote.
+
+    Args:
+        model: the network that the sweep uses.
+        path: the .npz file.
+        size: height and width of the sweep's images, in pixels.
 
     Raises:
-        ValueError: no such file, or of another kind; statistics of other weights or another size.
+        ValueError: the file is absent or is no file of statistics; the file's network has other
+            weights or another precision; the file's images have another size.
     """
     arrays = read_arrays(path)
     try:
@@ -87,20 +72,21 @@ def read_collected(model: Model, path: str, size: tuple[int, int]) -> ReferenceS
     if about["fingerprint"] != fingerprint(model):
         raise ValueError(f"{path} holds statistics of other weights, or of another precision")
     if tuple(about["image_size"]) != size:
+        stored, wanted = (" x ".join(map(str, pair)) for pair in (about["image_size"], size))
         raise ValueError(
-            f"{path} holds statistics of {' x '.join(map(str, about['image_size']))} pixels, "
-            f"not of {size[0]} x {size[1]}"
+            f"{path} holds statistics of {stored} pixels, not of {wanted}"
         )
-    attributes = {attribute: tuple(names) for attribute, names in about["attributes"].items()}
-    images = Collected(
-        path, size, about["count"], about["identity"], attributes, tuple(about["layers"])
+    images = ImageSetDescription(
+        source=path,
+        image_size=size,
+        count=about["count"],
+        identity=about["identity"],
+        attributes={kind: tuple(names) for kind, names in about["attributes"].items()},
     )
     reference = ReferenceStatistics(model, images)
     for layer in about["layers"]:
-        mine = {k.removeprefix(f"{layer}/"): x for k, x in arrays.items() if _of(k, layer)}
-        reference.store_layer(layer, mine)
+        names = {key: key.rpartition("/") for key in arrays}
+        reference.store_layer(
+            layer, {name: arrays[k] for k, (owner, _, name) in names.items() if owner == layer}
+        )
     return reference
-
-
-def _of(name: str, layer: str) -> bool:
-    return name.rpartition("/")[0] == layer

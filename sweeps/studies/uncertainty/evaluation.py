@@ -15,7 +15,7 @@ from fvjax.data.corruptions import CORRUPTIONS, NOISES
 from fvjax.data.image_sets import GENERATED, UNSEEN, Batch, ImageSet, ReferenceImages
 from fvjax.metrics.ood_detectors import DETECTORS, Heads, detectors, heads, is_correct
 from fvjax.models.model import Model, with_model_precision
-from fvjax.reference.activation_statistics import ReferenceStatistics
+from fvjax.reference.activation_statistics import ImageSetDescription, ReferenceStatistics
 from fvjax.reference.distances import ReferenceDistribution
 
 IN_DISTRIBUTION, PHOTOS = "familiar", "photographs"
@@ -119,7 +119,7 @@ def _made_of(
     return [*(replace(one, labelled=labelled) for one in own), *noise]
 
 
-def answers_are_labels(model: Model, reference: ImageSet) -> bool:
+def answers_are_labels(model: Model, reference: ImageSet | ImageSetDescription) -> bool:
     """Whether the network's classes are the labels of the images."""
     labels = [f"{head}={name}" for head, names in reference.attributes.items() for name in names]
     return bool(labels) and model.classes == tuple(labels)

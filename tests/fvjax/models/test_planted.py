@@ -207,7 +207,7 @@ def test_all_geometries_and_dials_share_a_program_and_no_chunk_mixes_two_models(
     executor = Executor()
     skewed, cheap = groups[2], groups[-1]
     made = [dict(next(executor.execute(group, tasks, 2))) for group in (skewed, cheap)]
-    assert executor.compiled == 1
+    assert executor.program_count == 1
     images = [np.asarray(done[min(done)].result.image) for done in made]  # type: ignore[union-attr]
     assert np.abs(images[0] - images[1]).max() > 1e-3
 

@@ -79,9 +79,9 @@ def test_one_chunk_never_mixes_two_models_but_they_share_a_program(executor: Exe
     groups = group_tasks(tasks)
     assert [group.members for group in groups] == [(0, 2), (1, 3)]
     assert groups[0].signature == groups[1].signature
-    before = executor.compiled
+    before = executor.program_count
     made = [dict(next(executor.execute(g, tasks, 2))) for g in groups]
-    assert executor.compiled == before + 1
+    assert executor.program_count == before + 1
     assert np.abs(image(made[0][0]) - image(made[1][1])).max() > 1e-3
 
 
@@ -90,9 +90,9 @@ def test_integers_and_floats_make_one_program() -> None:
 
 
 def test_64_jobs_over_every_leaf_are_one_compile(model: Model, executor: Executor) -> None:
-    before = executor.compiled
+    before = executor.program_count
     outcomes = execute(executor, model, [job(i) for i in range(64)], batch_size=16)
-    assert executor.compiled <= before + 1
+    assert executor.program_count <= before + 1
     assert all(o.error is None for o in outcomes)
     pictures = np.stack([image(o) for o in outcomes])
     assert len(np.unique(pictures.reshape(64, -1), axis=0)) == 64
@@ -146,7 +146,7 @@ def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
     centred = replace(job(3), direction=middle)
     jobs = [job(1), job(2, penalized=False), centred]
     found = execute(executor, model, jobs)
-    assert (executor.compiled, len(executor.measures)) == (3, 2)  # where it looks makes a program
+    assert (executor.program_count, len(executor.measures)) == (3, 2)  # where it looks makes a program
     for one, outcome in zip(jobs, found, strict=True):
         assert outcome.result is not None
         recipe = one.recipe
@@ -161,7 +161,7 @@ def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
     execute(executor, model, [job(i) for i in range(4)])
     execute(executor, model, [job(i) for i in range(3)])
     execute(executor, model, [job(i) for i in range(9)])
-    assert executor.compiled == 1
+    assert executor.program_count == 1
 
 
 def test_running_out_of_memory_halves_the_chunk(

@@ -1,5 +1,6 @@
 """Statistics by command, in the cache and in a file that can be carried elsewhere."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from fvjax.data.image_sets import ReferenceImages
 from fvjax.models.tiny import tiny
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.planning.reference import load_reference_statistics
-from sweeps.planning.statistics_file import read_collected, write_collected
+from sweeps.planning.statistics_file import describe_images, load_statistics, save_statistics
 from sweeps.statistics import main
 
 MODEL = fvjax.load("tiny")
@@ -19,7 +20,7 @@ MODEL = fvjax.load("tiny")
 def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
     reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 24))
     path = tmp_path / "tiny.npz"
-    write_collected(reference, ["conv1", "conv2"], path)
+    save_statistics(reference, ["conv1", "conv2"], path)
     found = load_reference_statistics(MODEL, str(path), 512, (32, 32))
     assert found is not None and found.images.attributes == reference.images.attributes
     for layer in ("conv1", "conv2"):
@@ -29,30 +30,29 @@ def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
     assert found.shrinkage("conv2", "cross_validated") == reference.shrinkage(
         "conv2", "cross_validated"
     )
-    with pytest.raises(ValueError, match=r"holds statistics of conv1, conv2 and no images"):
+    with pytest.raises(ValueError, match=r"^layer logits needs .* holds statistics without images"):
         found.statistics("logits")
-    with pytest.raises(ValueError, match="and no images"):
+    with pytest.raises(ValueError, match="without images: give reference_images=FOLDER"):
         found.vectors("conv2")
-    with pytest.raises(ValueError, match="and no images"):
-        found.images.image(0)
+    assert found.images == replace(describe_images(reference), source=str(path))
 
 
 def test_statistics_of_other_weights_or_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
-    write_collected(
+    save_statistics(
         ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 8)), ["conv2"], path
     )
     with pytest.raises(ValueError, match="statistics of other weights"):
-        read_collected(tiny(1), str(path), (32, 32))
+        load_statistics(tiny(1), str(path), (32, 32))
     with pytest.raises(ValueError, match="of other weights, or of another precision"):
-        read_collected(MODEL.in_precision("bfloat16"), str(path), (32, 32))
+        load_statistics(MODEL.in_precision("bfloat16"), str(path), (32, 32))
     with pytest.raises(ValueError, match=r"statistics of 32 x 32 pixels, not of 48 x 48"):
-        read_collected(MODEL, str(path), (48, 48))
+        load_statistics(MODEL, str(path), (48, 48))
     np.savez(tmp_path / "other.npz", x=np.ones(3))
     with pytest.raises(ValueError, match="holds no statistics"):
-        read_collected(MODEL, str(tmp_path / "other.npz"), 32)
+        load_statistics(MODEL, str(tmp_path / "other.npz"), (32, 32))
     with pytest.raises(ValueError, match="there is no file"):
-        read_collected(MODEL, str(tmp_path / "none.npz"), 32)
+        load_statistics(MODEL, str(tmp_path / "none.npz"), (32, 32))
 
 
 def test_the_command_prints_condition_numbers_and_writes_the_file(
@@ -63,7 +63,7 @@ def test_the_command_prints_condition_numbers_and_writes_the_file(
     main([*few, "layer=main", f"out={tmp_path / 'all.npz'}"])
     printed = capsys.readouterr().out
     assert "condition" in printed and all(name in printed for name in ("conv1", "conv2", "logits"))
-    assert len(list((tmp_path / "fvjax" / "reference").glob("statistics_of_*.npz"))) == 3
+    assert len(list((tmp_path / "fvjax" / "natural").glob("statistics_of_*.npz"))) == 3
     main(["model=tiny", f"reference_images={tmp_path / 'all.npz'}", "layer=conv1,logits"])
     assert "conv2" not in capsys.readouterr().out
     for wrong, message in {

@@ -1,0 +1,127 @@
+"""The plan of a multirun: everything that can be refused is refused before anything is written."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import configure_log, setup_globals
+from omegaconf import DictConfig, open_dict
+
+from fvjax import checks
+from sweeps.config.enumerate_jobs import attempt
+from sweeps.config.job_id import VERSION
+from sweeps.execution.run import Row
+from sweeps.launcher.finish import finish_with_report
+from sweeps.planning.plan import build_all
+from sweeps.results.table import holds_results, load
+from sweeps.storage.directory_lock import acquire
+from sweeps.task import Task
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """The jobs of one multirun and the rows that its directory holds already.
+
+    Attributes:
+        directory: the directory of the sweep, which this process has locked.
+        overrides: the overrides of each job.
+        tasks: the task of each job.
+        numbers: the job number of each job; equal jobs share a number.
+        finished: rows of jobs that are not run again, by job id.
+    """
+
+    directory: Path
+    overrides: Sequence[Sequence[str]]
+    tasks: Sequence[Task]
+    numbers: Sequence[int]
+    finished: Mapping[str, Row]
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Return the places of the jobs by job id: equal jobs run once."""
+        places: dict[str, list[int]] = {}
+        for place, task in enumerate(self.tasks):
+            places.setdefault(task.job_id, []).append(place)
+        return places
+
+    @property
+    def missing(self) -> list[int]:
+        """Return the first place of each job id that has no finished row."""
+        return [places[0] for job_id, places in self.places.items() if job_id not in self.finished]
+
+
+def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> SweepPlan:
+    """Plan all jobs, then lock the sweep's directory.
+
+    Args:
+        launcher: the FusedLauncher.
+        job_overrides: the overrides of each job.
+        first: the number of the first job.
+
+    Raises:
+        ValueError: planning found mistakes, and the message names those of all jobs; another
+            process holds the directory; the directory holds results of an older version.
+    """
+    setup_globals()
+    config = launcher.config
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    if not job_overrides:  # Hydra's own sweeper makes no jobs of `range(0,0)`
+        raise ValueError("the sweep has no jobs")
+    if launcher.batch_size is not None:
+        checks.count("hydra.launcher.batch_size", launcher.batch_size)
+    checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
+    directory = Path(str(config.hydra.sweep.dir))
+    recorded = _recorded_rows(directory)
+    configs = [
+        attempt(compose_job, launcher, overrides, number)
+        for number, overrides in enumerate(job_overrides, first)
+    ]
+    tasks = build_all(configs, job_overrides)
+    acquire(directory, finish_with_report)
+    return SweepPlan(
+        directory=directory,
+        overrides=job_overrides,
+        tasks=tasks,
+        numbers=_number_jobs(tasks, recorded, first),
+        finished={key: row for key, row in recorded.items() if row["status"] != "failed"},
+    )
+
+
+def compose_job(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig:
+    """Compose the config of one job, with its number in `hydra.job`."""
+    loader = launcher.context.config_loader
+    config: DictConfig = loader.load_sweep_config(launcher.config, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id, config.hydra.job.num = str(number), number
+    return config
+
+
+def _recorded_rows(directory: Path) -> dict[str, Row]:
+    """Return the rows that the directory holds already, by job id.
+
+    Raises:
+        ValueError: the rows come from another version of the job ids.
+    """
+    if not holds_results(directory):
+        return {}
+    rows = load(directory).replace({float("nan"): None}).to_dict("records")
+    if any(not str(row["job_id"]).startswith(f"{VERSION}-") for row in rows):
+        raise ValueError(
+            f"{directory} holds results of an older version of fvjax, whose job ids differ: choose "
+            "another hydra.sweep.dir (sweeps.load reads the old table)"
+        )
+    return {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
+
+
+def _number_jobs(tasks: Sequence[Task], recorded: Mapping[str, Row], first: int) -> list[int]:
+    """Number the jobs: a recorded job keeps its number, a new job gets the next free number."""
+    numbers = {job_id: int(row["job"]) for job_id, row in recorded.items()}
+    taken = set(numbers.values())
+    free = (number for number in itertools.count(first) if number not in taken)
+    for task in tasks:
+        if task.job_id not in numbers:
+            numbers[task.job_id] = next(free)
+    return [numbers[task.job_id] for task in tasks]
