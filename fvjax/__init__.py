@@ -1,5 +1,7 @@
 """Feature visualization in JAX in which objectives, hyperparameters and directions are data."""
 
+from importlib.metadata import version as _version
+
 from fvjax.direction import Direction as Direction
 from fvjax.direction import FromImage as FromImage
 from fvjax.direction import Interpolation as Interpolation
@@ -46,3 +48,5 @@ from fvjax.transforms import Chain as Chain
 from fvjax.transforms import Identity as Identity
 from fvjax.transforms import Jitter as Jitter
 from fvjax.transforms import Standard as Standard
+
+__version__ = _version("fvjax")

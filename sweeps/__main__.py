@@ -2,13 +2,7 @@
 
 import sys
 
-from sweeps.config.errors import INTERRUPTED, run_cli
-from sweeps.config.paths import CONF
-from sweeps.execution.interrupt import leave
-from sweeps.launcher.app import main
+from fvjax_command import main
 
 if __name__ == "__main__":
-    status = run_cli(main, CONF)
-    if status == INTERRUPTED:
-        leave()  # a second batch may be in flight
-    sys.exit(status)
+    sys.exit(main())

@@ -26,6 +26,7 @@ from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.recipe import Job, stack_jobs
 from fvjax.optimization.score import score_of
 from fvjax.reference.activation_statistics import ReferenceStatistics
+from sweeps.config.command_help import help_requested
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
@@ -44,6 +45,8 @@ _OWN = ("concept", "average_precision", "chance", "top")  # columns beside the c
 
 def main(arguments: Sequence[str]) -> None:
     """Rank, write and print."""
+    if help_requested(arguments, __doc__):
+        return
     jobs = jobs_of([one for one in arguments if one not in ("-m", "--multirun")])
     tasks = build_all(jobs.configs, jobs.overrides)
     directory = Path(str(jobs.master.hydra.sweep.dir))

@@ -1,0 +1,51 @@
+"""What `fvjax ...` and `python -m sweeps ...` run: one job, a sweep, or one of the commands."""
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from sweeps.config.command_help import COMMANDS
+from sweeps.config.errors import INTERRUPTED, run_cli
+from sweeps.config.paths import CONF
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that the first argument names, or else the Hydra application.
+
+    Returns:
+        The exit status: 0, 1 after an error, 130 after Ctrl-C.
+    """
+    if arguments and arguments[0] in available():
+        return run_module(f"sweeps.{arguments[0]}", arguments[1:])
+    return run_application(arguments)
+
+
+def available() -> list[str]:
+    """Return the names of the commands whose modules this installation has."""
+    return [name for name in COMMANDS if find_spec(f"sweeps.{name}")]
+
+
+def run_module(module: str, arguments: Sequence[str]) -> int:
+    """Do what `python -m MODULE ARGUMENTS` does, and return the exit status."""
+    before = sys.argv
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+    return 0
+
+
+def run_application(arguments: Sequence[str]) -> int:
+    """Run one job, or with -m a sweep, by Hydra."""
+    from sweeps.execution.interrupt import leave  # these import JAX: a command's help need not wait
+    from sweeps.launcher.app import main
+
+    sys.argv[1:] = arguments
+    status = run_cli(main, CONF)
+    if status == INTERRUPTED:
+        leave()  # a second batch may be in flight
+    return status
