@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fvjax.models.model import Model
+from sweeps.config.config_dirs import search_config_dirs
 from sweeps.config.errors import run_cli
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
@@ -23,7 +24,11 @@ from sweeps.planning.build import environment
 def main(arguments: Sequence[str]) -> None:
     """Load the network of the config and print its layers."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", allow_free_keys(arguments), return_hydra_config=True)
+        config = compose(
+            "config",
+            allow_free_keys(search_config_dirs(arguments)),
+            return_hydra_config=True,
+        )
     _, setup = environment(config)
     model = setup.model
     console = Console()

@@ -20,6 +20,7 @@ from rich.table import Table
 from fvjax import checks
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import condition, rank, shrunk
+from sweeps.config.config_dirs import search_config_dirs
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
@@ -31,6 +32,7 @@ _SHRUNK = ("cross_validated", "ledoit_wolf")
 
 def main(arguments: Sequence[str]) -> None:
     """Compute and print."""
+    arguments = search_config_dirs(arguments)
     layers, outs = (
         [a.removeprefix(key) for a in arguments if a.startswith(key)] for key in ("layer=", "out=")
     )
