@@ -14,6 +14,7 @@ from rich.table import Table
 
 from fvjax.models.model import Model
 from sweeps.config.command_help import help_requested
+from sweeps.config.config_dirs import search_config_dirs
 from sweeps.config.errors import run_cli
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
@@ -26,7 +27,11 @@ def main(arguments: Sequence[str]) -> None:
     if help_requested(arguments, __doc__):
         return
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", allow_free_keys(arguments), return_hydra_config=True)
+        config = compose(
+            "config",
+            allow_free_keys(search_config_dirs(arguments)),
+            return_hydra_config=True,
+        )
     _, setup = environment(config)
     model = setup.model
     console = Console()

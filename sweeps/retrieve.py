@@ -27,6 +27,7 @@ from fvjax.optimization.recipe import Job, stack_jobs
 from fvjax.optimization.score import score_of
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.config.command_help import help_requested
+from sweeps.config.config_dirs import search_config_dirs
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
@@ -40,14 +41,16 @@ from sweeps.task import Task
 
 TOP = 12  # images shown of each job
 _JOBS, _IMAGES = 64, 8  # scored together
-_OWN = ("concept", "average_precision", "chance", "top")  # columns beside the config's
+_OWN = ("concept", "average_precision", "chance", "best", "top")  # columns beside the config's
 
 
 def main(arguments: Sequence[str]) -> None:
     """Rank, write and print."""
     if help_requested(arguments, __doc__):
         return
-    jobs = jobs_of([one for one in arguments if one not in ("-m", "--multirun")])
+    jobs = jobs_of(
+        [one for one in search_config_dirs(arguments) if one not in ("-m", "--multirun")]
+    )
     tasks = build_all(jobs.configs, jobs.overrides)
     directory = Path(str(jobs.master.hydra.sweep.dir))
     command = "python -m sweeps.retrieve"

@@ -21,6 +21,7 @@ from fvjax import checks
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import condition, rank, shrunk
 from sweeps.config.command_help import help_requested
+from sweeps.config.config_dirs import search_config_dirs
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     """Compute and print."""
     if help_requested(arguments, __doc__):
         return
+    arguments = search_config_dirs(arguments)
     layers, outs = (
         [a.removeprefix(key) for a in arguments if a.startswith(key)] for key in ("layer=", "out=")
     )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from fvjax.reference.moments import forward
 from fvjax.sources import DirectionInfo, DirectionSource, Setup
 from fvjax.spaces import Space
 from sweeps.config.columns import choices_of, columns
+from sweeps.config.config_dirs import option_files
 from sweeps.config.job_id import job_id
 from sweeps.config.paths import CONF
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
@@ -48,7 +50,9 @@ def build(config: DictConfig) -> Task:
     cfg, setup = environment(config)
     require_keys(cfg)
     checks.count("seed", cfg["seed"], least=0, most=checks.MOST_SEED)
-    setup = replace(setup, judge=_judge(cfg, setup.image_size))
+    setup = replace(
+        setup, judge=_judge(cfg["judge"], option_files(config, "model"), setup.image_size)
+    )
     info = _direction_info(cfg, setup)
     optimized_metric, measured = cfg["metrics"]["optimized_metric"], cfg["metrics"]["enabled"]
     checks.boolean("metrics.enabled", measured)
@@ -153,13 +157,14 @@ def _direction_info(cfg: Mapping[str, Any], setup: Setup) -> DirectionInfo:
     return replace(info, reference_projections=projections)
 
 
-def _judge(cfg: Mapping[str, Any], image_size: tuple[int, int]) -> Model | None:
+def _judge(
+    name: str | None, options: Mapping[str, Path], image_size: tuple[int, int]
+) -> Model | None:
     """Return the network that classifies the pictures, another option of `model`."""
-    name = cfg["judge"]
     if name is None:
         return None
-    checks.choice("judge", name, sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
-    node = OmegaConf.to_container(OmegaConf.load(CONF / "model" / f"{name}.yaml"), resolve=True)
+    checks.choice("judge", name, sorted(options))
+    node = OmegaConf.to_container(OmegaConf.load(options[name]), resolve=True)
     judge = _model(json.dumps(node, sort_keys=True), "float32")
     if "logits" not in judge.layers:
         raise ValueError(f"judge={name} has no logits to read pictures by")

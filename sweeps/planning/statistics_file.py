@@ -73,9 +73,7 @@ def load_statistics(model: Model, path: str, size: tuple[int, int]) -> Reference
         raise ValueError(f"{path} holds statistics of other weights, or of another precision")
     if tuple(about["image_size"]) != size:
         stored, wanted = (" x ".join(map(str, pair)) for pair in (about["image_size"], size))
-        raise ValueError(
-            f"{path} holds statistics of {stored} pixels, not of {wanted}"
-        )
+        raise ValueError(f"{path} holds statistics of {stored} pixels, not of {wanted}")
     images = ImageSetDescription(
         source=path,
         image_size=size,

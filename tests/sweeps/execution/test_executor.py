@@ -146,7 +146,10 @@ def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
     centred = replace(job(3), direction=middle)
     jobs = [job(1), job(2, penalized=False), centred]
     found = execute(executor, model, jobs)
-    assert (executor.program_count, len(executor.measures)) == (3, 2)  # where it looks makes a program
+    assert (executor.program_count, len(executor.measures)) == (
+        3,
+        2,
+    )  # where it looks makes a program
     for one, outcome in zip(jobs, found, strict=True):
         assert outcome.result is not None
         recipe = one.recipe
