@@ -48,7 +48,7 @@ def keys_help(config_dir: Path) -> str:
     assert isinstance(defaults, dict)
     lines.append("Keys (KEY=VALUE), with their defaults:")
     lines += [
-        f"  {key}={'null' if value is None else value}"
+        f"  {key!s}={'null' if value is None else value}"
         for key, value in defaults.items()
         if key not in ("defaults", "hydra")
     ]

@@ -1,0 +1,53 @@
+"""A sweep that starts from Python, on a network in memory or on any option of `model`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fvjax.models.model import Model
+from sweeps.config.enumerate_jobs import jobs_of
+from sweeps.execution.jax_setup import cache_programs
+from sweeps.execution.run import run as run_tasks
+from sweeps.planning.in_memory import register
+from sweeps.planning.plan import build_all
+from sweeps.results.table import consolidate, holds_results
+from sweeps.task import Task
+
+
+def run(
+    overrides: Sequence[str],
+    *,
+    model: Model | None = None,
+    directory: str | Path | None = None,
+    batch_size: int | None = None,
+) -> pd.DataFrame:
+    """Run a sweep and return its table.
+
+    Args:
+        overrides: what follows `python -m sweeps -m` on the command line, such as
+            `["objective=dot,cosine", "seed=0,1"]`.
+        model: a network in memory, in place of the option `model`.
+        directory: where the table, the history and the pictures are written; the folder
+            multirun/DATE/TIME of the working directory if None.
+        batch_size: jobs that run at once; a fitting number if None.
+
+    Raises:
+        ValueError: the mistakes of all jobs, before anything is compiled or written; a directory
+            that holds results.
+    """
+    chosen = [] if model is None else ["model=memory", f"model.key={register(model)}"]
+    cache_programs()
+    jobs = jobs_of([*chosen, *overrides])
+    tasks = _distinct(build_all(jobs.configs, jobs.overrides))
+    folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
+    if holds_results(folder):
+        raise ValueError(f"{folder} holds results already: choose another directory")
+    folder.mkdir(parents=True, exist_ok=True)
+    run_tasks(tasks, range(len(tasks)), folder, batch_size)
+    return consolidate(folder)
+
+
+def _distinct(tasks: Sequence[Task]) -> list[Task]:
+    """Return the tasks without duplicates, in order."""
+    return list({task.job_id: task for task in tasks}.values())
