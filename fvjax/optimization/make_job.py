@@ -57,12 +57,7 @@ def job(
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
     """
-    if parameterization is not None and image_size is not None:
-        raise ValueError(
-            "the parameterization has an image_size of its own: give image_size or parameterization"
-        )
-    size = model.image_size if image_size is None else height_width(image_size)
-    image = Fourier(image_size=size) if parameterization is None else parameterization
+    image = _parameterization(model, parameterization, image_size)
     rate = getattr(image, "learning_rate", 0.05) if learning_rate is None else learning_rate
     score = DotCosine() if objective is None else objective
     recipe = Recipe(
