@@ -1,6 +1,7 @@
-"""A program over stacked jobs: split over the devices, compiled, and kept for the next process."""
+"""Programs over stacked jobs: sharded over the devices, compiled and cached on disk."""
 
 import os
+import re
 import uuid
 from functools import cache
 from typing import Any
@@ -11,34 +12,67 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from sweeps.execution.batched import JOBS
 from sweeps.execution.executable_cache import ExecutableCache
 
-# XLA's experimental kernels of matrix products, on by default in jaxlib 0.10, are slower than those
-# they replace (docs/performance.md), and which of them is taken depends on processor and batch.
+VERIFY = "FVJAX_VERIFY_CACHE"  # environment variable: "1" recompiles what the cache holds
+
+# XLA's experimental kernels of matrix products, on by default in jaxlib 0.10, are slower than the
+# kernels they replace (docs/performance.md). Which kernel runs depends on processor and batch.
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
-def compiled(function: Any, mesh: Mesh, replicated: Any, *stacked: Any) -> Any:
+def compile_program(function: Any, mesh: Mesh, replicated: Any, *stacked: Any) -> Any:
     """Compile `function(replicated, *stacked)` for these shapes, or load it from the cache.
 
-    Programs are cached in JAX's folder (`jax_compilation_cache_dir`), if there is one.
+    Programs are cached in JAX's folder (`jax_compilation_cache_dir`), if JAX has one.
+
+    Raises:
+        RuntimeError: `FVJAX_VERIFY_CACHE=1` is set, and the cached program differs from the
+            program that the same arguments compile to.
     """
-    kept, given = ExecutableCache.from_jax_config(jax.config), (replicated, *stacked)
-    key = kept and kept.key(function, mesh, compiler_options(_platform(mesh)), given)
-    if not kept or not key:
-        return shard_jobs(function, mesh, len(stacked)).lower(*given).compile()
-    program = kept.load(key, mesh, given)
+    executables, arguments = ExecutableCache.from_jax_config(jax.config), (replicated, *stacked)
+    if executables is None:
+        return _compile(function, mesh, arguments)
+    key = executables.key(function, mesh, compiler_options(_platform(mesh)), arguments)
+    if key is None:
+        return _compile(function, mesh, arguments)
+    program = executables.load(key, mesh, arguments)
+    if program is not None and os.environ.get(VERIFY) != "1":
+        return program
+    # jaxlib 0.10 cannot serialize an executable that XLA:CPU loaded from its own cache: the copy
+    # lacks its object code. A unique name forces a cache miss; the useless entry is deleted.
+    name = f"{function.__name__}_{uuid.uuid4().hex}"
+    fresh = _compile(function, mesh, arguments, name)
+    for path in executables.folder.glob(f"*{name}*"):
+        path.unlink(missing_ok=True)
     if program is None:
-        # What XLA:CPU found in its own cache cannot be written again: it runs, but read back lacks
-        # its functions (jaxlib 0.10). A new name is not found there, and need not stay there.
-        name = f"{function.__name__}_{uuid.uuid4().hex}"
-        program = shard_jobs(function, mesh, len(stacked), name).lower(*given).compile()
-        for path in kept.folder.glob(f"*{name}*"):
-            path.unlink(missing_ok=True)
-        kept.save(key, program)
-    return program
+        executables.save(key, fresh)
+    elif _instructions(program, function.__name__) != _instructions(fresh, function.__name__):
+        raise RuntimeError(
+            f"the cached program {key} of {function.__name__} differs from a fresh compilation: "
+            "its key lacks something that decides the program"
+        )
+    return fresh
+
+
+def _compile(function: Any, mesh: Mesh, arguments: tuple[Any, ...], name: str | None = None) -> Any:
+    return shard_jobs(function, mesh, len(arguments) - 1, name).lower(*arguments).compile()
+
+
+def _instructions(program: Any, name: str) -> list[str]:
+    """Return the instructions of a program, without unique names and source locations."""
+    text = re.sub(rf"{name}_[0-9a-f]{{32}}", name, program.as_text())
+    text = re.sub(r",? metadata=\{[^}]*\}", "", text)
+    return [line for line in text.splitlines() if "%" in line]
 
 
 def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) -> Any:
-    """`function(replicated, *inputs)`, jitted: the inputs' first axis is split over the mesh."""
+    """Return `function(replicated, *inputs)`, jitted, with the jobs split over the mesh.
+
+    Args:
+        function: the function; every output has a leading jobs axis.
+        mesh: the devices.
+        inputs: the number of inputs with a leading jobs axis.
+        name: the program's name; the function's own if None.
+    """
     split, replicated = NamedSharding(mesh, JOBS), NamedSharding(mesh, PartitionSpec())
     sharded = jax.shard_map(
         function,
@@ -48,7 +82,7 @@ def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) 
         check_vma=False,  # custom gradients do not say how they vary over the mesh
     )
     sharded.__name__ = name or function.__name__
-    # The shardings let a compiled program take arrays wherever they were made.
+    # With explicit shardings a compiled program accepts arrays from any device.
     return jax.jit(
         sharded,
         in_shardings=(replicated, *[split] * inputs),
@@ -58,16 +92,16 @@ def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) 
 
 @cache
 def compiler_options(platform: str) -> dict[str, Any]:
-    """For XLA: what this jaxlib knows of our options, and XLA_FLAGS does not set."""
+    """Return the options of ours that this jaxlib knows and that XLA_FLAGS does not set."""
     if platform != "cpu":
         return {}
     flags = os.environ.get("XLA_FLAGS", "")
     return {
-        name: value for name, value in _CPU_OPTIONS.items() if name not in flags and _known(name)
+        name: value for name, value in _CPU_OPTIONS.items() if name not in flags and _is_known(name)
     }
 
 
-def _known(option: str) -> bool:
+def _is_known(option: str) -> bool:
     with jax.default_device(jax.devices("cpu")[0]):
         try:
             jax.jit(lambda: 0, compiler_options={option: _CPU_OPTIONS[option]}).lower().compile()

@@ -1,9 +1,9 @@
-"""Compiled programs kept in files under all that decides them, so that a second start traces none.
+"""A disk cache of compiled programs, keyed by everything that decides a program.
 
-XLA's own cache is asked only once a program is traced and lowered, which takes several times as
-long as loading it. Here the key is made of what a program is traced from. That is possible for this
-package's own code alone, which can be hashed: a program with a class or function of anybody else's
-in its structure is not kept.
+XLA's own cache is asked after a program has been traced and lowered, which takes several times as
+long as loading it. The keys here are made from what a program is traced from, so a second start
+traces nothing. Only the source code of this package is hashed. Therefore a program whose structure
+holds a class or function of other packages is not cached.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import pickle
 import platform
 import sys
 import zlib
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,75 +27,103 @@ from jax.sharding import Mesh
 from sweeps.storage.array_cache import digest
 from sweeps.storage.atomic import atomic_write
 
-_OURS = ("fvjax", "sweeps")
-_UNDER = ("jax", "jaxlib", "flax", "optax", "numpy")  # what ours is written in
+MAX_BYTES = 2**30  # of all programs in a folder, which hold 0.2 MB each on average
+_SUFFIX = ".program"
+_OUR_PACKAGES = ("fvjax", "sweeps")
+_DEPENDENCIES = ("jax", "jaxlib", "flax", "optax", "numpy")  # their versions decide a program
 
 _UNREADABLE = (OSError, zlib.error, pickle.PickleError, ValueError, RuntimeError)
-_UNWRITABLE = (OSError, ValueError, RuntimeError)  # some programs' constants JAX cannot serialize
+_UNWRITABLE = (OSError, ValueError, RuntimeError)  # JAX cannot serialize some programs' constants
 
 
 class NotCacheable(TypeError):
-    """A program is made of something that is not ours."""
+    """A program's structure that holds a class or function of another package."""
 
 
 class ExecutableCache:
-    """Programs in a folder."""
+    """Compiled programs in a folder; beyond `max_bytes` the least recently used are deleted."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use this folder; it is made when something is put there."""
-        self.folder = folder
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
+        """Use a folder, which `save` creates if it does not exist."""
+        self.folder, self.max_bytes = folder, max_bytes
 
     @classmethod
     def from_jax_config(cls, config: Any) -> "ExecutableCache | None":
-        """The programs in JAX's folder; None if it keeps none, or keeps them on no disk."""
+        """Return the cache in JAX's folder; None if JAX caches nothing, or not on a disk."""
         folder = config.jax_compilation_cache_dir
-        on = config.jax_enable_compilation_cache and folder and "://" not in folder
-        return cls(Path(folder)) if on else None
+        is_local = config.jax_enable_compilation_cache and folder and "://" not in folder
+        return cls(Path(folder)) if is_local else None
 
-    def key(self, function: Any, mesh: Mesh, options: Any, given: tuple[Any, ...]) -> str | None:
-        """Of the program of `function(*given)` on these devices; None if it cannot be kept."""
-        leaves, structure = jax.tree.flatten(given)
+    def key(
+        self, function: Any, mesh: Mesh, options: Any, arguments: tuple[Any, ...]
+    ) -> str | None:
+        """Return the key of the program of `function(*arguments)`; None if it is not cacheable.
+
+        Args:
+            function: a function of this package.
+            mesh: the devices.
+            options: the compiler options.
+            arguments: pytrees, of which structure, shapes and dtypes count.
+        """
+        leaves, structure = jax.tree.flatten(arguments)
         try:
-            made_of = qualified_name(function), describe_treedef(structure)
+            traced = qualified_name(function), describe_treedef(structure)
         except NotCacheable:
             return None
-        kinds = [(jnp.shape(x), str(jnp.result_type(x)), _weak(x)) for x in leaves]
+        kinds = [(jnp.shape(x), str(jnp.result_type(x)), _is_weak(x)) for x in leaves]
         devices = [(device.id, device.device_kind) for device in mesh.devices.flat]
         settings = options, sorted(jax.config.values.items())
-        return digest(made_of, kinds, devices, settings, environment_fingerprint())
+        return digest(traced, kinds, devices, settings, environment_fingerprint())
 
-    def load(self, key: str, mesh: Mesh, given: tuple[Any, ...]) -> Any | None:
-        """The program of a key; None where there is none, or none that can be read."""
-        devices = list(mesh.devices.flat)
+    def load(self, key: str, mesh: Mesh, arguments: tuple[Any, ...]) -> Any | None:
+        """Return the program of a key; None if it is absent or cannot be read."""
+        devices, path = list(mesh.devices.flat), self._path(key)
         try:
-            file = pickle.loads(zlib.decompress(self._file(key).read_bytes()))
-            return serialize_executable.deserialize_and_load(
-                file["program"],
-                jax.tree.structure((given, {})),
-                file["out"],
+            content = pickle.loads(zlib.decompress(path.read_bytes()))
+            program = serialize_executable.deserialize_and_load(
+                content["program"],
+                jax.tree.structure((arguments, {})),
+                content["out"],
                 backend=devices[0].client,
                 execution_devices=devices,
             )
         except _UNREADABLE:
             return None
+        with suppress(OSError):  # a read-only folder
+            os.utime(path)  # the time of the last use, by which `save` evicts
+        return program
 
     def save(self, key: str, program: Any) -> None:
-        """Write a program, whole or not at all; one that cannot be written is not kept."""
+        """Write a program atomically; a program that cannot be written is not cached."""
         try:
             serialized, _, out = serialize_executable.serialize(program)
             content = zlib.compress(pickle.dumps({"program": serialized, "out": out}), 1)
             self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic_write(self._file(key)) as partial:
-                partial.write_bytes(content)
+            with atomic_write(self._path(key)) as temporary:
+                temporary.write_bytes(content)
+            self._evict()
         except _UNWRITABLE:
             return
 
-    def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.program"
+    def _evict(self) -> None:
+        """Delete the least recently used programs until the rest fits `max_bytes`."""
+        stats = [(path.stat(), path) for path in self.folder.glob(f"*{_SUFFIX}")]
+        total = 0
+        for stat, path in sorted(stats, key=lambda pair: -pair[0].st_mtime_ns):
+            total += stat.st_size
+            if total > self.max_bytes:
+                path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}{_SUFFIX}"
 
 
 def describe_treedef(structure: Any) -> Any:
-    """A tree's classes and static fields in plain values; NotCacheable if one is not ours."""
+    """Return a tree's classes and static fields as plain values.
+
+    Raises:
+        NotCacheable: a class or static field belongs to another package.
+    """
     node = structure.node_data()
     if node is None:
         return "*" if structure.num_leaves else None
@@ -107,7 +136,11 @@ def describe_treedef(structure: Any) -> Any:
 
 
 def canonical_static(value: Any) -> Any:
-    """A static value whose repr says all of it; NotCacheable if that cannot be known."""
+    """Return a static value in a form whose repr is complete.
+
+    Raises:
+        NotCacheable: the value's content cannot be known.
+    """
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     if isinstance(value, tuple | list):
@@ -121,38 +154,42 @@ def canonical_static(value: Any) -> Any:
 
 
 def qualified_name(value: Any) -> str:
-    """The full name of a class or function of ours or Python's own."""
+    """Return the full name of a class or function of this package or of Python.
+
+    Raises:
+        NotCacheable: the value has no name, or belongs to another package.
+    """
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if module is None or name is None or "<" in name:
         raise NotCacheable(repr(value))
-    if module.split(".")[0] not in (*_OURS, "builtins", "collections"):
+    if module.split(".")[0] not in (*_OUR_PACKAGES, "builtins", "collections"):
         raise NotCacheable(f"{module}.{name}")
     return f"{module}.{name}"
 
 
-def _weak(x: Any) -> bool:
-    """Whether the number's type gives way to others' in sums and products."""
+def _is_weak(x: Any) -> bool:
+    """Return whether a number's dtype yields to other dtypes in sums and products."""
     return bool(getattr(x, "weak_type", isinstance(x, bool | int | float | complex)))
 
 
 @cache
 def environment_fingerprint() -> tuple[Any, ...]:
-    """What else decides a program: our sources, versions, XLA's flags and the processor."""
-    versions = [sys.version, *map(version, _UNDER)]
+    """Return our sources' hash, versions, XLA's flags and the processor: they decide programs."""
+    versions = [sys.version, *map(version, _DEPENDENCIES)]
     flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]
     return _SOURCES, versions, flags, platform.machine(), _processor()
 
 
-def _sources() -> str:
-    root, found = Path(__file__).parents[2], hashlib.sha256()
-    for package in _OURS:
+def _hash_sources() -> str:
+    root, digest = Path(__file__).parents[2], hashlib.sha256()
+    for package in _OUR_PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
-            found.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return found.hexdigest()
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _processor() -> str:
-    """What the processor can do, where Linux says so; else its name."""
+    """Return the processor's features where Linux lists them, else its name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -160,4 +197,4 @@ def _processor() -> str:
     return next((x for x in lines if x.startswith(("flags", "Features"))), platform.processor())
 
 
-_SOURCES = _sources()  # read with the modules themselves: what is edited later does not run
+_SOURCES = _hash_sources()  # at import, since files that are edited later do not run

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from fvjax.optimization.recipe import Job, stack_jobs
 from fvjax.optimization.visualize import Result
 from sweeps.execution.batched import JOBS, measure_jobs, run_jobs, without_objective
-from sweeps.execution.compile import compiled
+from sweeps.execution.compile import compile_program
 from sweeps.execution.grouping import Group, batches, signature
 from sweeps.task import Task
 
@@ -234,7 +234,7 @@ class Executor:
 
     def _compile(self, function: Any, size: int, replicated: Any, *stacked: Any) -> Any:
         """The program for these shapes; more than the memory holds is refused."""
-        program = compiled(function, self._mesh(size), replicated, *stacked)
+        program = compile_program(function, self._mesh(size), replicated, *stacked)
         limit = memory_of(self.devices[0])
         found = program.memory_analysis()
         if limit is not None and found is not None:

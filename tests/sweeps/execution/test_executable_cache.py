@@ -22,9 +22,9 @@ from fvjax.optimization.recipe import as_leaves, stack_jobs
 from fvjax.pytree import dataclass
 from fvjax.types import Activations
 from sweeps.execution import compile as program
-from sweeps.execution import executable_cache as kept
+from sweeps.execution import executable_cache
 from sweeps.execution.batched import measure_jobs, run_jobs
-from sweeps.execution.compile import compiled, compiler_options
+from sweeps.execution.compile import compile_program, compiler_options
 from sweeps.execution.executable_cache import ExecutableCache
 
 MODEL = tiny()
@@ -69,7 +69,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def picture(model: Model = MODEL, seed: int = 0, **recipe: Any) -> np.ndarray:
     given = model, jobs(seed, **recipe)
-    return np.asarray(compiled(run_jobs, MESH, *given)(*given).image)
+    return np.asarray(compile_program(run_jobs, MESH, *given)(*given).image)
 
 
 def files(folder: Path) -> list[Path]:
@@ -149,7 +149,7 @@ def test_so_do_settings_and_what_the_program_is_traced_from(
     before = key()
     with jax.default_matmul_precision("bfloat16"):
         assert key() != before
-    monkeypatch.setattr(kept, "environment_fingerprint", lambda: "another version")
+    monkeypatch.setattr(executable_cache, "environment_fingerprint", lambda: "another version")
     assert key() != before
 
 
@@ -186,6 +186,36 @@ def test_a_file_that_cannot_be_read_is_made_anew(
     np.testing.assert_array_equal(picture(), before)
     np.testing.assert_array_equal(picture(), before)
     assert made == ["run_jobs"] * 2
+
+
+def test_the_least_recently_used_programs_are_deleted(folder: Path) -> None:
+    picture()
+    (first,) = files(folder)
+    cache = ExecutableCache(folder, max_bytes=int(2.5 * first.stat().st_size))
+    for age, name in enumerate(["newer", "older"], 1):
+        path = folder / f"{name}.program"
+        path.write_bytes(first.read_bytes())
+        os.utime(path, ns=(0, 10**9 * (3 - age)))
+    os.utime(first, ns=(0, 0))
+    given = MODEL, jobs()
+    program = cache.load(first.stem, MESH, given)  # a use, which makes it the newest
+    assert program is not None
+    cache.save("saved", program)
+    assert {path.stem for path in files(folder)} == {first.stem, "saved"}
+
+
+def test_verification_recompiles_and_compares(
+    folder: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FVJAX_VERIFY_CACHE", "1")
+    before = picture()
+    np.testing.assert_array_equal(picture(), before)
+    assert made == ["run_jobs"] * 2
+    other = key(MODEL, jobs(optimizer="sgd"), options=compiler_options("cpu"))
+    (path,) = files(folder)
+    path.rename(folder / f"{other}.program")
+    with pytest.raises(RuntimeError, match="differs from a fresh compilation"):
+        picture(optimizer="sgd")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_the_command_prints_condition_numbers_and_writes_the_file(
     main([*few, "layer=main", f"out={tmp_path / 'all.npz'}"])
     printed = capsys.readouterr().out
     assert "condition" in printed and all(name in printed for name in ("conv1", "conv2", "logits"))
-    assert len(list((tmp_path / "fvjax" / "natural").glob("statistics_of_*.npz"))) == 3
+    assert len(list((tmp_path / "fvjax" / "reference").glob("statistics_of_*.npz"))) == 3
     main(["model=tiny", f"reference_images={tmp_path / 'all.npz'}", "layer=conv1,logits"])
     assert "conv2" not in capsys.readouterr().out
     for wrong, message in {
