@@ -51,7 +51,7 @@ class AffineMap:
 
     def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection:
         """The direction at layer "<layer>/<name>"; it remembers where it came from."""
-        layer = f"{direction.layer}/{name}"
+        layer = f"{direction.layer}@{name}"
         if isinstance(direction, Interpolation):
             ends = (
                 self.map_direction(direction.first, kind, name),

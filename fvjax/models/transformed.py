@@ -15,7 +15,7 @@ from fvjax.types import Image
 
 @dataclass(frozen=True)
 class WithAffineLayer:
-    """A network that also records `"<layer>/<name>"`: (activations - mean) @ matrix."""
+    """A network that also records `"<layer>@<name>"`: (activations - mean) @ matrix."""
 
     network: Network
     layer: str
@@ -25,7 +25,7 @@ class WithAffineLayer:
         """Run the network, then the transform, in float32 whatever the network's precision."""
         out = self.network(weights["network"], image, record)
         there = self.apply(weights, record.activations[self.layer])
-        record(f"{self.layer}/{self.name}", there, main=False)
+        record(f"{self.layer}@{self.name}", there, main=False)
         return out
 
     def apply(
@@ -45,7 +45,7 @@ def with_affine_layer(
     mean: Float[Array | np.ndarray, "channels"],
     name: str,
 ) -> Model:
-    """The model with one more layer, `"<layer>/<name>"`: (a - mean) @ matrix at every position.
+    """The model with one more layer, `"<layer>@<name>"`: (a - mean) @ matrix at every position.
 
     Mean and matrix are leaves beside the weights: spaces that differ in them share a program.
 

@@ -120,7 +120,7 @@ def _in_reference_std(
             raise ValueError(
                 f"penalty.unit=reference_std is for penalties on activations, not {name}"
             )
-    variances = np.diag(reference.statistics(layer.partition("/")[0]).covariance)
+    variances = np.diag(reference.statistics(layer.partition("@")[0]).covariance)
     variance = float(variances.sum() if whole else variances.mean())
     if not variance > 0:
         raise ValueError(f"layer {layer!r} never varies on the reference images: no reference_std")
