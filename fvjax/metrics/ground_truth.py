@@ -5,7 +5,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from fvjax.activations import layer_of
-from fvjax.direction import Direction, Place, activations_at
+from fvjax.direction import Direction, Place, layer_at
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.model import Model
 from fvjax.objectives.batch_penalties import Alignment, Diversity
@@ -47,7 +47,8 @@ def content(activations: Activations, place: Place, layer: str = "features") -> 
     """
     channels = layer_of(activations, layer).shape[-1]
     direction = Direction(vector=jnp.zeros(channels), layer=layer, position=place)
-    return jnp.mean(activations_at(activations, direction)[0], 0)
+    a = layer_at(activations, layer, direction)
+    return jnp.mean(a, tuple(range(a.ndim - 1)))
 
 
 def content_metrics(

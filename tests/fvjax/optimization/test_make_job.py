@@ -64,7 +64,10 @@ def test_constructors_have_the_defaults_of_conf(
         ({"channel": 16}, "from 0 to 15, got 16"),
         ({"position": [20, 0]}, "position in layer 'conv2' must be an integer from 0 to 15"),
         ({"channel": 1, "direction": Random()}, "exclude each other"),
-        ({"image_size": 32, "parameterization": fvjax.Pixels(image_size=32)}, "give image_size or parameterization"),
+        (
+            {"image_size": 32, "parameterization": fvjax.Pixels(image_size=32)},
+            "give image_size or parameterization",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments: dict[str, Any], message: str) -> None:
