@@ -90,8 +90,8 @@ def refuse_singular(statistics: Statistics, layer: str) -> None:
         needed = math.ceil((channels + 1) / positions)
         reason = f"at least {max(needed, statistics.images + 1)} images are needed"
     raise ValueError(
-        f"the covariance of layer {layer!r} over {statistics.images} images has rank {covariance_rank} of "
-        f"{channels} and no inverse: {reason}, or a shrinkage above 0"
+        f"the covariance of layer {layer!r} over {statistics.images} images has rank "
+        f"{covariance_rank} of {channels} and no inverse: {reason}, or a shrinkage above 0"
     )
 
 
