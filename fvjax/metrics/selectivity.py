@@ -22,7 +22,7 @@ class Selectivity:
     The preferred attribute and label of a constant unit are -1.
 
     Args:
-        explained: share of the variance of r explained by an attribute's labels, corrected for their
+        explained: share of the variance of r due to an attribute's labels, corrected for their
             number (epsilon squared, Kelley 1935): 1 - (SS_within / (n - k)) / (SS_total / (n - 1))
             for n images and k labels, at least 0; NaN for a constant unit.
         attribute: the attribute that explains most.
