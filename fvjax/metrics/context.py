@@ -1,4 +1,4 @@
-"""What a sweep measures pictures against: shared by its jobs, and each job's own."""
+"""Inputs of the metrics besides the image: shared by all jobs, or of a single job."""
 
 import jax
 import jax.numpy as jnp
@@ -14,28 +14,28 @@ from fvjax.types import Image, Scalar
 
 @dataclass
 class SharedMetricInputs:
-    """Shared by all jobs of a layer."""
+    """Inputs shared by all jobs of a layer."""
 
-    reference: ReferenceDistribution | None = None  # of reference images
+    reference: ReferenceDistribution | None = None  # distribution of reference images
     truth: GroundTruth | None = None  # of a planted model
-    judge: Model | None = None  # another network, to read the pictures
+    judge: Model | None = None  # another network, which classifies the pictures
 
 
 @dataclass
 class Concept:
-    """One class of a judge: its logit, and those of the classes that exclude it."""
+    """A class of a judge: its logit, and the logits of mutually exclusive classes."""
 
     index: Int[Array, ""]
-    rivals: Bool[Array, "logits"]  # itself among them
+    rivals: Bool[Array, "logits"]  # the class itself included
 
 
 def transfer(judge: Model, image: Image, concept: Concept) -> Scalar:
-    """The judge's probability of the class: softmax over the classes that exclude each other."""
+    """Return the judge's probability of the class: softmax over mutually exclusive classes."""
     return _probabilities(judge, image, concept)[concept.index]
 
 
 def ambiguity(judge: Model, image: Image, concept: Concept) -> Scalar:
-    """How many of these classes the judge reads: exp of the entropy of their probabilities."""
+    """Return the effective number of classes: exp of the entropy of the judge's probabilities."""
     return jnp.exp(jnp.sum(entr(_probabilities(judge, image, concept))))
 
 
@@ -46,8 +46,8 @@ def _probabilities(judge: Model, image: Image, concept: Concept) -> Float[Array,
 
 @dataclass
 class JobMetricInputs:
-    """Of one job."""
+    """Inputs of a single job."""
 
-    whitened: Float[Array, "channels"] | None = None  # the direction in `natural`'s whitened space
-    feature: Array | None = None  # the planted feature that it stands for
-    concept: Concept | None = None  # the judge's class that it stands for
+    whitened: Float[Array, "channels"] | None = None  # the direction in the whitened space
+    feature: Array | None = None  # the direction's planted feature
+    concept: Concept | None = None  # the direction's class of the judge

@@ -1,4 +1,4 @@
-"""Scores against the truth of a planted model: how much of an image is the feature asked for."""
+"""Ground-truth metrics of a planted model: the share of an image that is the target feature."""
 
 import jax.numpy as jnp
 from jax import lax
@@ -14,11 +14,11 @@ from fvjax.objectives.penalties import HighFrequency, IrrelevantNorm, TotalVaria
 from fvjax.pytree import dataclass
 from fvjax.types import Activations, Image, Scalar
 
-_LEAST = 0.05  # of the sum of F: a share of less means nothing
-_CLEARLY = 0.1  # the margin of a recovered feature
+_LEAST_SUM = 0.05  # least sum of F for which a share is defined
+_RECOVERED_MARGIN = 0.1  # least margin of a recovered feature
 
 Content = Float[Array, "features"]
-_BESIDE = (
+_OPTIONAL = (
     "optimum_purity",
     "optimum_strength",
     "best_reference_purity",
@@ -30,20 +30,22 @@ _WITHOUT_OPTIMUM = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Al
 
 @dataclass
 class GroundTruth:
-    """What the scores of a planted model's images are relative to; shared by all jobs."""
+    """Reference contents of a planted model, shared by all jobs."""
 
-    grey: Content  # of an even grey image
-    oracle: Float[Array, "images features"]  # row j: of the image that an oracle made for feature j
-    maps: Float[Array, "references height width detectors"] | None  # of reference images
+    grey: Content  # content of a uniform grey image
+    oracle: Float[Array, "images features"]  # row j: the oracle's image of feature j
+    maps: (
+        Float[Array, "references height width detectors"] | None
+    )  # detector values of reference images
 
 
 def content(activations: Activations, place: Place, layer: str = "features") -> Content:
-    """Return how far each feature is on: the mean over the positions.
+    """Return the activation of each feature, averaged over positions.
 
     Args:
-        activations: of a planted model.
+        activations: activations of a planted model.
         place: one position, or None for all.
-        layer: `features`, or `decoys` for these.
+        layer: `features`, or `decoys` for the decoys' activations.
     """
     channels = layer_of(activations, layer).shape[-1]
     direction = Direction(vector=jnp.zeros(channels), layer=layer, position=place)
@@ -57,30 +59,29 @@ def content_metrics(
     grey: Content,
     oracle: Float[Array, "images features"],
 ) -> dict[str, Scalar]:
-    """The scores of an image made for feature k = `index`.
+    """Return the scores of an image optimized for feature k = `index`.
 
-    F is the content over the most that any image of the oracle has, less the grey image's.
+    F is the content less the grey image's, divided by the largest content of the oracle's images.
 
     - strength: F_k.
     - margin: F_k less the largest other F_j.
-    - recovered: 1 where the margin is above .1, else 0.
-    - purity: F_k / sum of F, over the same of the oracle's image for k: the detectors of similar
-      gratings overlap, and a share of 1 is out of reach. NaN where the sum of F is below .05.
+    - recovered: 1 if the margin is above .1, else 0.
+    - purity: F_k / sum of F, divided by the same share of the oracle's image for k, because
+      detectors of similar gratings overlap. NaN if the sum of F is below .05.
 
     Args:
         found: content of the image.
-        index: of the feature.
-        grey: content of an even grey image.
-        oracle: row j is the content of the image that an oracle, which reads the layer `features`,
-            made for feature j.
+        index: number of the feature.
+        grey: content of a uniform grey image.
+        oracle: row j is the content of an image optimized for unit j of the layer `features`.
     """
-    f, best = (relative(one, grey, oracle) for one in (found, oracle[index]))
-    mine = jnp.arange(f.size) == index
-    margin = f[index] - jnp.max(jnp.where(mine, -jnp.inf, f))
+    f, best = (relative(c, grey, oracle) for c in (found, oracle[index]))
+    is_target = jnp.arange(f.size) == index
+    margin = f[index] - jnp.max(jnp.where(is_target, -jnp.inf, f))
     return {
         "purity": _share(f, index) / _share(best, index),
         "margin": margin,
-        "recovered": jnp.where(jnp.isnan(margin), jnp.nan, margin > _CLEARLY),
+        "recovered": jnp.where(jnp.isnan(margin), jnp.nan, margin > _RECOVERED_MARGIN),
         "strength": f[index],
     }
 
@@ -88,14 +89,16 @@ def content_metrics(
 def relative(
     found: Content, grey: Content, oracle: Float[Array, "images features"]
 ) -> Float[Array, "features"]:
-    """F: the content over the most that any of the oracle's images has, less the grey image's."""
+    """Return F: content less the grey image's, over the largest content of oracle images."""
     most = jnp.max(oracle, 0)
     return (found - grey) / jnp.where(most > 0, most, 1.0)
 
 
 def _share(f: Content, index: int | Int[Array, ""]) -> Scalar:
     total = jnp.sum(f)
-    return jnp.where(total < _LEAST, jnp.nan, f[index] / jnp.where(total < _LEAST, 1.0, total))
+    return jnp.where(
+        total < _LEAST_SUM, jnp.nan, f[index] / jnp.where(total < _LEAST_SUM, 1.0, total)
+    )
 
 
 def ground_truth_metrics(
@@ -106,37 +109,40 @@ def ground_truth_metrics(
     truth: GroundTruth,
     feature: int | Int[Array, ""],
 ) -> dict[str, Array]:
-    """An image made for a feature, and beside it what its objective wants and finds elsewhere.
+    """Return the scores of an image, of the objective's optimum and of the best reference image.
 
-    The scores; `content`, every feature's F; `decoys`, their mean content; `optimum_purity` and
-    `optimum_strength` of the optimum on paper, where purity is the raw share; `best_reference_purity`,
-    `best_reference_recovered` and `best_reference_strength` of the reference image that the objective ranks
-    first. Objectives that look at the image, or at several, have no optimum on paper and rank
-    nothing here: NaN.
+    Objectives of the image, or of several images, have no optimum over contents: the last two
+    groups are then NaN.
+
+    Returns:
+        The scores of `content_metrics`; `content`, F of every feature; `decoys`, the decoys' mean.
+        `optimum_purity` and `optimum_strength` of the optimal content; its purity is the raw share.
+        `best_reference_purity`, `best_reference_recovered` and `best_reference_strength` of the
+        reference image of highest score.
     """
     activations, place = model(image), direction.position
-    mine = content(activations, place)
-    found = {
-        **content_metrics(mine, feature, truth.grey, truth.oracle),
-        "content": relative(mine, truth.grey, truth.oracle),
+    of_image = content(activations, place)
+    metrics = {
+        **content_metrics(of_image, feature, truth.grey, truth.oracle),
+        "content": relative(of_image, truth.grey, truth.oracle),
         "decoys": jnp.mean(content(activations, place, "decoys")),
     }
-    found |= dict.fromkeys(_BESIDE, jnp.array(jnp.nan))
+    metrics |= dict.fromkeys(_OPTIONAL, jnp.array(jnp.nan))
     if any(isinstance(part, _WITHOUT_OPTIMUM) for part in parts(objective)):
-        return found
+        return metrics
     best = optimum(model, objective, direction).features
     ideal = content_metrics(best, feature, jnp.zeros_like(best), jnp.eye(best.size))
-    found |= {f"optimum_{name}": ideal[name] for name in ("purity", "strength")}
+    metrics |= {f"optimum_{name}": ideal[name] for name in ("purity", "strength")}
     if truth.maps is not None:
-        top = _first(model, objective, direction, truth.maps)
-        shown = content(planted_activations(model, top), place)
-        there = content_metrics(shown, feature, truth.grey, truth.oracle)
-        found |= {f"best_reference_{n}": there[n] for n in ("purity", "recovered", "strength")}
-    return found
+        best_maps = _best_reference(model, objective, direction, truth.maps)
+        best_content = content(planted_activations(model, best_maps), place)
+        scores = content_metrics(best_content, feature, truth.grey, truth.oracle)
+        metrics |= {f"best_reference_{n}": scores[n] for n in ("purity", "recovered", "strength")}
+    return metrics
 
 
-def _first(model: Model, objective: Objective, direction: Direction, maps: Array) -> Array:
-    """The reference image, as its detectors' values, that the objective ranks first."""
-    ranked = lax.map(lambda one: objective(planted_activations(model, one), direction), maps)
-    best: Array = maps[jnp.argmax(ranked)]
+def _best_reference(model: Model, objective: Objective, direction: Direction, maps: Array) -> Array:
+    """Return the detector values of the reference image of highest score."""
+    scores = lax.map(lambda m: objective(planted_activations(model, m), direction), maps)
+    best: Array = maps[jnp.argmax(scores)]
     return best

@@ -1,4 +1,4 @@
-"""The optimum on paper: the content that an objective wants, if an image could have any content."""
+"""The ideal optimum of an objective: the best content, if an image could have any content."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ from fvjax.pytree import dataclass
 from fvjax.types import Activations, Scalar
 
 _STEPS = 600
-_RATE = 0.05  # Adam's at first; it falls to 0 along a cosine
-_POWERS = (1, 2, 4, 16)  # of the starts that the direction suggests: from broad to a single feature
-_DRAWS = 12  # starts at random
-_ALIKE = 1e-5  # scores this close, relatively, are equal
+_RATE = 0.05  # Adam's initial rate, with cosine decay to 0
+_POWERS = (1, 2, 4, 16)  # sharpness of the direction's starts: from many features to one
+_DRAWS = 12  # random starts
+_TOLERANCE = 1e-5  # relative difference of equal scores
 
 
 @dataclass
 class Optimum:
-    """The best content found; its score tells how far an image is from what its objective wants."""
+    """The best content of an objective, and its score: an upper bound for images."""
 
     features: Float[Array, "features"]  # in [0, 1]
     decoys: Float[Array, "decoys"]  # in [0, 1]
@@ -36,14 +36,14 @@ class Optimum:
 def planted_activations(
     model: Model, content: Float[Array, "height width detectors"]
 ) -> Activations:
-    """What a planted model, in any space, would record where the detectors have these values."""
+    """Return the activations of a planted model, in any space, for given detector values."""
     if isinstance(model.network, WithAffineLayer):
         inner = model.replace(  # type: ignore[attr-defined]
             weights=model.weights["network"], network=model.network.network
         )
-        plain = planted_activations(inner, content)
-        there = model.network.apply(model.weights, plain[model.network.layer])
-        return {**plain, f"{model.network.layer}{SPACE}{model.network.name}": there}
+        original = planted_activations(inner, content)
+        mapped = model.network.apply(model.weights, original[model.network.layer])
+        return {**original, f"{model.network.layer}{SPACE}{model.network.name}": mapped}
     f, g = jnp.split(content, [model.weights["mixing"].shape[1]], -1)
     previous = earlier(model.weights, f, g)
     return {
@@ -55,12 +55,12 @@ def planted_activations(
 
 
 def activations_at_position(model: Model, content: Float[Array, "detectors"]) -> Activations:
-    """The same of one position."""
+    """Return the activations for the detector values of a single position."""
     return planted_activations(model, content[None, None])
 
 
 def mixing_of(model: Model) -> Float[Array, "detectors features"]:
-    """The mixing of a planted model, in any space."""
+    """Return the mixing matrix of a planted model, in any space."""
     weights = model.weights
     while "mixing" not in weights:
         weights = weights["network"]
@@ -69,14 +69,13 @@ def mixing_of(model: Model) -> Float[Array, "detectors features"]:
 
 
 def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum:
-    """The content in [0, 1] of highest score: the best of many projected ascents by Adam.
+    """Return the content in [0, 1] of highest score: the best of many projected Adam ascents.
 
     A pure function of model, objective and direction, to be jitted and vmapped like `visualize`.
-    The objective sees one position of a planted model, and no image. Where several contents have
-    the highest score (cosine's have any length), detectors that do not matter are off.
+    The objective receives one position of a planted model, and no image. If several contents share
+    the highest score (cosine ignores length), the first start decides.
     """
-
-    anywhere = with_position(direction, None)  # the content stands for one position, whichever
+    anywhere = with_position(direction, None)  # the content has one position
 
     def score(content: Array) -> Scalar:
         return objective(activations_at_position(model, content), anywhere)
@@ -90,30 +89,30 @@ def optimum(model: Model, objective: Objective, direction: Direction) -> Optimum
         (content, _), _ = lax.scan(step, (start, optimizer.init(start)), length=_STEPS)
         return content, score(content)
 
-    # The scale of an objective must not decide, so Adam's eps is as small as in `optimizers`.
+    # The scale of the objective must have no effect: Adam's eps is that of `optimizers`.
     optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, _STEPS), eps=1e-16)
-    contents, found = jax.vmap(ascend)(_starts(model, direction))
-    most = jnp.max(found)
-    best = jnp.argmax(found >= most - _ALIKE * jnp.abs(most))  # the first of the best
+    contents, scores = jax.vmap(ascend)(_starts(model, direction))
+    most = jnp.max(scores)
+    best = jnp.argmax(scores >= most - _TOLERANCE * jnp.abs(most))  # the first of the best
     features, decoys = jnp.split(contents[best], [mixing_of(model).shape[1]])
-    return Optimum(features=features, decoys=decoys, score=found[best])
+    return Optimum(features=features, decoys=decoys, score=scores[best])
 
 
 def _starts(model: Model, direction: Direction) -> Float[Array, "starts detectors"]:
-    """Every detector as far on as the direction asks for it, to several powers; and at random.
+    """Return starts: detectors' positive dot products to several powers, and random features.
 
-    At random are the features alone: a decoy that no layer shows would stay where it starts.
+    Random starts leave decoys at 0: a decoy without gradient would keep its start value.
     """
     detectors, features = mixing_of(model).shape
 
-    def asked(one: Array) -> Scalar:
-        activation = layer_of(activations_at_position(model, one), direction.layer)[0, 0]
+    def projection(detectors: Array) -> Scalar:
+        activation = layer_of(activations_at_position(model, detectors), direction.layer)[0, 0]
         return jnp.sum(activation * unit(direction.vector))
 
-    wanted = jnp.maximum(jax.vmap(asked)(jnp.eye(detectors)), 0)
-    most = jnp.max(wanted)
-    wanted = wanted / jnp.where(most > 0, most, 1.0)
+    weights = jnp.maximum(jax.vmap(projection)(jnp.eye(detectors)), 0)
+    most = jnp.max(weights)
+    weights = weights / jnp.where(most > 0, most, 1.0)
     powers = jnp.asarray(_POWERS, jnp.float32)
     drawn = jax.random.uniform(jax.random.key(0), (_DRAWS, features))
     drawn = jnp.pad(drawn, ((0, 0), (0, detectors - features)))
-    return jnp.concatenate([wanted[None] ** powers[:, None], drawn])
+    return jnp.concatenate([weights[None] ** powers[:, None], drawn])

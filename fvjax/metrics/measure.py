@@ -1,6 +1,6 @@
-"""SharedMetricInputs: what a finished image does, measured the same way whatever objective made it.
+"""Metrics of a finished image, independent of the objective that produced it.
 
-Everything is measured in the network's own space with the original direction, at the direction's
+Metrics are measured in the network's own space, with the original direction, at the direction's
 positions.
 """
 
@@ -19,12 +19,12 @@ from fvjax.transforms import Transform
 from fvjax.types import Activations, Image, Scalar
 
 VIEWS = 16  # fixed random views behind the robust_* metrics
-BLOCKS = 8  # occlusion_support hides one of BLOCKS x BLOCKS patches at a time
-_OCCLUSION_SHARE = 0.9  # of the dot product that the counted patches carry
+BLOCKS = 8  # `occlusion_support` hides one of BLOCKS x BLOCKS patches at a time
+_OCCLUSION_SHARE = 0.9  # share of the dot product on the counted patches
 
 
 def alignment(activations: Activations, direction: Direction) -> dict[str, Scalar]:
-    """Mean over positions of dot, cosine, norm |a| and orthogonal share |a⊥|/|a|."""
+    """Return the means over positions of dot, cosine, norm |a| and orthogonal share |a⊥|/|a|."""
     a, v = activations_at(activations, direction)
     length = norm(a)
     share = norm(orthogonal(a, v)) / jnp.where(length > 0, length, 1.0)
@@ -37,15 +37,15 @@ def alignment(activations: Activations, direction: Direction) -> dict[str, Scala
 
 
 def is_dead(activations: Activations, direction: Direction) -> Bool[Array, ""]:
-    """Whether at least half of what the direction wants is silent: exactly 0 at all positions.
+    """Return whether at least half of the direction's positive channels are dead.
 
-    Of the channels that it wants (v > 0), weighted by v². An activation vector wants hundreds, some
-    of which are always silent; it is is_dead only where most of it is.
+    A channel is dead if its activation is 0 at all positions. Channels with v > 0 are weighted by
+    v²: an activation vector always has some dead channels among hundreds.
     """
     a, v = activations_at(activations, direction)
-    wanted = jnp.sum(jnp.maximum(v, 0) ** 2, 0)
-    silent = jnp.all(a == 0, 0)
-    return (jnp.sum(wanted) > 0) & (jnp.sum(wanted * silent) >= 0.5 * jnp.sum(wanted))
+    weights = jnp.sum(jnp.maximum(v, 0) ** 2, 0)
+    dead = jnp.all(a == 0, 0)
+    return (jnp.sum(weights) > 0) & (jnp.sum(weights * dead) >= 0.5 * jnp.sum(weights))
 
 
 @with_model_precision
@@ -57,57 +57,40 @@ def measure(
     distribution: ReferenceDistribution | None = None,
     whitened: Float[Array, "channels"] | None = None,
 ) -> dict[str, Scalar]:
-    """All metrics of one image, by name.
+    """Return all metrics of one image by name; NaN if the image is not finite.
 
-    `rank` means something for a direction of one channel, `inversion_error` for one with a length
-    of its own (no covector), `occlusion_support` where the dot product is positive; elsewhere the caller
-    leaves them out. An image that is not finite has NaN for all.
+    The caller drops metrics that do not apply: `rank` without a single channel, `inversion_error`
+    of a covector, `occlusion_support` of a dot product that is not positive.
 
     Args:
         model: the network.
-        direction: of the job; measured is the one in the plain space that it came from.
-        image: untransformed.
+        direction: the job's direction; the original direction is measured.
+        image: (height, width, 3), untransformed.
         transform: draws the fixed views behind `robust_dot` and `robust_cosine`.
-        distribution: the reference images' at this layer, if there are any; adds `excitation
-            whitened_cosine mahalanobis`, and with labels `class_distance centroid_margin`.
+        distribution: reference images at this layer; adds `excitation whitened_cosine mahalanobis`,
+            with labels also `class_distance centroid_margin`.
         whitened: the direction in the distribution's whitened space.
     """
-    target = direction.original.resolve(model, lambda seen: seen)
+    target = direction.original.resolve(model, lambda view: view)
     before = model.previous(target.layer)
     keys = jax.random.split(jax.random.key(0), VIEWS)
-    hidden = 1 + BLOCKS * BLOCKS  # the first image hides patch -1, nothing
+    hidden = 1 + BLOCKS * BLOCKS  # view 0 hides patch -1, that is nothing
 
-    def look(number: Array) -> dict[str, Scalar]:
-        seen = lax.cond(
+    def measure_view(number: Array) -> dict[str, Scalar]:
+        view = lax.cond(
             number < hidden,
             lambda: hide(image, number - 1),
             lambda: transform(keys[number - hidden], image),
         )
-        activations = model(seen)
-        here = activations, target
-        found = alignment(*here) | {
-            "rank": rank(*here),
-            "inversion_error": inversion_error(*activations_at(*here)),
-        }
-        if before is not None:
-            earlier = layer_of(activations, before)
-            found |= {
-                "previous_l1": jnp.mean(jnp.abs(earlier)),
-                "previous_l2": jnp.mean(earlier**2),
-            }
-        if distribution is not None:
-            found |= reference_metrics(
-                *here, layer_of(activations, target.layer), whitened, distribution
-            )
-        return found
+        return _view_metrics(model(view), target, before, distribution, whitened)
 
-    # One pass for all: the network is compiled once, and no drop is a rounding error.
-    looks = lax.map(look, jnp.arange(hidden + VIEWS))
-    kept = looks["dot"][:hidden]
-    metrics = {name: values[0] for name, values in looks.items()} | {
-        "robust_dot": jnp.mean(looks["dot"][hidden:]),
-        "robust_cosine": jnp.mean(looks["cosine"][hidden:]),
-        "occlusion_support": occlusion_support(kept[0] - kept[1:]),
+    # One map over all views compiles the network once, and no drop is a rounding error.
+    views = lax.map(measure_view, jnp.arange(hidden + VIEWS))
+    dots_hidden = views["dot"][:hidden]
+    metrics = {name: values[0] for name, values in views.items()} | {
+        "robust_dot": jnp.mean(views["dot"][hidden:]),
+        "robust_cosine": jnp.mean(views["cosine"][hidden:]),
+        "occlusion_support": occlusion_support(dots_hidden[0] - dots_hidden[1:]),
         "total_variation": total_variation(image),
         "high_frequency": high_frequency(image),
         "saturated": saturated(image),
@@ -116,18 +99,42 @@ def measure(
     return {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
 
 
+def _view_metrics(
+    activations: Activations,
+    target: Direction,
+    before: str | None,
+    distribution: ReferenceDistribution | None,
+    whitened: Float[Array, "channels"] | None,
+) -> dict[str, Scalar]:
+    """Return the metrics of one view; `before` names the previous layer."""
+    metrics = alignment(activations, target) | {
+        "rank": rank(activations, target),
+        "inversion_error": inversion_error(*activations_at(activations, target)),
+    }
+    if before is not None:
+        previous = layer_of(activations, before)
+        metrics |= {
+            "previous_l1": jnp.mean(jnp.abs(previous)),
+            "previous_l2": jnp.mean(previous**2),
+        }
+    if distribution is not None:
+        layer = layer_of(activations, target.layer)
+        metrics |= reference_metrics(activations, target, layer, whitened, distribution)
+    return metrics
+
+
 def rank(activations: Activations, direction: Direction) -> Scalar:
-    """Place, by mean activation among all channels, of the direction's largest; 1 = first."""
+    """Return the rank, by mean activation, of the direction's largest channel; 1 is highest."""
     a, v = activations_at(activations, direction)
     mean = jnp.mean(a, 0)
     return 1 + jnp.sum(mean > mean[jnp.argmax(v[0])])
 
 
 def occlusion_support(drops: Float[Array, "patches"]) -> Scalar:
-    """Smallest share of the patches that carries 90 % of what all of them carry.
+    """Return the smallest share of patches whose positive drops sum to 90 % of the total.
 
-    `drops`: how far the dot product falls when a patch is hidden; a patch whose hiding helps
-    carries nothing. Where no patch carries anything there is no such share: NaN.
+    `drops` holds the decrease of the dot product when a patch is hidden. If no drop is positive,
+    the share is NaN.
     """
     carried = jnp.sort(jnp.maximum(drops, 0))[::-1]
     total = jnp.sum(carried)
@@ -137,7 +144,7 @@ def occlusion_support(drops: Float[Array, "patches"]) -> Scalar:
 
 
 def hide(image: Image, patch: Array) -> Image:
-    """The image with one patch, counted row by row, replaced by the image's mean colour."""
+    """Return the image with one patch, counted row by row, replaced by the mean colour."""
     height, width, _ = image.shape
     row, column = jnp.arange(height) * BLOCKS // height, jnp.arange(width) * BLOCKS // width
     hidden = row[:, None] * BLOCKS + column[None, :] == patch

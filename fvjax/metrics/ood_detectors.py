@@ -1,7 +1,7 @@
-"""How little a network should be trusted on an image: detectors, each higher for a worse sign.
+"""Detectors of out-of-distribution and misclassified images; higher values are more suspect.
 
-max_softmax and energy look at the logits; mahalanobis, class_distance and centroid_margin compare
-any layer with what reference images do there (`fvjax.reference.distances`).
+`max_softmax` and `energy` use the logits. `mahalanobis`, `class_distance` and `centroid_margin`
+compare a layer with reference images (`fvjax.reference.distances`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,17 @@ OF_LOGITS = ("max_softmax", "energy")
 OF_CLASSES = ("class_distance", "centroid_margin")
 DETECTORS = (*OF_LOGITS, "mahalanobis", *OF_CLASSES)
 
-Heads = Sequence[Sequence[int]]  # the logits of each head: one answer is chosen in each
+Heads = Sequence[Sequence[int]]  # the logits of each head; a head gives one answer
 
 
 def heads(model: Model, logits: str) -> tuple[tuple[int, ...], ...]:
-    """The network's heads: logits of classes named "texture=..." are one; without names, all are.
+    """Return the logits of each head; classes named "texture=..." belong to one head.
+
+    Without class names, all logits are one head.
 
     Args:
         model: the network.
-        logits: its layer of logits.
+        logits: the network's layer of logits.
     """
     checks.choice("layer", logits, model.layers)
     count = model.layers[logits][-1]
@@ -46,53 +48,53 @@ def detectors(
     logits: str,
     heads: Heads,
 ) -> dict[str, dict[str, Scalar]]:
-    """All detectors, by layer and name.
+    """Return all detectors by layer and name.
 
     Args:
-        activations: of one image.
-        distributions: of the layers to look at; those without labels tell nothing of classes.
+        activations: activations of one image.
+        distributions: distribution of each layer; without labels, class detectors are left out.
         logits: the layer of logits.
         heads: see `heads`.
     """
-    found = {
+    scores = {
         layer: feature_scores(layer_of(activations, layer), g) for layer, g in distributions.items()
     }
-    found[logits] = logit_scores(layer_of(activations, logits), heads) | found.get(logits, {})
-    return found
+    scores[logits] = logit_scores(layer_of(activations, logits), heads) | scores.get(logits, {})
+    return scores
 
 
 def logit_scores(logits: Float[Array, "classes"], heads: Heads) -> dict[str, Scalar]:
-    """What the logits say.
+    """Return the detectors of the logits.
 
     Returns:
-        max_softmax, minus the logarithm of the most probable class's probability, at the head that
-        is least sure (Hendrycks and Gimpel 2017; the logarithm because probabilities round to 1);
-        energy, -logsumexp summed over heads (Liu et al. 2020).
+        `max_softmax`: minus the log probability of the most probable class, largest over heads
+        (Hendrycks and Gimpel 2017; the logarithm, because probabilities round to 1).
+        `energy`: -logsumexp, summed over heads (Liu et al. 2020).
     """
-    own = [jnp.sort(logits[jnp.array(head)]) for head in heads]
-    unsure = [jnp.log1p(jnp.sum(jnp.exp(x[:-1] - x[-1]))) for x in own]
-    energies = [-jax.nn.logsumexp(x) for x in own]
+    sorted_logits = [jnp.sort(logits[jnp.array(head)]) for head in heads]
+    unsure = [jnp.log1p(jnp.sum(jnp.exp(x[:-1] - x[-1]))) for x in sorted_logits]
+    energies = [-jax.nn.logsumexp(x) for x in sorted_logits]
     return {"max_softmax": jnp.max(jnp.stack(unsure)), "energy": jnp.sum(jnp.stack(energies))}
 
 
 def feature_scores(
     layer: Float[Array, "*space channels"], distribution: ReferenceDistribution
 ) -> dict[str, Scalar]:
-    """What the layer says: mahalanobis, and with classes class_distance and minus centroid_margin.
+    """Return a layer's mahalanobis and, with classes, class_distance and -centroid_margin.
 
-    All positions are looked at; the distances to classes are those of their mean (Lee et al. 2018).
+    `mahalanobis` is over all positions; class distances are of the mean (Lee et al. 2018).
     """
-    found = {"mahalanobis": mahalanobis(layer.reshape(-1, layer.shape[-1]), distribution)}
-    near = class_distances(layer, distribution)
-    if near:
-        found["class_distance"] = near["class_distance"]
-        found["centroid_margin"] = -near["centroid_margin"]
-    return found
+    scores = {"mahalanobis": mahalanobis(layer.reshape(-1, layer.shape[-1]), distribution)}
+    distances = class_distances(layer, distribution)
+    if distances:
+        scores["class_distance"] = distances["class_distance"]
+        scores["centroid_margin"] = -distances["centroid_margin"]
+    return scores
 
 
 def is_correct(
     logits: Float[Array, "classes"], labels: Int[Array, "heads"], heads: Heads
 ) -> Bool[Array, ""]:
-    """Whether every head's answer is the label."""
+    """Return whether every head's answer is the label."""
     answers = jnp.stack([jnp.argmax(logits[jnp.array(head)]) for head in heads])
     return jnp.all(answers == labels)

@@ -1,8 +1,8 @@
-"""How selective units are for known labels: which one they prefer, and how many they serve.
+"""Selectivity of units for known labels: the preferred label, and effective numbers.
 
 A unit's response to an image is its mean activation over positions, r >= 0. The images have
-attributes of labels that exclude each other (shape, texture, hue); m_c is a unit's mean response to
-label c of an attribute. Everything is about the unit: what its network was told does not enter.
+attributes (shape, texture, hue) whose labels exclude each other; m_c is a unit's mean response to
+label c of an attribute. The labels on which the network was trained do not enter.
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,25 @@ Labels = Int[np.ndarray, "images attributes"]
 
 @dataclass(frozen=True)
 class Selectivity:
-    """Of each unit; NaN for one that never fires, and -1 for what it or a constant one prefers.
+    """Selectivity of each unit; NaN for a unit that never fires.
+
+    The preferred attribute and label of a constant unit are -1.
 
     Args:
-        explained: share of the variance of r that an attribute's labels explain, corrected for
-            their number (epsilon squared, Kelley 1935): 1 - (SS_within / (n - k)) / (SS_total / (n - 1))
+        explained: share of the variance of r due to an attribute's labels, corrected for their
+            number (epsilon squared, Kelley 1935): 1 - (SS_within / (n - k)) / (SS_total / (n - 1))
             for n images and k labels, at least 0; NaN for a constant unit.
         attribute: the attribute that explains most.
-        label: of that attribute, the one of largest m_c.
+        label: the label of that attribute with the largest m_c.
         index: (m_max - m_rest) / (m_max + m_rest), where m_rest is the mean of the other m_c: the
-            class selectivity index of Morcos et al. 2018, within the preferred attribute; 1 for a
-            unit that fires for one label only. NaN where a mean is negative.
-        effective_labels: effective number of labels that it fires for, exp(-sum p_c log p_c) with
-            p_c = m_c / sum m, within the preferred attribute; NaN where a mean is negative.
-        effective_attributes: effective number of attributes that drive it, the same of the shares
-            of `explained`: 1 for a unit that cares for hue alone; NaN where no attribute explains
-            anything.
+            class selectivity index of Morcos et al. 2018, within the preferred attribute.
+            1 for a unit that fires for one label only; NaN if a mean is negative.
+        effective_labels: effective number of labels, exp(-sum p_c log p_c) with
+            p_c = m_c / sum m, within the preferred attribute; NaN if a mean is negative.
+        effective_attributes: effective number of attributes, computed from the shares in
+            `explained`; 1 for a unit that depends on hue alone, NaN if `explained` is 0.
 
-    A preferred label says little where its attribute explains little.
+    A preferred label means little if its attribute explains little.
     """
 
     explained: Float[np.ndarray, "units attributes"]
@@ -46,12 +47,12 @@ class Selectivity:
 
 
 def selectivity(responses: Responses, labels: Labels, counts: Sequence[int]) -> Selectivity:
-    """Of units, over images of which every label is known.
+    """Return the selectivity of units over images with known labels.
 
     Args:
-        responses: of each image and unit.
-        labels: of each image, one for each attribute.
-        counts: labels of each attribute.
+        responses: response of each unit to each image.
+        labels: one label of each attribute for each image.
+        counts: number of labels of each attribute.
 
     Raises:
         ValueError: a label that no image has, or as many labels as images.
@@ -82,9 +83,10 @@ def selectivity(responses: Responses, labels: Labels, counts: Sequence[int]) -> 
 def precision(
     responses: Responses, labels: Labels, found: Selectivity, count: int
 ) -> Float[np.ndarray, "units"]:
-    """Share of each unit's `count` most exciting images that have its preferred label.
+    """Return the share of each unit's `count` top images that have its preferred label.
 
-    (Zhou et al. 2015.) NaN for a unit that prefers none, or fires for fewer images than that.
+    After Zhou et al. (2015). NaN for a unit without a preferred label, or with fewer than `count`
+    positive responses.
     """
     best = np.argsort(-responses, axis=0, kind="stable")[:count]
     fires = (np.take_along_axis(np.asarray(responses), best, 0) > 0).all(0) & (found.attribute >= 0)
@@ -93,9 +95,9 @@ def precision(
 
 
 def effective_number(weights: Float[np.ndarray, "*rows kinds"]) -> Float[np.ndarray, "*rows"]:
-    """exp of the entropy of weights divided by their sum (Hill 1973, order 1); NaN where that is 0.
+    """Return exp of the entropy of the normalised weights (Hill 1973, order 1).
 
-    1 where all weight is on one kind, the number of kinds where all weigh the same.
+    1 if one kind has all the weight, the number of kinds if weights are equal, NaN if the sum is 0.
     """
     total = weights.sum(-1, keepdims=True)
     p = weights / np.where(total > 0, total, np.nan)
@@ -131,6 +133,6 @@ def _explained(
 def _index(means: Float[np.ndarray, "labels units"]) -> Float[np.ndarray, "units"]:
     most = means.max(0)
     rest = (means.sum(0) - most) / (len(means) - 1)
-    whole = np.where((means.min(0) >= 0) & (most > 0), most + rest, np.nan)
-    index: np.ndarray = (most - rest) / whole
+    total = np.where((means.min(0) >= 0) & (most > 0), most + rest, np.nan)
+    index: np.ndarray = (most - rest) / total
     return index

@@ -1,4 +1,4 @@
-"""What Caffe's ImageNet networks share: preprocessing, joined branches and loading by name."""
+"""Caffe's ImageNet networks: preprocessing, concatenated branches and loading by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +19,13 @@ _MEAN_BGR = (104.0, 117.0, 123.0)  # of ImageNet, in the weights' metadata
 
 
 def preprocess(image: Image) -> Array:
-    """RGB in [0, 1] to BGR in 0 ... 255 less the mean."""
+    """Map RGB in [0, 1] to BGR in 0 ... 255, less the mean."""
     shape = (1,) * (image.ndim - 1) + (3,)
     return image[..., ::-1] * 255 - jnp.array(_MEAN_BGR).reshape(shape)
 
 
 def concat_branches(record: Record, name: str, branches: Mapping[str, Array]) -> Array:
-    """The ReLU of branches side by side, recorded as "<name>_pre_relu", each branch, and `name`.
+    """Concatenate and rectify branches; record "<name>_pre_relu", each branch, and `name`.
 
     Each of these is computed from the one before, so that offsets work at all of them.
     """
@@ -45,7 +45,7 @@ def load_caffe(
     image_size: int,
     default_layer: str,
 ) -> Model:
-    """A model from Caffe's weights; `names` maps linen layers to Caffe's."""
+    """Return a model from Caffe's weights; `names` maps linen layers to Caffe's."""
     return Model(
         weights=read_caffe(path, params_of(module), names),
         network=Linen(module),
@@ -56,7 +56,7 @@ def load_caffe(
 
 
 def params_of(module: Any) -> Any:
-    """Shapes of a linen module's params, which no image's size changes."""
+    """Return the shapes of a linen module's params, which do not depend on the image size."""
 
     def initialise(key: Array, image: Array) -> Any:
         return module.init(key, image, Record({}, False))["params"]

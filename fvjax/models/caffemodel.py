@@ -108,7 +108,7 @@ def _blob(data: memoryview, layer: str) -> np.ndarray:
 
 
 def _shape(data: memoryview) -> list[int]:
-    """The sides, which may be packed."""
+    """Return the sides of a shape, packed or not."""
     sides: list[int] = []
     for number, value in _fields(data):
         if number != 1:
@@ -132,7 +132,7 @@ def _message(value: _Value) -> memoryview:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, _Value]]:
-    """Field numbers and values of a message: a varint's number, all else as bytes."""
+    """Yield field numbers and values of a message: varints as numbers, other values as bytes."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -156,7 +156,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, _Value]]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number of seven bits per byte, and where the next one begins."""
+    """Return a number of seven bits per byte, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):

@@ -1,4 +1,4 @@
-"""Classes by name: ImageNet's packaged list, and which class a name selects.
+"""Class names: ImageNet's packaged list, and selection of a class by name.
 
 A network's class has one text, which may hold several synonyms: "goldfish, Carassius auratus,
 n01443537". A class of one of several heads has the head in front: "texture=stripes".
@@ -15,9 +15,9 @@ _IMAGENET = Path(__file__).parent / "data" / "imagenet_classes.txt"
 
 @cache
 def imagenet_classes() -> tuple[str, ...]:
-    """The 1000 classes of ILSVRC 2012, in the order of GoogLeNet, SqueezeNet and EfficientNet.
+    """Return the 1000 classes of ILSVRC 2012, in the order of ImageNet networks.
 
-    WordNet's number is the last synonym of each, so that no two classes have the same text.
+    The last synonym is the class's WordNet number, so that no two classes have the same text.
     """
     lines = _IMAGENET.read_text(encoding="utf-8").splitlines()
     parts = (line.split(" ", 1) for line in lines)
@@ -25,13 +25,13 @@ def imagenet_classes() -> tuple[str, ...]:
 
 
 def synonyms(text: str) -> tuple[str, ...]:
-    """The names in a class's text, as they are written; with and without the head, if any."""
+    """Return the names in a class's text, unchanged; with and without the head, if any."""
     names = text.split(", ")
     return (*names, *(name.split("=", 1)[1] for name in names if "=" in name))
 
 
 def find_class(classes: Sequence[str], name: str) -> int:
-    """The index of the class that has a name among its synonyms.
+    """Return the index of the class that has a name among its synonyms.
 
     Case and punctuation do not count: "jack_o_lantern" is "jack-o'-lantern". A class's whole text
     is a name too.
@@ -52,7 +52,7 @@ def find_class(classes: Sequence[str], name: str) -> int:
 
 
 def match_class(classes: Sequence[str], text: str) -> int | None:
-    """The index of the class that another network calls `text`; None unless exactly one matches.
+    """Return the class that another network calls `text`; None unless exactly one matches.
 
     The same text matches before any of its synonyms does.
     """
@@ -64,7 +64,7 @@ def match_class(classes: Sequence[str], text: str) -> int | None:
 
 
 def class_label(classes: Sequence[str], index: int) -> str:
-    """A short name for people: the first synonym, and the last one too where others share it.
+    """Return a short label: the first synonym, and the last one if classes share the first.
 
     A class of one of several heads keeps its head.
     """

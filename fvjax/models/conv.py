@@ -29,7 +29,7 @@ class Conv(nn.Module):
 
 
 def parameter(module: nn.Module, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
-    """A module's parameter, without `param`'s check that traces the initializer at every call."""
+    """Return a module's parameter, without `param`'s check, which traces the initializer."""
     if module.is_initializing():
         made: Array = module.param(name, initializer, shape)
         return made

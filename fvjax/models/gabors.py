@@ -1,4 +1,4 @@
-"""A bank of detectors that are known: coloured Gabors, each saturating by itself.
+"""A bank of known detectors: coloured Gabors, each with its own saturation.
 
 A detector is a quadrature pair of Gabors that reads one of three opponent colours at one of three
 frequencies and one of several orientations. In their order the orientation changes fastest and the
@@ -30,12 +30,12 @@ _SHOWN = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
 
 
 def detectors(orientations: int) -> int:
-    """How many detectors a bank of so many orientations has."""
+    """Return the number of detectors of a bank."""
     return len(COLOURS) * len(FREQUENCIES) * orientations
 
 
 def kernels(orientations: int) -> Float[np.ndarray, "window window 1 pairs"]:
-    """The Gabors, by frequency and orientation: first all even ones, then all odd ones.
+    """Return the Gabors by frequency and orientation: all even filters, then all odd filters.
 
     Scaled such that a detector's own grating gives energy even² + odd² = contrast², averaged over
     the grating's phase. Even colours give none.
@@ -60,7 +60,7 @@ def kernels(orientations: int) -> Float[np.ndarray, "window window 1 pairs"]:
 def detect(
     image: Image, kernels: Float[Array, "window window 1 pairs"]
 ) -> Float[Array, "rows columns detectors"]:
-    """How far each detector is on, 0 ... 1, at every fourth position where its window fits.
+    """Return each detector's activation, 0 ... 1, at every fourth position with a complete window.
 
     1 - (1 - e/s)² of the energy e up to s, and 1 beyond: a detector can be fully on, whatever the
     others do, and then asks for nothing more.
@@ -80,7 +80,7 @@ def detect(
 def grating(
     index: int, size: ImageSize, orientations: int, contrast: float, phase: float = 0.0
 ) -> Float[np.ndarray, "height width 3"]:
-    """Detector `index`'s own grating on grey, `phase` in turns at the image's centre."""
+    """Return the grating of detector `index` on grey; `phase` in turns at the centre."""
     checks.index("index", index, detectors(orientations))
     colour, gabor = divmod(index, len(FREQUENCIES) * orientations)
     frequency, orientation = divmod(gabor, orientations)
@@ -90,14 +90,14 @@ def grating(
 
 
 def enough(index: int, orientations: int) -> float:
-    """The contrast from which detector `index` is fully on for its own grating."""
+    """Return the contrast that saturates detector `index` for its own grating."""
     return _ENOUGH / FREQUENCIES[index // orientations % len(FREQUENCIES)]
 
 
 def _turns(
     size: ImageSize, frequency: float, orientations: int
 ) -> list[Float[np.ndarray, "height width"]]:
-    """The phase in turns of a wave of each orientation, 0 at the image's centre."""
+    """Return the phase in turns of a wave of each orientation, 0 at the image's centre."""
     y, x = (np.arange(side) - (side - 1) / 2 for side in height_width(size))
     angles = np.pi * np.arange(orientations) / orientations
     return [frequency * (np.cos(a) * x[None, :] + np.sin(a) * y[:, None]) for a in angles]

@@ -88,5 +88,5 @@ class GoogLeNet(nn.Module):
 
 
 def googlenet(weights: str | Path) -> Model:
-    """BVLC GoogLeNet from a .safetensors file with Caffe's names; 224 x 224 pixels."""
+    """Return BVLC GoogLeNet from a .safetensors file with Caffe's names; 224 x 224 pixels."""
     return load_caffe(GoogLeNet(), NAMES, weights, image_size=224, default_layer="mixed4d")

@@ -56,7 +56,7 @@ class Normalise:
     std: tuple[float, ...]
 
     def __call__(self, image: Image) -> Array:
-        """Of an image (height, width, channels)."""
+        """Normalise an image (height, width, channels)."""
         shift, scale = (
             jnp.asarray(v, image.dtype).reshape(1, 1, -1) for v in (self.mean, self.std)
         )
@@ -70,7 +70,7 @@ class Application:
     module: str
 
     def __call__(self, image: Image) -> Array:
-        """Of an image (height, width, 3)."""
+        """Preprocess an image (height, width, 3)."""
         function = importlib.import_module(self.module).preprocess_input
         made: Array = function(image[None] * 255)[0]
         return made
@@ -133,7 +133,9 @@ def from_keras_factory(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """Import what `factory(**arguments)` returns; keras.applications know their preprocessing.
+    """Import the model that `factory(**arguments)` returns.
+
+    The preprocessing of keras.applications is found automatically.
 
     Args:
         factory: the path of a function, such as keras.applications.ConvNeXtTiny.
@@ -174,7 +176,7 @@ def _keras() -> Any:
 
 
 def _marked(keras: Any, model: Any) -> Any:
-    """The same layers and weights, with a marker behind each call of a layer."""
+    """Return the same layers and weights, with a marker behind each call of a layer."""
     marker, rectifier = _layer_classes()
     steps: list[Step] = []
     place: dict[int, int] = {}  # the step that made a symbolic tensor, by its id
@@ -225,11 +227,11 @@ def _is_relu(keras: Any, layer: Any) -> bool:
 
 @cache
 def _layer_classes() -> tuple[Any, Any]:
-    """Keras layers of our own; Keras is not imported before they are asked for."""
+    """Return fvjax's Keras layers; Keras is imported at the first call."""
     import keras
 
     class Marker(keras.layers.Layer):
-        """Records what it is given, without the batch axis."""
+        """A layer that records its input, without the batch axis."""
 
         def __init__(self, layer: str) -> None:
             super().__init__()

@@ -38,13 +38,13 @@ class Record:
         self.main: list[str] = []
 
     def __call__(self, name: str, x: Array, main: bool = True) -> Array:
-        """Keep and return layer `name`; `main=False` for a branch or a pre-activation."""
+        """Record and return layer `name`; `main=False` for a branch or a pre-activation."""
         if SPACE in name:
             raise ValueError(f"layer {name!r} holds {SPACE!r}, which separates a layer and a space")
         return self._keep(name, x, main)
 
     def add_space(self, layer: str, name: str, x: Array) -> Array:
-        """Keep the activations of a layer in another space as "<layer>@<name>"."""
+        """Record the activations of a layer in another space as "<layer>@<name>"."""
         return self._keep(f"{layer}{SPACE}{name}", x, main=False)
 
     def _keep(self, name: str, x: Array, main: bool) -> Array:
@@ -61,7 +61,7 @@ class Network(Protocol):
     """The function of a model: it calls `record(name, x)` at each layer, in forward order."""
 
     def __hash__(self) -> int:
-        """A network is static: equal ones share a program."""
+        """Return a hash: equal networks share a program."""
 
     def __call__(self, weights: Any, image: Image, record: Record, /) -> Any:
         """Run forward on one image (height, width, 3), RGB in [0, 1]."""
@@ -87,7 +87,7 @@ class Model:
         image_size: ImageSize,
         default_layer: str | None = None,
     ) -> "Model":
-        """Your own model: `apply(weights, image, record)` calls `x = record(name, x)` per layer.
+        """Return a model of a function that calls `x = record(name, x)` at each layer.
 
         Args:
             apply: a module-level function or another hashable callable; a new lambda each time is a
@@ -111,7 +111,7 @@ class Model:
         return model.replace(default_layer=default)  # type: ignore[attr-defined, no-any-return]
 
     def in_precision(self, precision: str) -> "Model":
-        """The same model, whose network computes in another precision.
+        """Return the same model, whose network computes in another precision.
 
         Args:
             precision: float32; tf32, products of factors with 10 bits after the point on an NVIDIA
@@ -128,13 +128,13 @@ class Model:
 
     @property
     def dtype(self) -> Any:
-        """Of weights and activations inside the network."""
+        """The type of weights and activations inside the network."""
         return jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32
 
     def __call__(
         self, image: Image, offsets: Mapping[str, Array] | None = None, redirect: Flag = False
     ) -> Activations:
-        """Activations by layer, float32, in forward order, "image" first.
+        """Return activations by layer, float32, in forward order, "image" first.
 
         Args:
             image: (height, width, 3), RGB in [0, 1].
@@ -148,7 +148,7 @@ class Model:
         return {name: x.astype(jnp.float32) for name, x in record.activations.items()}
 
     def shapes(self, size: tuple[int, int]) -> dict[str, Shape]:
-        """Shape of every layer, in forward order, for an image of (height, width) pixels."""
+        """Return the shape of every layer, in forward order, for (height, width) pixels."""
         return dict(self._structure(size)[0])
 
     @property
@@ -162,7 +162,7 @@ class Model:
         return self._structure(self.image_size)[1]
 
     def previous(self, layer: str) -> str | None:
-        """The main-path layer before `layer`; None for the first."""
+        """Return the main-path layer before `layer`; None for the first layer."""
         names, main, layer = list(self.layers), set(self.main_layers), base(layer)
         checks.choice("layer", layer, names)
         before = [n for n in names[: names.index(layer)] if n in main]

@@ -1,4 +1,4 @@
-"""A model in which the truth is known: the detectors of `gabors`, and a way to mix them.
+"""A model of known ground truth: the detectors of `gabors`, and a linear mixing.
 
 The detectors of the last colour at the last frequency are *decoys*, contrast that no feature stands
 for; all others are the K features. At a position with features f and decoys g, each in [0, 1]:
@@ -10,9 +10,9 @@ for; all others are the K features. At a position with features f and decoys g, 
 
 `features` and `decoys` are the truth: later layers do not read their records, only an oracle does.
 The first K rows of `mixing` are the features' vectors, of unit length, in K channels; the others
-say how decoys leak. `mixed` is linear, without ReLU: what the layer shows of a feature is its
-vector, whatever its signs. Geometry and severity enter through the weights `mixing`, `depth` and
-`gain` alone, and share a compiled program.
+say how decoys leak. `mixed` is linear, without ReLU: a feature adds its vector, whatever the signs.
+Geometry and severity enter through the weights `mixing`, `depth` and `gain` alone, and share a
+compiled program.
 
 At severity 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
 
@@ -56,7 +56,7 @@ Vectors = Float[np.ndarray, "features channels"]
 
 
 def planted(*, geometry: str, severity: float, orientations: int) -> Model:
-    """The model of a geometry: 8 features and a decoy for each orientation; default layer `mixed`.
+    """Return a model with 8 features and a decoy for each orientation; default layer `mixed`.
 
     Args:
         geometry: one of `GEOMETRIES`.
@@ -99,7 +99,7 @@ def earlier(
     f: Float[Array, "*shape features"],
     g: Float[Array, "*shape decoys"],
 ) -> Float[Array, "*shape units"]:
-    """The activations of `previous`, of features and decoys."""
+    """Return the activations of `previous` from features and decoys."""
     return jnp.concatenate([f, weights["depth"] * g], -1)
 
 
@@ -108,13 +108,13 @@ def mixed(
     g: Float[Array, "*shape decoys"],
     previous: Float[Array, "*shape units"],
 ) -> Float[Array, "*shape channels"]:
-    """The activations of `mixed`, of decoys and the layer before."""
+    """Return the activations of `mixed` from decoys and the previous layer."""
     excited = 1 - jnp.prod(1 - g, -1, keepdims=True)
     return previous @ weights["mixing"] + weights["gain"] * excited
 
 
 def vectors_of(model: Model, layer: str) -> Float[Array, "features channels"]:
-    """What each feature adds to a layer: a row of the mixing, or its own unit of an earlier layer.
+    """Return each feature's vector in a layer: a mixing row, or a unit of an earlier layer.
 
     Raises:
         ValueError: a model that is not planted; a layer that shows no feature.
@@ -138,7 +138,7 @@ def _orthogonal(features: int, severity: float) -> Vectors:
 
 
 def _skewed(features: int, severity: float, together: int | None = None) -> Vectors:
-    """Unit vectors whose cosine is `severity` within each set of `together` features, else 0.
+    """Return unit vectors: cosine `severity` within each set of `together` features, else 0.
 
     They are a e_k + b (sum of e_j over the set of m), where a² + 2 a b + m b² = 1 is their squared
     length and 2 a b + m b² the severity. Members of a set are as far apart in the bank as can be.
@@ -173,7 +173,7 @@ def _unit(rows: Vectors) -> Vectors:
 
 
 def _leaks(decoys: int, channels: int) -> Float[np.ndarray, "decoys channels"]:
-    """How each decoy leaks: channels in turn have an odd number of the decoys for friends.
+    """Return each decoy's leak matrix: channels in turn receive an odd number of decoys.
 
     After every such set comes its complement, so a decoy's leaks add to 0; and with all sets of 4
     decoys in turn the decoys' leaks are orthogonal, so no two of them cancel each other.

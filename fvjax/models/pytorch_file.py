@@ -129,7 +129,7 @@ def _from_pickles(mapped: mmap.mmap) -> dict[str, np.ndarray]:
 
 
 def _tensors(held: Any) -> list[Tensor]:
-    """All tensors in plain containers, each container looked at once."""
+    """Yield all tensors in plain containers, visiting each container once."""
     found, open_, seen = [], [held], set()
     while open_:
         value = open_.pop()
@@ -142,7 +142,7 @@ def _tensors(held: Any) -> list[Tensor]:
 
 
 def _arrays(held: Any, storages: ReadStorages) -> dict[str, np.ndarray]:
-    """The arrays of the state dict in what the file holds."""
+    """Return the arrays of the state dict in the file's contents."""
     tensors = _state_dict(held)
     found = storages(tensor.storage for tensor in tensors.values())
     return {name: _array(tensor, found[tensor.storage.key]) for name, tensor in tensors.items()}
@@ -161,7 +161,7 @@ def _state_dict(held: Any) -> Mapping[str, Tensor]:
 
 
 def _array(tensor: Tensor, data: bytes) -> np.ndarray:
-    """The tensor as a view of its storage; `np.ndarray` checks once more that it lies within."""
+    """Return the tensor as a view of its storage; `np.ndarray` checks the bounds again."""
     width = tensor.dtype.itemsize
     first = tensor.storage.first * tensor.storage.dtype.itemsize + tensor.offset * width
     if 0 in tensor.size:

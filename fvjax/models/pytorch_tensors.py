@@ -1,4 +1,4 @@
-"""What a PyTorch pickle may name: dtypes, storages, and the functions that rebuild tensors.
+"""The globals of a PyTorch pickle: dtypes, storages, and functions that rebuild tensors.
 
 Everything here describes; numbers are read by `fvjax.models.pytorch_file`. Every description is
 checked: a tensor lies within its storage, and counts are counts.
@@ -76,7 +76,7 @@ class Global:
 
 
 def storage_of(given: Any) -> Storage:
-    """A storage by PyTorch's description: its type, key, device, count, and a view of another."""
+    """Return a storage from PyTorch's description: type, key, device, count and view."""
     if type(given) is not tuple or len(given) not in (5, 6) or given[0] != "storage":
         raise ValueError("its pickle refers to something that is no storage")
     _, kind, key, _, count, *view = given
@@ -93,7 +93,7 @@ def storage_of(given: Any) -> Storage:
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Tensor:
-    """A view; `rest` is whether it has a gradient, its hooks and its metadata, which do not count.
+    """Return a view of a storage; `rest` (gradient flag, hooks, metadata) is ignored.
 
     The view must lie within its storage, and may repeat the storage's elements by strides of 0.
     """
@@ -112,7 +112,7 @@ def _tensor_of_dtype(
     dtype: Any,
     metadata: Any = None,
 ) -> Tensor:
-    """The same, of a storage that is bytes."""
+    """Return a view of a storage of bytes."""
     if not isinstance(storage, Storage) or not isinstance(dtype, Global):
         raise TypeError
     if not isinstance(dtype.made, np.dtype):
@@ -142,7 +142,7 @@ def _counts(values: tuple[Any, ...]) -> bool:
 
 
 def _parameter(data: Any, *rest: Any) -> Tensor:
-    """A parameter is its tensor."""
+    """Return the tensor of a parameter."""
     if not isinstance(data, Tensor) or len(rest) > 2:
         raise TypeError
     return data
@@ -171,7 +171,7 @@ def _device(*parts: Any) -> str:
 
 
 def check_key(key: Any) -> None:
-    """Refuse keys but texts and numbers: Python's hash of deeply nested tuples would crash."""
+    """Refuse keys other than strings and numbers: hashing deeply nested tuples crashes."""
     if key is not None and type(key) not in (str, int, float, bool, bytes):
         raise TypeError
 
@@ -196,7 +196,7 @@ _ALLOWED: Mapping[tuple[str, str], Global] = _values() | {
 
 
 def find_global(module: Any, name: Any) -> Global:
-    """Look a name up; one outside the list is refused and never imported."""
+    """Look a name up; refuse names outside the list, and never import them."""
     if type(module) is not str or type(name) is not str:
         raise TypeError
     found = _ALLOWED.get((module, name))

@@ -4,7 +4,7 @@ from fvjax.models.model import Model
 
 
 def readout(model: Model) -> str:
-    """The layer `logits`, or the last layer of the main path that has channels alone.
+    """Return the layer `logits`, or the last layer of the main path that has channels alone.
 
     Raises:
         ValueError: a network that ends in an image or in tokens.

@@ -59,5 +59,5 @@ class SqueezeNet(nn.Module):
 
 
 def squeezenet(weights: str | Path) -> Model:
-    """SqueezeNet v1.1 from a .safetensors file with Caffe's names; 227 x 227 pixels."""
+    """Return SqueezeNet v1.1 from a .safetensors file with Caffe's names; 227 x 227 pixels."""
     return load_caffe(SqueezeNet(), NAMES, weights, image_size=227, default_layer="fire8")

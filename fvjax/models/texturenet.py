@@ -1,4 +1,4 @@
-"""TextureNet: a small network that this project trained on images it generates."""
+"""TextureNet: a small network, trained by this project on generated images."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class TextureNet(nn.Module):
 
 
 def texturenet(weights: str | Path | None = None) -> Model:
-    """TextureNet with weights from a file that `fvjax.training` wrote; the shipped ones if None."""
+    """Return TextureNet with weights of `fvjax.training`; the shipped weights if `path` is None."""
     path = SHIPPED / "texturenet.safetensors" if weights is None else Path(weights)
     found = read_arrays(path)
     biases = [f"conv{i}/bias" for i in range(1, 6)]
@@ -72,7 +72,7 @@ def texturenet(weights: str | Path | None = None) -> Model:
 
 
 def texturenet_judge() -> Model:
-    """A TextureNet of other widths and another seed, to read pictures made for the first one."""
+    """Return a TextureNet of other widths and seed, which classifies pictures of the first."""
     return texturenet(SHIPPED / "texturenet_judge.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Three small random layers, for tests and for a first look."""
+"""A small random network, for tests and first trials."""
 
 import math
 from typing import Any
@@ -31,7 +31,7 @@ class Tiny(nn.Module):
 
 
 def tiny(seed: int = 0) -> Model:
-    """The network with random weights from `seed`; 32 x 32 pixels, default layer `conv2`."""
+    """Return the network with random weights from `seed`; 32 x 32 pixels, default layer `conv2`."""
     module, draws = Tiny(), np.random.default_rng(seed)  # jax would compile for seconds to draw
 
     def initialise(key: Array, image: Image) -> Any:

@@ -15,14 +15,14 @@ from fvjax.types import Image
 
 @dataclass(frozen=True)
 class WithAffineLayer:
-    """A network that also records `"<layer>/<name>"`: (activations - mean) @ matrix."""
+    """A network that also records `"<layer>@<name>"`: (activations - mean) @ matrix."""
 
     network: Network
     layer: str
     name: str
 
     def __call__(self, weights: Mapping[str, Any], image: Image, record: Record) -> Any:
-        """Run the network, then the transform, in float32 whatever the network's precision."""
+        """Run the network, then the transform; the transform is always in float32."""
         out = self.network(weights["network"], image, record)
         there = self.apply(weights, record.activations[self.layer])
         record.add_space(self.layer, self.name, there)
@@ -31,7 +31,7 @@ class WithAffineLayer:
     def apply(
         self, weights: Mapping[str, Any], x: Float[Array, "*space channels"]
     ) -> Float[Array, "*space features"]:
-        """The transform of the layer's activations."""
+        """Apply the transform to the layer's activations."""
         mean = weights["mean"].reshape(*(1,) * (x.ndim - 1), -1)
         there: Array = (x.astype(jnp.float32) - mean) @ weights["matrix"]
         return there
@@ -45,7 +45,7 @@ def with_affine_layer(
     mean: Float[Array | np.ndarray, "channels"],
     name: str,
 ) -> Model:
-    """The model with one more layer, `"<layer>/<name>"`: (a - mean) @ matrix at every position.
+    """Return the model with the layer `"<layer>@<name>"`: (a - mean) @ matrix at every position.
 
     Mean and matrix are leaves beside the weights: spaces that differ in them share a program.
 

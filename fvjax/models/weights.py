@@ -11,7 +11,7 @@ from fvjax.data.arrays import read_arrays
 
 
 def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """The tensors of a .safetensors or .npz file, exactly those of `shapes`.
+    """Return the tensors of a .safetensors or .npz file, exactly those of `shapes`.
 
     Raises:
         ValueError: one sentence that names the first tensor that is missing, extra, misshapen or
@@ -23,7 +23,7 @@ def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dic
 def check_tensors(
     path: str | Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
-    """The tensors that were read from `path`, if they are exactly those of `shapes`.
+    """Return the tensors read from `path`, if they are exactly those of `shapes`.
 
     Raises:
         ValueError: as `read_weights`.
@@ -47,7 +47,7 @@ def check_tensors(
 def read_caffe(
     path: str | Path, params: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
 ) -> Any:
-    """Linen params from Caffe's tensors: "<layer>/weight" is (out, in, rows, columns) or (out, in).
+    """Return linen params of Caffe's tensors; "<layer>/weight" is (out, in[, rows, columns]).
 
     Args:
         path: the file.
@@ -67,7 +67,7 @@ def read_caffe(
 def caffe_shapes(
     params: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
 ) -> dict[str, tuple[int, ...]]:
-    """Caffe's tensors for linen's params (arguments as of `read_caffe`): name -> shape."""
+    """Return the shapes of Caffe's tensors by name, for the arguments of `read_caffe`."""
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, tensors in params.items():
         shapes[f"{names[layer]}/weight"] = _turned(tensors["kernel"].shape)

@@ -25,7 +25,7 @@ _FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v
 
 
 def load(name: str, weights: str | Path | None = None) -> Model:
-    """A network by name: googlenet and squeezenet need a file, the others do not.
+    """Return a network by name; googlenet and squeezenet require a file.
 
     Args:
         name: texturenet; texturenet_judge, another TextureNet to read the first one's pictures;

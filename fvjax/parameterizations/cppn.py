@@ -26,19 +26,19 @@ Layer: TypeAlias = tuple[Float[Array, "inputs outputs"], Float[Array, "outputs"]
 class CPPN:
     """A compositional pattern-producing network (Stanley 2007), as Lucid's cppn.
 
-    Its coordinates run from -sqrt(3) at the first pixel to sqrt(3) at the last one, at every size:
-    the same parameters are the same picture, sampled more or less finely.
+    Coordinates run from -sqrt(3) at the first pixel to sqrt(3) at the last pixel for every size, so
+    that the size only sets the sampling of the same picture.
     """
 
     learning_rate: ClassVar[float] = 0.002
     image_size: ImageSize = static()  # pixels: one number, or height and width
-    channels: int = static(default=24)  # of every hidden layer; Lucid's
-    layers: int = static(default=8)  # hidden ones; Lucid's
+    channels: int = static(default=24)  # channels of every hidden layer; Lucid's
+    layers: int = static(default=8)  # number of hidden layers; Lucid's
     stddev: Number = 0.1  # standard deviation of the initial output weights; Lucid: 0
     decorrelate: bool = static(default=True)  # Lucid: no
 
     def __post_init__(self) -> None:
-        """Refuse values that make no network."""
+        """Refuse counts below 1, a negative stddev and a size below 2."""
         fix_size(self, least=2)
         checks.count("channels", self.channels)
         checks.count("layers", self.layers)
@@ -46,9 +46,9 @@ class CPPN:
         checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> list[Layer]:
-        """Normal hidden weights of variance 1 / inputs, normal biases.
+        """Return normal hidden weights of variance 1 / inputs, and normal biases.
 
-        Lucid's weights are truncated at two standard deviations, and of the same variance.
+        Lucid truncates weights of the same variance at two standard deviations.
         """
         inputs = [2] + [2 * self.channels] * self.layers
         outputs = [self.channels] * self.layers + [3]
@@ -60,7 +60,7 @@ class CPPN:
         return params
 
     def decode(self, params: Sequence[Layer]) -> Image:
-        """The network's output at every pixel, then colour space and sigmoid."""
+        """Evaluate the network at every pixel, then apply colour space and sigmoid."""
         height, width = height_width(self.image_size)
         reach = 3**0.5
         lines = [np.linspace(-reach, reach, side, dtype=np.float32) for side in (height, width)]

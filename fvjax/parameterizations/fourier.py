@@ -21,9 +21,9 @@ _LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic cons
 class Fourier:
     """Real Fourier coefficients, each divided by frequency^decay_power (Lucid's fft_image).
 
-    Power 0 is white noise, 1 the spectrum of photographs. Frequencies are in cycles per pixel and at
-    least 1 / the longer side, as in Lucid. Every coefficient is multiplied by sqrt(height * width).
-    The initial standard deviation of the raw image is Lucid's: .0186 at 128 pixels for the defaults.
+    Power 0 is white noise, 1 the spectrum of photographs. Frequencies are in cycles per pixel, at
+    least 1 / the longer side, as in Lucid. Coefficients are multiplied by sqrt(height * width). By
+    default the raw image's initial standard deviation is Lucid's, .0186 at 128 pixels.
 
     Attributes:
         image_size: pixels, one number or height and width.
@@ -41,14 +41,14 @@ class Fourier:
     start: Image | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that make no image."""
+        """Refuse a stddev, decay power or start that is not allowed."""
         check_noise(fix_size(self), self.stddev, self.decorrelate, self.start)
         checks.finite("decay_power", self.decay_power)
 
     def init(self, key: Key) -> Float[Array, "2 3 height half"]:
-        """Independent normal real and imaginary parts, for frequencies 0 ... size//2 across.
+        """Return normal real and imaginary parts, for frequencies 0 ... width//2 across.
 
-        They are added to the coefficients of the start, if there is one.
+        If there is a start, the noise is added to its coefficients.
         """
         height, width = height_width(self.image_size)
         noise = self.stddev * normal(key, (2, 3, height, width // 2 + 1))
@@ -59,7 +59,7 @@ class Fourier:
         return jnp.stack([spectrum.real, spectrum.imag]) + noise
 
     def decode(self, params: Float[Array, "2 3 height half"]) -> Image:
-        """Scale, transform back, colour space and sigmoid."""
+        """Scale, transform back, and apply colour space and sigmoid."""
         spectrum = lax.complex(params[0], params[1]) * self._scale()[None]
         raw = jnp.fft.irfft2(spectrum, s=height_width(self.image_size)) * _LUCID_QUARTER
         return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)

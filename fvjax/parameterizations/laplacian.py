@@ -1,4 +1,4 @@
-"""An image as a sum of coarser and coarser ones."""
+"""An image as a sum of images of decreasing resolution."""
 
 from typing import ClassVar
 
@@ -28,14 +28,14 @@ class Laplacian:
     decorrelate: bool = static(default=True)
 
     def __post_init__(self) -> None:
-        """Refuse values that make no image, and levels coarser than one pixel."""
+        """Refuse a stddev of 0, and levels coarser than one pixel."""
         shorter = min(fix_size(self))
         checks.count("levels", self.levels, most=shorter.bit_length())
         checks.positive("stddev", self.stddev)
         checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> tuple[Float[Array, "rows columns 3"], ...]:
-        """Independent normal values, finest level first."""
+        """Return independent normal values, finest level first."""
         height, width = height_width(self.image_size)
         sizes = [(height >> level, width >> level) for level in range(self.levels)]
         keys = jax.random.split(key, self.levels)
@@ -44,7 +44,7 @@ class Laplacian:
         )
 
     def decode(self, params: tuple[Float[Array, "rows columns 3"], ...]) -> Image:
-        """Enlarge and sum (linear), then colour space and sigmoid."""
+        """Enlarge bilinearly, sum, and apply colour space and sigmoid."""
         shape = (*height_width(self.image_size), 3)
         enlarged = [jax.image.resize(level, shape, "linear") for level in params]
         return to_rgb(jnp.sum(jnp.stack(enlarged), 0), self.decorrelate)

@@ -21,16 +21,15 @@ from fvjax.types import Image, Key
 class Maco:
     """Fourier coefficients of fixed magnitude and free phase (MACO: Fel et al. 2023, 2306.06805).
 
-    The raw image, before colour space and sigmoid, has these magnitudes whatever the phases.
+    The raw image, before colour space and sigmoid, has these magnitudes for all phases.
     Coefficients of opposite frequencies are conjugate: in column 0, and in column size/2 of an even
-    size, the phases of rows above size/2 are unused. Coefficients that are their own opposites (the
-    mean, and for an even size three at the Nyquist frequency) are real: magnitude * cos(phase), so
-    at most the reference's. With a mere sign in place of the cosine, no gradient could change the
-    image's mean colour.
+    size, the phases of rows above size/2 are unused. Coefficients that must be real (the mean, and
+    for an even size three at the Nyquist frequency) are magnitude * cos(phase). A sign in place of
+    the cosine would have zero gradient, and would fix the mean colour.
 
     Xplique (maco_image_parametrization) and Horama (maco_preconditioner) interpolate a spectrum to
-    the image's size and then standardise the raw image, which so has it up to a factor and its
-    mean; and the phases, whose deviation of 1 has them agree at the first pixel.
+    the image's size and standardise the raw image, which changes the mean and the scale. Their
+    initial phases have a standard deviation of 1, and so agree at the first pixel.
     """
 
     learning_rate: ClassVar[float] = 0.05
@@ -41,19 +40,19 @@ class Maco:
     def __post_init__(self) -> None:
         """Refuse magnitudes of another size."""
         height, width = fix_size(self)
-        wanted = (3, height, width // 2 + 1)
-        checks.shape("magnitude", self.magnitude, wanted, "a spectrum")
+        expected = (3, height, width // 2 + 1)
+        checks.shape("magnitude", self.magnitude, expected, "a spectrum")
         checks.boolean("decorrelate", self.decorrelate)
 
     def init(self, key: Key) -> Float[Array, "3 height half"]:
-        """Phases in radians, uniform on the circle."""
+        """Return phases in radians, uniform on the circle."""
         height, width = height_width(self.image_size)
         return uniform_phase(key, (3, height, width // 2 + 1))
 
     def decode(self, params: Float[Array, "3 height half"]) -> Image:
-        """Transform back, colour space and sigmoid."""
+        """Transform back, and apply colour space and sigmoid."""
         turn = jnp.asarray(_turns(height_width(self.image_size)))[None]
-        opposite = jnp.roll(params[:, ::-1], 1, axis=1)  # row -k, where row k was
+        opposite = jnp.roll(params[:, ::-1], 1, axis=1)  # row -k in place of row k
         phase = jnp.where(turn < 0, -opposite, params)
         imaginary = jnp.where(turn == 0, 0.0, jnp.sin(phase))
         spectrum = lax.complex(self.magnitude * jnp.cos(phase), self.magnitude * imaginary)
@@ -62,20 +61,19 @@ class Maco:
 
 
 def _turns(size: tuple[int, int]) -> Float[np.ndarray, "height half"]:
-    """1 where a coefficient's phase is free, -1 where the opposite row's decides, 0 where real."""
+    """Return 1 for a free phase, -1 for the opposite row's phase, 0 for a real coefficient."""
     height, width = size
     rows, columns = np.indices((height, width // 2 + 1))
-    own = (2 * columns) % width == 0  # the column is its own opposite
-    free = ~own | (2 * rows < height)
-    real = own & ((2 * rows) % height == 0)
+    self_conjugate = (2 * columns) % width == 0
+    free = ~self_conjugate | (2 * rows < height)
+    real = self_conjugate & ((2 * rows) % height == 0)
     return np.where(real, 0, np.where(free, 1, -1))
 
 
 def spectrum(images: Iterable[Any], decorrelate: bool = True) -> Float[Array, "3 height half"]:
-    """Mean magnitude of the Fourier coefficients of images (size, size, 3), RGB in [0, 1].
+    """Return the mean magnitude of the Fourier coefficients of images, RGB in [0, 1].
 
-    The coefficients are the raw image's, of which colour space and sigmoid make the image: of one
-    photograph, they and its phases are the photograph.
+    The coefficients are those of the raw image, before colour space and sigmoid.
     """
     total: Any = 0.0
     count = 0

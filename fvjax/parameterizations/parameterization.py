@@ -1,4 +1,4 @@
-"""What a parameterization is, and the colour space and the noise that all of them share."""
+"""The protocol of a parameterization, and the shared colour space and noise."""
 
 import math
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ _SVD_SQRT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.0
 COLOUR = (_SVD_SQRT / np.linalg.norm(_SVD_SQRT, axis=0).max()).T.astype(np.float32)
 _UNCOLOUR = np.linalg.inv(COLOUR.astype(np.float64)).astype(np.float32)
 
-# Black and white have no finite raw value: they come back within half a level of an 8-bit image.
+# Black and white have no finite raw value: the error is half a level of an 8-bit image.
 LEAST = 1 / 512
 
 
@@ -30,10 +30,10 @@ class Parameterization(Protocol):
         """Pixels of the image: one number for a square, or height and width."""
 
     def init(self, key: Key) -> Any:
-        """Random parameters."""
+        """Return random parameters."""
 
     def decode(self, params: Any) -> Image:
-        """The image of the parameters, in [0, 1]."""
+        """Return the image of the parameters, in [0, 1]."""
 
 
 def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:
@@ -44,9 +44,9 @@ def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:
 
 
 def check_noise(size: tuple[int, int], stddev: Number, decorrelate: bool, start: Any) -> None:
-    """Refuse noise, colour space or a start that make no image; only a start needs no noise.
+    """Refuse a stddev, colour space or start that is not allowed.
 
-    Without noise every grey start is the same, and nothing is random but the transforms.
+    The stddev may be 0 only with a start: otherwise all seeds have the same initial image.
     """
     checks.boolean("decorrelate", decorrelate)
     if start is None:
@@ -57,28 +57,29 @@ def check_noise(size: tuple[int, int], stddev: Number, decorrelate: bool, start:
 
 
 def normal(key: Key, shape: tuple[int, ...]) -> Array:
-    """Independent standard normal values.
+    """Return independent standard normal values.
 
-    Drawn flat: under vmap, jax 0.10 compiles threefry bits of several axes twenty times slower.
+    Values are drawn flat: under vmap, jax 0.10 compiles threefry bits of several axes 20 times
+    slower.
     """
     return jax.random.normal(key, (math.prod(shape),)).reshape(shape)
 
 
 def uniform_phase(key: Key, shape: tuple[int, ...]) -> Array:
-    """Independent angles, uniform on the circle, in radians; drawn flat, as `normal` is."""
+    """Return independent angles in radians, uniform on the circle; drawn flat, as in `normal`."""
     drawn = jax.random.uniform(key, (math.prod(shape),), minval=-math.pi, maxval=math.pi)
     return drawn.reshape(shape)
 
 
 def to_rgb(raw: Float[Array, "height width 3"], decorrelate: bool) -> Image:
-    """An image in [0, 1] from unbounded values, in Lucid's decorrelated colours or in RGB."""
+    """Return an image in [0, 1] from unbounded values in Lucid's decorrelated colours or RGB."""
     if decorrelate:  # in float32 whatever the network's precision
         raw = jnp.matmul(raw, jnp.asarray(COLOUR), precision="highest")
     return jax.nn.sigmoid(raw)
 
 
 def from_rgb(image: Image, decorrelate: bool) -> Float[Array, "height width 3"]:
-    """The unbounded values of which `to_rgb` makes the image, clipped to [LEAST, 1 - LEAST]."""
+    """Return the inverse of `to_rgb` for an image clipped to [LEAST, 1 - LEAST]."""
     clipped = jnp.clip(image, LEAST, 1 - LEAST)
     raw = jnp.log(clipped) - jnp.log1p(-clipped)
     if decorrelate:

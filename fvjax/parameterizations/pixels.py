@@ -12,7 +12,7 @@ from fvjax.types import Image, Key, Number
 
 @dataclass
 class Pixels:
-    """One unbounded value per pixel and colour; a sigmoid brings it to [0, 1]."""
+    """One unbounded value per pixel and colour; a sigmoid maps it to [0, 1]."""
 
     learning_rate: ClassVar[float] = 0.05
     image_size: ImageSize = static()  # pixels: one number, or height and width
@@ -21,14 +21,14 @@ class Pixels:
     start: Image | None = None  # an image to start from instead of grey
 
     def __post_init__(self) -> None:
-        """Refuse values that make no image."""
+        """Refuse a stddev or start that is not allowed."""
         check_noise(fix_size(self), self.stddev, self.decorrelate, self.start)
 
     def init(self, key: Key) -> Float[Array, "height width 3"]:
-        """Independent normal values, about the start if there is one."""
+        """Return independent normal values, added to the start if there is one."""
         noise = self.stddev * normal(key, (*height_width(self.image_size), 3))
         return noise if self.start is None else from_rgb(self.start, self.decorrelate) + noise
 
     def decode(self, params: Float[Array, "height width 3"]) -> Image:
-        """Colour space and sigmoid."""
+        """Apply colour space and sigmoid."""
         return to_rgb(params, self.decorrelate)

@@ -1,4 +1,4 @@
-"""What a network does on reference images, found when first asked for and kept."""
+"""Statistics of a network on reference images, computed on first use and stored."""
 
 import hashlib
 import re
@@ -24,20 +24,19 @@ from fvjax.reference.distances import ReferenceDistribution, fit_distribution
 from fvjax.reference.moments import Statistics, collect, forward
 
 VECTORS = 2**14  # positions sampled from all images together, at most
-_VERSION = 1  # of what is kept
-_METRIC_SHRINKAGE: Shrinkage = (
-    "cross_validated"  # a yardstick is the same whatever a space's shrinkage
-)
-_WAYS = ("cross_validated", "ledoit_wolf")
+_VERSION = 1  # of the stored arrays
+# Metrics use one shrinkage, whatever the space's shrinkage is.
+_METRIC_SHRINKAGE: Shrinkage = "cross_validated"
+_METHODS = ("cross_validated", "ledoit_wolf")
 
 Arrays = dict[str, np.ndarray]
 Vector = Float[np.ndarray, "channels"] | Float[np.ndarray, "height width channels"]
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class ImageSetDescription:
-    """What statistics say of their images where the images themselves are absent."""
+    """A description of reference images that are absent, as stored with their statistics."""
 
     source: str
     image_size: tuple[int, int]
@@ -48,24 +47,24 @@ class ImageSetDescription:
 
 @dataclass(eq=False)
 class ReferenceStatistics:
-    """Reference images through a model: `statistics(layer)`, `vectors(layer)`, and fits to them.
+    """Statistics, sampled vectors and fitted distributions of a model on reference images.
 
     Args:
-        model: the plain network.
+        model: the network, without added layers.
         images: the reference images, or the description of absent images.
-        store: where arrays are kept by key; a dictionary, or one that writes files. A key names the
-            weights, the network, the images, their size and what was computed.
-        announce: told what is computed, before it is.
+        store: mapping from keys to arrays, in memory or in files. A key names the weights, the
+            network, the images, the image size and the computed quantity.
+        announce: called with the name of a quantity before the quantity is computed.
     """
 
     model: Model
     images: ImageSet | ImageSetDescription
     store: MutableMapping[str, Arrays] = field(default_factory=dict)
-    announce: Callable[[str], None] = lambda what: None
-    _found: dict[Any, Any] = field(default_factory=dict, init=False)
+    announce: Callable[[str], None] = lambda name: None
+    _memo: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def statistics(self, layer: str) -> Statistics:
-        """Moments and images' activations at a layer; the same object each time."""
+        """Return moments and images' activations at a layer; the same object each time."""
         checks.choice("layer", layer, self.model.layers)
 
         def compute() -> Arrays:
@@ -78,7 +77,7 @@ class ReferenceStatistics:
         )
 
     def collect(self, layers: Sequence[str]) -> None:
-        """Statistics of several layers in one pass over the images, for those not yet there."""
+        """Store the statistics of the layers that are missing, in one pass over the images."""
         missing = [
             layer for layer in layers if self._key(f"statistics of {layer}") not in self.store
         ]
@@ -86,58 +85,61 @@ class ReferenceStatistics:
             return
         images = self.require_images(f"layer {', '.join(missing)}")
         self.announce(f"statistics of {', '.join(missing)}")
-        for layer, found in collect(self.model, images, missing).items():
-            self.store_layer(layer, found.arrays())
+        for layer, statistics in collect(self.model, images, missing).items():
+            self.store_layer(layer, statistics.arrays())
 
     def store_layer(self, layer: str, arrays: Arrays) -> None:
         """Put the statistics of a layer into the store."""
         self.store[self._key(f"statistics of {layer}")] = arrays
 
     def vectors(self, layer: str) -> Float[np.ndarray, "vectors channels"]:
-        """Activations at random positions, equally many of each image, `VECTORS` at most in all."""
+        """Return activations at random positions: at most `VECTORS`, equally many per image."""
         checks.choice("layer", layer, self.model.layers)
 
         def compute() -> Arrays:
             images = self.require_images(f"a sample of vectors of {layer}")
-            each = max(1, VECTORS // len(images))
-            return {"vectors": _sampled(self.model, images, layer, each)}
+            per_image = max(1, VECTORS // len(images))
+            return {"vectors": _sample(self.model, images, layer, per_image)}
 
         name = f"vectors of {layer}"
         return self._memoize(name, lambda: self.get_or_compute(name, compute)["vectors"])
 
     def shrinkage(self, layer: str, how: Shrinkage) -> float:
-        """A number as it is; or by name: cross_validated over images, or ledoit_wolf."""
+        """Return the shrinkage, in [0, 1], of a number or of a method's name.
+
+        The methods are `cross_validated` over images, and `ledoit_wolf`.
+        """
         if not isinstance(how, str):
             checks.not_negative("shrinkage", how)
             return float(how)
-        checks.choice("shrinkage", how, _WAYS)
+        checks.choice("shrinkage", how, _METHODS)
         if how == "ledoit_wolf":
             return self._memoize((how, layer), lambda: ledoit_wolf(self.vectors(layer)))
         return self._memoize((how, layer), lambda: cross_validated(self.statistics(layer)))
 
     def whitening(self, layer: str, how: Shrinkage) -> AffineMap:
-        """The affine_map in which the layer is white; the same object each time."""
+        """Return the affine map that whitens the layer; the same object each time."""
         amount = self.shrinkage(layer, how)
-        find = partial(whitening, self.statistics(layer), amount, layer)
-        return self._memoize(("whitening", layer, amount), find)
+        compute = partial(whitening, self.statistics(layer), amount, layer)
+        return self._memoize(("whitening", layer, amount), compute)
 
     def distribution(self, layer: str, position: Position = "all") -> ReferenceDistribution:
-        """Return what metrics compare a layer with; the same object each time.
+        """Return the distribution behind a layer's reference metrics; the same object each time.
 
-        Means and standard deviations are those of the position, or over all positions where the
-        position's own are not stored.
+        Means and standard deviations belong to the position. If the position is not stored, they
+        are over all positions.
         """
         affine_map = self.whitening(layer, _METRIC_SHRINKAGE)
         shrinkage = self.shrinkage(layer, _METRIC_SHRINKAGE)
         rows = self.rows(layer, position)
         means = self.statistics(layer).means if rows is None else rows
-        find = partial(fit_distribution, self.statistics(layer), affine_map, shrinkage, means)
-        return self._memoize(("distribution", layer, str(position)), find)
+        compute = partial(fit_distribution, self.statistics(layer), affine_map, shrinkage, means)
+        return self._memoize(("distribution", layer, str(position)), compute)
 
     def rows(self, layer: str, position: Position) -> Float[np.ndarray, "images channels"] | None:
         """Return each image's activation at a position, or averaged over all positions.
 
-        None for a single position other than the centre, which is not stored.
+        The result is None for a single position other than the centre: only the centre is stored.
         """
         statistics = self.statistics(layer)
         if position == "all":
@@ -152,13 +154,13 @@ class ReferenceStatistics:
         """Return every reference image's `dot` with a direction at a position.
 
         A direction with a vector for each position costs a pass over the images, cached by its
-        hash. None where the position is not stored.
+        hash. The result is None if the position is not stored.
         """
         vector = np.asarray(vector, np.float64)
         if vector.ndim > 1 and position == "all":
             name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
             images = self.require_images(f"a direction with a vector for each position of {layer}")
-            compute = partial(_placed, self.model, images, layer, vector)
+            compute = partial(_position_projections, self.model, images, layer, vector)
             return self.get_or_compute(f"dot products with {name} at {layer}", compute)["dots"]
         if vector.ndim > 1:
             center = [side // 2 for side in vector.shape[:-1]]
@@ -167,24 +169,24 @@ class ReferenceStatistics:
         return None if rows is None else rows @ (vector / np.linalg.norm(vector))
 
     def label_mask(self, concept: str | None) -> np.ndarray | None:
-        """Which images have a label such as "texture=stripes"; None where none can."""
+        """Return which images have a label such as "texture=stripes"; None if it is unknown."""
         attribute, _, name = (concept or "").partition("=")
         attributes = self.images.attributes
         if name not in attributes.get(attribute, ()):
             return None
         images = self.require_images(f"the label {concept}")
         labels = images.labels[:, list(attributes).index(attribute)]
-        wanted: np.ndarray = labels == attributes[attribute].index(name)
-        return wanted
+        mask: np.ndarray = labels == attributes[attribute].index(name)
+        return mask
 
     def require_images(self, user: str) -> ImageSet:
         """Return the reference images.
 
         Args:
-            user: noun phrase that names what needs the images, for the error message.
+            user: name of the quantity that needs the images, for the error message.
 
         Raises:
-            ValueError: the images are absent; a file of statistics stands for them.
+            ValueError: only a file of statistics is available.
         """
         if isinstance(self.images, ImageSetDescription):
             raise ValueError(
@@ -193,44 +195,48 @@ class ReferenceStatistics:
             )
         return self.images
 
-    def get_or_compute(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Arrays from the store, or computed and put there."""
-        key = self._key(what)
+    def get_or_compute(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        """Return stored arrays; compute and store them on first use."""
+        key = self._key(name)
         with suppress(KeyError):
             return self.store[key]
-        self.announce(what)
-        self.store[key] = found = compute()
-        return found
+        self.announce(name)
+        self.store[key] = arrays = compute()
+        return arrays
 
-    def _key(self, what: str) -> str:
-        parts = (_VERSION, self.fingerprint, self.images.identity, what)
+    def _key(self, name: str) -> str:
+        parts = (_VERSION, self.fingerprint, self.images.identity, name)
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
-        return f"{re.sub('[^a-z0-9]+', '_', what.lower())}-{digest}"
+        return f"{re.sub('[^a-z0-9]+', '_', name.lower())}-{digest}"
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the network and its weights."""
+        """Return a hash of the network and its weights."""
         return fingerprint(self.model)
 
-    def _memoize(self, key: Any, find: Callable[[], Found]) -> Found:
-        if key not in self._found:
-            self._found[key] = find()
-        found: Found = self._found[key]
-        return found
+    def _memoize(self, key: Any, compute: Callable[[], Value]) -> Value:
+        if key not in self._memo:
+            self._memo[key] = compute()
+        value: Value = self._memo[key]
+        return value
 
 
-def require_reference(what: str, reference: ReferenceStatistics | None) -> ReferenceStatistics:
-    """What is known of reference images; refused where there are none."""
+def require_reference(user: str, reference: ReferenceStatistics | None) -> ReferenceStatistics:
+    """Return the reference statistics.
+
+    Raises:
+        ValueError: there are none; `user` names the option that needs them.
+    """
     if reference is None:
         raise ValueError(
-            f"{what} needs reference images: give reference_images=generated or "
+            f"{user} needs reference images: give reference_images=generated or "
             "reference_images=FOLDER"
         )
     return reference
 
 
 def fingerprint(model: Model) -> str:
-    """A hash of a network, its weights and its precision."""
+    """Return a hash of a network, its weights and its precision."""
     function = re.sub(r" at 0x[0-9a-f]+", "", repr(model.network))
     digest = hashlib.sha256(f"{function} {model.precision}".encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(model.weights):
@@ -239,21 +245,21 @@ def fingerprint(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _placed(model: Model, reference: ImageSet, layer: str, vector: Vector) -> Arrays:
-    """Each image's mean over positions of a·v/|v|, with a v for each."""
-    found, wanted = np.empty(len(reference)), jnp.asarray(vector, jnp.float32)[None]
+def _position_projections(model: Model, reference: ImageSet, layer: str, vector: Vector) -> Arrays:
+    """Return each image's mean over positions of a·v/|v|, with a vector v for each position."""
+    projections, vectors = np.empty(len(reference)), jnp.asarray(vector, jnp.float32)[None]
     for batch in reference:
         activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
-        found[batch.numbers] = dots(activations, wanted).mean((1, 2))
-    return {"dots": found}
+        projections[batch.numbers] = dots(activations, vectors).mean((1, 2))
+    return {"dots": projections}
 
 
-def _sampled(model: Model, reference: ImageSet, layer: str, each: int) -> np.ndarray:
+def _sample(model: Model, reference: ImageSet, layer: str, per_image: int) -> np.ndarray:
     rows = []
     for batch in reference:
         activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
         flat = np.asarray(activations).reshape(len(batch.numbers), -1, activations.shape[-1])
-        for number, one in zip(batch.numbers, flat, strict=True):
-            draws = np.random.default_rng(number)  # whatever the batches
-            rows.append(one[draws.permutation(len(one))[:each]])
+        for number, positions in zip(batch.numbers, flat, strict=True):
+            draws = np.random.default_rng(number)  # independent of the batches
+            rows.append(positions[draws.permutation(len(positions))[:per_image]])
     return np.concatenate(rows)

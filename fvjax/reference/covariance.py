@@ -1,4 +1,4 @@
-"""Covariances: how much to shrink them, their roots, and whether they can be inverted."""
+"""Covariances: shrinkage, matrix powers, and the refusal of singular matrices."""
 
 import math
 from typing import Any, Literal
@@ -12,12 +12,18 @@ from fvjax.reference.moments import FOLDS, Matrix, Statistics, moments
 
 Shrinkage = Literal["cross_validated", "ledoit_wolf"] | float
 
-_TRIED = (0.0, *(10.0 ** np.arange(-4, 0.01, 0.25)).tolist())  # shrinkages, cross-validated
-_SINGULAR = 1e-6  # an eigenvalue below this share of the largest is 0: float32 was kept
+_TRIED = (0.0, *(10.0 ** np.arange(-4, 0.01, 0.25)).tolist())  # shrinkages
+_SINGULAR = 1e-6  # eigenvalues below this share of the largest are 0: scatters are float32
 
 
 def shrunk(covariance: Matrix, shrinkage: float) -> Matrix:
-    """(1 - s) C + s (trace C / channels) I: Ledoit and Wolf's target, equal variances."""
+    """Return (1 - s) C + s (trace C / channels) I: shrinkage to equal variances.
+
+    The target is that of Ledoit and Wolf (2004).
+
+    Raises:
+        ValueError: a shrinkage outside [0, 1].
+    """
     checks.not_negative("shrinkage", shrinkage)
     if shrinkage > 1:
         raise ValueError(f"shrinkage must be from 0 to 1, got {shrinkage}")
@@ -27,25 +33,24 @@ def shrunk(covariance: Matrix, shrinkage: float) -> Matrix:
 
 
 def power(covariance: Matrix, exponent: float) -> Matrix:
-    """The symmetric power of a covariance with positive eigenvalues: -0.5 whitens."""
+    """Return the symmetric power of a covariance with positive eigenvalues: -0.5 whitens."""
     values, axes = np.linalg.eigh(covariance)
     result: Matrix = (axes * values**exponent) @ axes.T
     return result
 
 
 def components(covariance: Matrix) -> Matrix:
-    """The principal components, one in each column, the widest first."""
+    """Return the principal components as columns, largest variance first."""
     return np.linalg.eigh(covariance)[1][:, ::-1]
 
 
 def whitening(statistics: Statistics, shrinkage: float, layer: str) -> AffineMap:
-    """The affine_map in which the layer's activations are white: A = (shrunk covariance)^(-1/2).
+    """Return the affine map that whitens a layer: A = (shrunk covariance)^(-1/2).
 
-    The symmetric root (ZCA): of all whitening matrices it leaves the axes closest to where they
-    were.
+    The symmetric root (ZCA) is, of all whitening matrices, closest to the identity.
 
     Raises:
-        ValueError: nothing is shrunk and the covariance has no inverse; how many images it needs.
+        ValueError: shrinkage 0 and a singular covariance; the message gives the images needed.
     """
     if not np.any(statistics.covariance):
         raise ValueError(f"layer {layer!r} never varies on the reference images")
@@ -55,13 +60,13 @@ def whitening(statistics: Statistics, shrinkage: float, layer: str) -> AffineMap
 
 
 def condition(covariance: Matrix) -> float:
-    """The largest eigenvalue over the smallest; infinite where that is 0 to rounding."""
+    """Return the largest eigenvalue over the smallest; infinite if the covariance is singular."""
     values = np.linalg.eigvalsh(covariance)
     return float(values[-1] / values[0]) if values[0] > _SINGULAR * values[-1] else math.inf
 
 
 def rank(covariance: Matrix) -> int:
-    """How many eigenvalues are not 0 to rounding."""
+    """Return the number of eigenvalues that are not 0 up to rounding."""
     values = np.linalg.eigvalsh(covariance)
     return int(np.sum(values > _SINGULAR * values[-1]))
 
@@ -70,31 +75,34 @@ def refuse_singular(statistics: Statistics, layer: str) -> None:
     """Refuse statistics of too few images, or of channels that never vary.
 
     Raises:
-        ValueError: saying how many images are needed, or which channels are to blame.
+        ValueError: naming the number of images needed, or the constant channels.
     """
     covariance = statistics.covariance
-    channels, found = len(covariance), rank(covariance)
-    if found == channels:
+    channels, covariance_rank = len(covariance), rank(covariance)
+    if covariance_rank == channels:
         return
-    still = np.flatnonzero(np.diag(covariance) <= _SINGULAR * np.diag(covariance).max())
+    constant = np.flatnonzero(np.diag(covariance) <= _SINGULAR * np.diag(covariance).max())
     positions = statistics.count.sum() / statistics.images
-    if still.size:
-        shown = ", ".join(map(str, still[:5])) + (", ..." if still.size > 5 else "")
-        why = f"{still.size} channels never vary on them ({shown})"
+    if constant.size:
+        listed = ", ".join(map(str, constant[:5])) + (", ..." if constant.size > 5 else "")
+        reason = f"{constant.size} channels never vary on them ({listed})"
     else:
         needed = math.ceil((channels + 1) / positions)
-        why = f"at least {max(needed, statistics.images + 1)} images are needed"
+        reason = f"at least {max(needed, statistics.images + 1)} images are needed"
     raise ValueError(
-        f"the covariance of layer {layer!r} over {statistics.images} images has rank {found} of "
-        f"{channels} and no inverse: {why}, or a shrinkage above 0"
+        f"the covariance of layer {layer!r} over {statistics.images} images has rank "
+        f"{covariance_rank} of {channels} and no inverse: {reason}, or a shrinkage above 0"
     )
 
 
 def cross_validated(statistics: Statistics) -> float:
-    """The shrinkage under which images left out are most likely, as Gaussian.
+    """Return the shrinkage of highest Gaussian likelihood for held-out images.
 
-    Folds are of whole images: positions of one image are alike, so that a fold of positions would
-    hold no news.
+    A fold holds complete images: positions of one image are correlated, so that held-out positions
+    would not be independent.
+
+    Raises:
+        ValueError: images in fewer than two folds.
     """
     splits = [split for split in map(_split(statistics), range(FOLDS)) if split is not None]
     if not splits:
@@ -108,23 +116,25 @@ def cross_validated(statistics: Statistics) -> float:
 
 def _split(statistics: Statistics) -> Any:
     def split(fold: int) -> tuple[Matrix, Matrix, float] | None:
-        """Covariance of the other folds, and second moment of this one about their mean."""
+        """Return the other folds' covariance, and this fold's second moment about their mean."""
         count, mean, scatter = moments(statistics, [f for f in range(FOLDS) if f != fold])
-        held, there, around = moments(statistics, [fold])
-        if not held or not count:
+        held_out, fold_mean, fold_scatter = moments(statistics, [fold])
+        if not held_out or not count:
             return None
-        apart = there - mean
-        return scatter / count, around / held + np.outer(apart, apart), held
+        shift = fold_mean - mean
+        return scatter / count, fold_scatter / held_out + np.outer(shift, shift), held_out
 
     return split
 
 
-def _likelihoods(covariance: Matrix, held: Matrix, count: float) -> Float[np.ndarray, "tried"]:
-    """Log-likelihood of the held positions under each shrinkage, but for a constant."""
+def _likelihoods(
+    covariance: Matrix, held_out: Matrix, count: float
+) -> Float[np.ndarray, "candidates"]:
+    """Return the held-out positions' log-likelihood under each shrinkage, less a constant."""
     values, axes = np.linalg.eigh(covariance)
-    energy = np.einsum("ij,ik,kj->j", axes, held, axes)  # of the held along each axis
-    level, tried = values.mean(), np.array(_TRIED)[:, None]
-    spread = (1 - tried) * np.maximum(values, 0)[None] + tried * level
+    energy = np.einsum("ij,ik,kj->j", axes, held_out, axes)  # along each axis
+    level, shrinkages = values.mean(), np.array(_TRIED)[:, None]
+    spread = (1 - shrinkages) * np.maximum(values, 0)[None] + shrinkages * level
     with np.errstate(divide="ignore", invalid="ignore"):
         fit = -0.5 * count * (np.log(spread) + energy[None] / spread).sum(1)
     usable = spread.min(1) > _SINGULAR * spread.max(1)
@@ -132,7 +142,7 @@ def _likelihoods(covariance: Matrix, held: Matrix, count: float) -> Float[np.nda
 
 
 def ledoit_wolf(vectors: Float[np.ndarray, "vectors channels"]) -> float:
-    """Ledoit and Wolf's shrinkage, as if all vectors were independent (scikit-learn)."""
+    """Return Ledoit and Wolf's shrinkage of vectors taken as independent (scikit-learn)."""
     from sklearn.covariance import ledoit_wolf_shrinkage  # takes two seconds to import
 
     return float(ledoit_wolf_shrinkage(vectors))

@@ -19,7 +19,7 @@ Vectors = Float[Array, "positions channels"]
 
 @dataclass
 class ClassGaussians:
-    """The classes of one label, in coordinates in which their shared covariance is 1."""
+    """Class means of one attribute, in coordinates in which their shared covariance is 1."""
 
     matrix: Float[Array, "channels channels"]  # (covariance within classes)^(-1/2)
     centroids: Float[Array, "classes channels"]
@@ -27,13 +27,13 @@ class ClassGaussians:
 
 @dataclass
 class ReferenceDistribution:
-    """What reference images do at one layer and the objective's positions; shared by all jobs."""
+    """Moments of reference images at one layer and position; shared by all jobs."""
 
-    mean: Float[Array, "channels"]  # of images' activations
+    mean: Float[Array, "channels"]  # of the images' activations
     stddev: Float[Array, "channels"]  # their standard deviation
     center: Float[Array, "channels"]  # mean over all positions
-    matrix: Float[Array, "channels channels"]  # whitens them
-    attributes: tuple[ClassGaussians, ...]  # none where the reference images have no labels
+    matrix: Float[Array, "channels channels"]  # whitens the activations
+    attributes: tuple[ClassGaussians, ...]  # empty if the reference images have no labels
 
 
 def fit_distribution(
@@ -42,13 +42,13 @@ def fit_distribution(
     shrinkage: float,
     rows: Float[np.ndarray, "images channels"],
 ) -> ReferenceDistribution:
-    """The distribution of a layer.
+    """Return the distribution of a layer.
 
     Args:
-        statistics: of the layer.
-        affine_map: in which the layer is white.
-        shrinkage: of the covariance within classes.
-        rows: each image's activation at the direction's positions.
+        statistics: the layer's statistics.
+        affine_map: the map that whitens the layer.
+        shrinkage: shrinkage of the covariance within classes.
+        rows: each image's activation at the direction's position.
     """
     arrays = {
         "mean": rows.mean(0),
@@ -56,22 +56,22 @@ def fit_distribution(
         "center": affine_map.mean,
         "matrix": affine_map.matrix,
     }
-    attributes = [_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T]
-    known = tuple(attribute for attribute in attributes if attribute is not None)
+    fits = [_fit_classes(statistics.means, labels, shrinkage) for labels in statistics.labels.T]
+    attributes = tuple(classes for classes in fits if classes is not None)
     return ReferenceDistribution(
-        **{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, attributes=known
+        **{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()}, attributes=attributes
     )
 
 
-def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> ClassGaussians | None:
-    """Centroids and shared covariance of images' mean activations (Lee et al. 2018), if any."""
+def _fit_classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> ClassGaussians | None:
+    """Return class means and shared covariance (Lee et al. 2018); None without variance."""
     rows = np.asarray(means, np.float64)
     names = np.unique(labels)
     centroids = np.stack([rows[labels == name].mean(0) for name in names])
     within = rows - centroids[np.searchsorted(names, labels)]
-    if len(names) < 2 or not within.any():  # one image of each class tells of no spread
+    if len(names) < 2 or not within.any():  # one image per class
         return None
-    amount = max(shrinkage, _LEAST)
+    amount = max(shrinkage, _LEAST_SHRINKAGE)
     matrix = power(shrunk(within.T @ within / len(rows), amount), -0.5)
     return ClassGaussians(
         matrix=jnp.asarray(matrix, jnp.float32),
@@ -79,100 +79,98 @@ def _classes(means: np.ndarray, labels: np.ndarray, shrinkage: float) -> ClassGa
     )
 
 
-_LEAST = 1e-3  # shrinkage: a few hundred images seldom span all channels
+_LEAST_SHRINKAGE = 1e-3  # a few hundred images seldom span all channels
 
 
 def standardize_channels(
     a: Float[Array, "channels"], distribution: ReferenceDistribution
 ) -> Float[Array, "channels"]:
-    """Of each channel, standardised by reference images; 0 for one that is the same on all."""
-    alive = distribution.stddev > 0
-    return jnp.where(
-        alive, (a - distribution.mean) / jnp.where(alive, distribution.stddev, 1.0), 0.0
-    )
+    """Return each channel standardised by the reference images; 0 for a constant channel."""
+    varies = distribution.stddev > 0
+    stddev = jnp.where(varies, distribution.stddev, 1.0)
+    return jnp.where(varies, (a - distribution.mean) / stddev, 0.0)
 
 
 def reference_metrics(
     activations: Activations,
     direction: Direction,
-    whole: Float[Array, "*space channels"],
+    layer: Float[Array, "*space channels"],
     whitened: Float[Array, "channels"] | None,
     distribution: ReferenceDistribution,
 ) -> dict[str, Scalar]:
-    """How the objective's positions, and the whole layer, stand to the reference images.
+    """Return the metrics that compare a layer with the reference images, by name.
 
     Args:
-        activations: at the objective's positions.
-        direction: in the plain space.
-        whole: the layer, all positions.
-        whitened: the direction in the whitened space; None for one of full shape, a point.
-        distribution: of the layer.
+        activations: the network's activations.
+        direction: in the network's own space.
+        layer: the direction's layer at all positions.
+        whitened: the direction in the whitened space; if None, the vector is mapped as a point.
+        distribution: the layer's distribution on the reference images.
     """
     a, v = activations_at(activations, direction)
-    alive = distribution.stddev > 0
-    excitation = jnp.sum(standardize_channels(jnp.mean(a, 0), distribution)) / jnp.maximum(
-        jnp.sum(alive), 1
-    )
+    varying = jnp.maximum(jnp.sum(distribution.stddev > 0), 1)
+    excitation = jnp.sum(standardize_channels(jnp.mean(a, 0), distribution)) / varying
     x = white(a, distribution)
     w = white(v, distribution) if whitened is None else whitened[None]
     return {
         "excitation": excitation,
         "whitened_cosine": jnp.mean(jnp.sum(unit(x) * unit(w), -1)),
         "mahalanobis": mahalanobis(a, distribution),
-        **class_distances(whole, distribution),
+        **class_distances(layer, distribution),
     }
 
 
 def white(a: Vectors, distribution: ReferenceDistribution) -> Vectors:
-    """Activations in the coordinates in which reference images are white."""
+    """Return activations in the coordinates in which reference images are white."""
     return (a - distribution.center[None]) @ distribution.matrix
 
 
 def mahalanobis(a: Vectors, distribution: ReferenceDistribution) -> Scalar:
-    """Root mean square, over positions and channels, of the white activation; no class is asked."""
+    """Return the root mean square of the white activations over positions and channels."""
     return jnp.sqrt(jnp.mean(white(a, distribution) ** 2))
 
 
 def class_distances(
-    whole: Float[Array, "*space channels"], distribution: ReferenceDistribution
+    layer: Float[Array, "*space channels"], distribution: ReferenceDistribution
 ) -> dict[str, Scalar]:
-    """Of the mean activation, over all labels; nothing where the reference images have none.
+    """Return distances of the mean activation to class means; empty without labels.
 
     Returns:
-        class_distance, the largest distance to the nearest class; centroid_margin, the smallest
-        difference between the distances to the second nearest and to the nearest.
+        `class_distance`: the distance to the nearest class, largest over attributes.
+        `centroid_margin`: the distance to the second nearest class less that to the nearest,
+        smallest over attributes.
     """
     if not distribution.attributes:
         return {}
-    pooled = jnp.mean(whole.reshape(-1, whole.shape[-1]), 0)
+    pooled = jnp.mean(layer.reshape(-1, layer.shape[-1]), 0)
     distances = [nearest(pooled, attribute) for attribute in distribution.attributes]
     return {
-        "class_distance": jnp.max(jnp.stack([one for one, _ in distances])),
-        "centroid_margin": jnp.min(jnp.stack([two - one for one, two in distances])),
+        "class_distance": jnp.max(jnp.stack([first for first, _ in distances])),
+        "centroid_margin": jnp.min(jnp.stack([second - first for first, second in distances])),
     }
 
 
 def nearest(pooled: Float[Array, "channels"], attribute: ClassGaussians) -> tuple[Scalar, Scalar]:
-    """Distance to the nearest and to the second nearest class."""
-    apart = norm((pooled @ attribute.matrix)[None] - attribute.centroids)[:, 0]
-    first, second = jnp.sort(apart)[:2]
+    """Return the distances to the nearest and to the second nearest class."""
+    distances = norm((pooled @ attribute.matrix)[None] - attribute.centroids)[:, 0]
+    first, second = jnp.sort(distances)[:2]
     return first, second
 
 
 def standardize_projection(
     value: float, projections: Sequence[float] | np.ndarray
 ) -> dict[str, float]:
-    """Where a dot product stands among the reference images' own.
+    """Return the rank and scale of a dot product among the reference images' dot products.
 
     Returns:
-        reference_z, in their standard deviations above their mean; reference_percentile, the share of
-        them that it exceeds, in percent; reference_ratio, over the largest. NaN where that would
-        divide by 0 or compare with a largest that is not positive.
+        `reference_z`: standard deviations above their mean; NaN if they are constant.
+        `reference_percentile`: percentage of reference images with a smaller dot product.
+        `reference_ratio`: the value over the largest; NaN if the largest is not positive.
     """
     rows = np.asarray(projections, np.float64)
-    spread, most = rows.std(), rows.max()
+    stddev, largest = rows.std(), rows.max()
     return {
-        "reference_z": (value - rows.mean()) / spread if spread > 0 else np.nan,
+        "reference_z": (value - rows.mean()) / stddev if stddev > 0 else np.nan,
         "reference_percentile": 100 * float(np.mean(rows < value)),
-        "reference_ratio": value / most if most > 0 else np.nan,
+        "reference_ratio": value / largest if largest > 0 else np.nan,
     }

@@ -1,4 +1,4 @@
-"""What a layer does on reference images: moments over positions, and every image's activation."""
+"""Statistics of a layer: moments over positions, and every reference image's activation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -14,17 +14,17 @@ from fvjax import checks
 from fvjax.data.image_sets import Batch
 from fvjax.models.model import Model
 
-FOLDS = 5  # of images, by number, for the cross-validation of the shrinkage
+FOLDS = 5  # image n is in fold n % FOLDS, for the cross-validation of the shrinkage
 Matrix = Float[np.ndarray, "channels channels"]
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of one layer, over reference images that are in no particular order; all on the host.
+    """Statistics of one layer over reference images, on the host.
 
-    Moments are kept for each of `FOLDS` folds of the images, centred, in float64: merging is exact
-    to rounding in any order. `means` and `centers` are each image's activation, averaged over its
-    positions and at the centre (height//2, width//2), float32, in the order of `numbers`.
+    Centred moments of each fold are float64, so that merging is exact up to rounding in any order.
+    `means` (over positions) and `centers` (at height//2, width//2) hold each image's activation,
+    float32, in the order of `numbers`.
     """
 
     count: Float[np.ndarray, "folds"]  # positions
@@ -34,89 +34,97 @@ class Statistics:
     numbers: Int[np.ndarray, "images"]
     means: Float[np.ndarray, "images channels"]
     centers: Float[np.ndarray, "images channels"]
-    labels: Int[np.ndarray, "images attributes"]  # no attributes where the images have no labels
+    labels: Int[np.ndarray, "images attributes"]  # no columns if the images have no labels
 
     @property
     def channels(self) -> int:
-        """Of the layer."""
+        """The number of channels of the layer."""
         return self.maximum.size
 
     @property
     def images(self) -> int:
-        """How many were seen."""
+        """The number of images."""
         return self.numbers.size
 
     @property
     def mean(self) -> Float[np.ndarray, "channels"]:
-        """Over all positions of all images."""
+        """The mean activation over all positions of all images."""
         return moments(self, range(FOLDS))[1]
 
     @property
     def covariance(self) -> Matrix:
-        """Over all positions of all images, divided by their number."""
+        """The covariance over all positions of all images, divided by their number."""
         count, _, scatter = moments(self, range(FOLDS))
         covariance: Matrix = scatter / count
         return covariance
 
     def quantiles(self, shares: Sequence[float], centered: bool) -> Float[np.ndarray, "q channels"]:
-        """Of each channel over images: at the centre, or averaged over positions."""
+        """Return each channel's quantiles over images, at the centre or of means over positions."""
         rows = self.centers if centered else self.means
-        found: np.ndarray = np.quantile(rows, shares, axis=0)
-        return found
+        quantiles: np.ndarray = np.quantile(rows, shares, axis=0)
+        return quantiles
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As named arrays, to be kept in a file."""
-        found = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        return {k: x.astype(np.float32) if x.dtype.kind == "f" else x for k, x in found.items()}
+        """Return the fields as float32 and integer arrays, to be stored in a file."""
+        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        return {k: x.astype(np.float32) if x.dtype.kind == "f" else x for k, x in arrays.items()}
 
 
-def moments(statistics: Statistics, folds: Iterable[int]) -> tuple[float, np.ndarray, np.ndarray]:
-    """Count of positions, mean and scatter of some folds (Chan, Golub and LeVeque 1983)."""
+def moments(statistics: Statistics, folds: Iterable[int]) -> "Moments":
+    """Return count of positions, mean and scatter of folds (Chan, Golub and LeVeque 1983)."""
     total = 0.0, np.zeros(statistics.channels), np.zeros((statistics.channels,) * 2)
     for fold in folds:
-        one = (
-            statistics.count[fold],
-            statistics.mean_by_fold[fold],
-            statistics.scatter_by_fold[fold],
-        )
-        total = _joined(total, one)
+        total = _merge_moments(total, _fold_moments(statistics, fold))
     return total
 
 
-def _joined(one: Any, other: Any) -> tuple[float, np.ndarray, np.ndarray]:
-    (n, mean, scatter), (m, other_mean, other_scatter) = one, other
+Moments = tuple[float, np.ndarray, np.ndarray]  # count, mean, scatter
+
+
+def _fold_moments(statistics: Statistics, fold: int) -> Moments:
+    mean, scatter = statistics.mean_by_fold[fold], statistics.scatter_by_fold[fold]
+    return statistics.count[fold], mean, scatter
+
+
+def _merge_moments(first: Moments, second: Moments) -> Moments:
+    (n, first_mean, first_scatter), (m, second_mean, second_scatter) = first, second
     count = n + m
     if not count:
-        return one  # type: ignore[no-any-return]
-    apart = other_mean - mean
-    mean = mean + apart * (m / count)
-    return count, mean, scatter + other_scatter + np.outer(apart, apart) * (n * m / count)
+        return first
+    shift = second_mean - first_mean
+    mean = first_mean + shift * (m / count)
+    return count, mean, first_scatter + second_scatter + np.outer(shift, shift) * (n * m / count)
 
 
 def collect(model: Model, batches: Iterable[Batch], layers: Sequence[str]) -> dict[str, Statistics]:
-    """Statistics of several layers, streamed: one batch of images is held at a time."""
+    """Return the statistics of several layers; one batch of images is in memory at a time.
+
+    Raises:
+        ValueError: an unknown layer, or no images.
+    """
     for layer in layers:
         checks.choice("layer", layer, model.layers)
-    found: dict[str, Statistics] = {}
+    statistics: dict[str, Statistics] = {}
     for batch in batches:
         activations = forward(model, jnp.asarray(batch.images), tuple(layers))
         for layer in layers:
-            one = observed(np.asarray(activations[layer]), batch.numbers, batch.labels)
-            found[layer] = merged(found[layer], one) if layer in found else one
-    if not found:
+            part = observed(np.asarray(activations[layer]), batch.numbers, batch.labels)
+            known = statistics.get(layer)
+            statistics[layer] = part if known is None else merged(known, part)
+    if not statistics:
         raise ValueError("there are no reference images")
-    return found
+    return statistics
 
 
 @partial(jax.jit, static_argnums=2)
 def forward(model: Model, images: Array, layers: tuple[str, ...]) -> dict[str, Array]:
-    """Activations of some layers of several images."""
+    """Return the activations of some layers for several images."""
 
-    def one(image: Array) -> dict[str, Array]:
+    def of_image(image: Array) -> dict[str, Array]:
         activations = model(image)
         return {layer: activations[layer] for layer in layers}
 
-    return jax.vmap(one)(images)
+    return jax.vmap(of_image)(images)
 
 
 def observed(
@@ -124,16 +132,16 @@ def observed(
     numbers: Int[np.ndarray, "images"],
     labels: Int[np.ndarray, "images attributes"],
 ) -> Statistics:
-    """Statistics of a batch of images, of which `numbers` are unique names."""
+    """Return the statistics of a batch of images with unique `numbers`."""
     images, *space, channels = activations.shape
     center = activations[(slice(None), *(side // 2 for side in space))]
     rows = activations.reshape(images, -1, channels).astype(np.float64)
     count, mean, scatter = np.zeros(FOLDS), np.zeros((FOLDS, channels)), []
     for fold in range(FOLDS):
-        mine = rows[numbers % FOLDS == fold].reshape(-1, channels)
-        count[fold] = len(mine)
-        mean[fold] = mine.mean(0) if len(mine) else 0
-        scatter.append((mine - mean[fold]).T @ (mine - mean[fold]))
+        fold_rows = rows[numbers % FOLDS == fold].reshape(-1, channels)
+        count[fold] = len(fold_rows)
+        mean[fold] = fold_rows.mean(0) if len(fold_rows) else 0
+        scatter.append((fold_rows - mean[fold]).T @ (fold_rows - mean[fold]))
     order = np.argsort(numbers)
     return Statistics(
         count=count,
@@ -147,26 +155,29 @@ def observed(
     )
 
 
-def merged(one: Statistics, other: Statistics) -> Statistics:
-    """Statistics of the images of both; an image that is in both is refused."""
-    twice = np.intersect1d(one.numbers, other.numbers)
-    if twice.size:
-        raise ValueError(f"image {twice[0]} is in both statistics that are to be merged")
+def merged(first: Statistics, second: Statistics) -> Statistics:
+    """Return the statistics of the images of two disjoint sets.
+
+    Raises:
+        ValueError: an image that is in both sets.
+    """
+    shared = np.intersect1d(first.numbers, second.numbers)
+    if shared.size:
+        raise ValueError(f"image {shared[0]} is in both statistics that are to be merged")
     parts = [
-        _joined(*((s.count[f], s.mean_by_fold[f], s.scatter_by_fold[f]) for s in (one, other)))
-        for f in range(FOLDS)
+        _merge_moments(_fold_moments(first, f), _fold_moments(second, f)) for f in range(FOLDS)
     ]
-    numbers = np.concatenate([one.numbers, other.numbers])
+    numbers = np.concatenate([first.numbers, second.numbers])
     order = np.argsort(numbers)
 
     def rows(name: str) -> Any:
-        return np.concatenate([getattr(one, name), getattr(other, name)])[order]
+        return np.concatenate([getattr(first, name), getattr(second, name)])[order]
 
     return Statistics(
         count=np.array([count for count, _, _ in parts]),
         mean_by_fold=np.stack([mean for _, mean, _ in parts]),
         scatter_by_fold=np.stack([scatter for _, _, scatter in parts]),
-        maximum=np.maximum(one.maximum, other.maximum),
+        maximum=np.maximum(first.maximum, second.maximum),
         numbers=numbers[order],
         means=rows("means"),
         centers=rows("centers"),

@@ -1,4 +1,4 @@
-"""The spaces in which an objective can look at a layer: each moves a model and a direction."""
+"""The spaces of an objective: each adds a layer to the model and maps the direction."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,14 +21,14 @@ from fvjax.sources.setup import Setup
 
 
 class Space:
-    """Where an objective looks; constructed from plain values."""
+    """A space of an objective, constructed from plain values."""
 
     def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
-        """The model with what the space needs (the same object each time), and the direction."""
+        """Return the model with the space's layer, always the same object, and the direction."""
         raise NotImplementedError
 
     def objective(self, score: Objective) -> Objective:
-        """The objective as it is in this space."""
+        """Return the objective in this space."""
         return score
 
 
@@ -37,20 +37,20 @@ class Plain(Space):
     """The network's own activations."""
 
     def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
-        """Everything stays."""
+        """Return model and direction unchanged."""
         return setup.model, info.direction
 
 
 @dataclass(frozen=True)
 class Whiten(Space):
-    """Activations of identity covariance on the reference images, but for the shrinkage."""
+    """Activations of identity covariance on the reference images, up to the shrinkage."""
 
     shrinkage: Shrinkage = "cross_validated"
 
     def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
-        """To "<layer>@whitened"."""
-        layer, known = info.direction.layer, setup.require_reference("space=whitened")
-        affine_map = known.whitening(layer, self.shrinkage)
+        """Add the layer "<layer>@whitened" and map the direction to it."""
+        layer, reference = info.direction.layer, setup.require_reference("space=whitened")
+        affine_map = reference.whitening(layer, self.shrinkage)
         return _with(setup.model, layer, affine_map, "whitened"), affine_map.map_direction(
             info.direction, info.kind, "whitened"
         )
@@ -62,8 +62,8 @@ class Linear(Space):
 
     Args:
         matrix: a file with an array (channels, features).
-        components: so many principal components of the reference images; instead of `matrix`.
-        name: of the array, where the file holds several.
+        components: number of principal components of the reference images; instead of `matrix`.
+        name: name of the array, if the file holds several.
     """
 
     matrix: str | None = None
@@ -71,7 +71,10 @@ class Linear(Space):
     name: str | None = None
 
     def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
-        """To "<layer>@linear"; a file's matrix is applied about 0, components about the mean."""
+        """Add the layer "<layer>@linear" and map the direction to it.
+
+        The origin is 0 for a file's matrix, and the mean for principal components.
+        """
         layer = info.direction.layer
         affine_map = _linear(setup.model, setup.reference, layer, self)
         return _with(setup.model, layer, affine_map, "linear"), affine_map.map_direction(
@@ -81,31 +84,31 @@ class Linear(Space):
 
 @dataclass(frozen=True)
 class Atlas(Space):
-    """Lucid's activation atlas: plain activations, a direction times the inverse second moment.
+    """Lucid's activation atlas: the direction is multiplied by the inverse second moment.
 
-    As lucid/recipes/activation_atlas/render.py: S = inverse of X'X/N over positions of reference
-    images, not centred and not shrunk; the direction is v S whatever its kind; the objective is
-    `LucidAtlas`, which is no cosine.
+    As in lucid/recipes/activation_atlas/render.py: S is the inverse of X'X/N over positions of
+    reference images, neither centred nor shrunk. The direction is v S for every kind, and the
+    objective is `LucidAtlas`.
     """
 
     def move(self, setup: Setup, info: DirectionInfo) -> tuple[Model, AnyDirection]:
-        """The direction times S; the layer stays."""
-        known = setup.require_reference("space=lucid_atlas")
-        plain = info.direction
-        if not isinstance(plain, Direction):
+        """Return the same model, and the direction times S."""
+        reference = setup.require_reference("space=lucid_atlas")
+        original = info.direction
+        if not isinstance(original, Direction):
             raise ValueError("space=lucid_atlas needs a vector (channels,), not a whole image's")
-        statistics = known.statistics(plain.layer)
-        refuse_singular(statistics, plain.layer)
+        statistics = reference.statistics(original.layer)
+        refuse_singular(statistics, original.layer)
         moment = statistics.covariance + np.outer(statistics.mean, statistics.mean)
-        solved = np.linalg.solve(moment, np.asarray(plain.vector, np.float64))
-        vector = jnp.asarray(solved, jnp.float32)
-        return setup.model, replace(plain, vector=vector, origin=plain)
+        solution = np.linalg.solve(moment, np.asarray(original.vector, np.float64))
+        vector = jnp.asarray(solution, jnp.float32)
+        return setup.model, replace(original, vector=vector, origin=original)
 
     def objective(self, score: Objective) -> Objective:
-        """`LucidAtlas` in place of `DotCosine`.
+        """Return `LucidAtlas` in place of `DotCosine`.
 
         Raises:
-            ValueError: any other objective, which Lucid has not.
+            ValueError: any other objective.
         """
         if not isinstance(score, DotCosine):
             raise ValueError("space=lucid_atlas is defined for objective=dot and dot_cosine only")
@@ -120,7 +123,7 @@ def _with(model: Model, layer: str, affine_map: AffineMap, name: str) -> Model:
 
 
 def whiten(model: Model, reference: ReferenceStatistics, layer: str, shrinkage: Shrinkage) -> Model:
-    """The model with "<layer>@whitened"; the same object each time."""
+    """Return the model with "<layer>@whitened"; the same object each time."""
     return _with(model, layer, reference.whitening(layer, shrinkage), "whitened")
 
 

@@ -9,13 +9,12 @@ from fvjax.reference.moments import Statistics
 def with_whitened_layer(
     model: Model, *, statistics: Statistics, layer: str, shrinkage: float
 ) -> Model:
-    """The model with `"<layer>@whitened"`, where activations have mean 0 and equal variances.
+    """Return the model with the layer `"<layer>@whitened"`, of mean 0 and identity covariance.
 
-    Their covariance over the images behind the statistics is the identity, but for the shrinkage
-    (see `covariance.whitening`).
+    The covariance is over the statistics' images, up to the shrinkage (`covariance.whitening`).
 
     Raises:
-        ValueError: a covariance without an inverse, with how many images are needed.
+        ValueError: a singular covariance; the message gives the number of images needed.
     """
     affine_map = whitening(statistics, shrinkage, layer)
     return with_affine_layer(

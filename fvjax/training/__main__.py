@@ -15,26 +15,28 @@ from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.texturenet import TextureNet, texturenet
 from fvjax.training.trainer import Progress, State, Trainer, accuracy, draw, key_for
 
-BATCHES = 64  # of 128 images, for the evaluation
-STATISTICS = 16  # batches of 128 images, for the normalisation's means and variances
+BATCHES = 64  # batches of 128 images for the evaluation
+STATISTICS = 16  # batches of 128 images for the normalisation's means and variances
 EVERY = 100  # steps between two lines of the log
-SAVES = 10  # in a run
+SAVES = 10  # number of saves in a run
 
 
 def train(trainer: Trainer, out: Path) -> dict[str, Any]:
-    """Run to the end, saving `SAVES` times on the way; returns the last record."""
-    state, begun = trainer.begin(), time.monotonic()
+    """Train to the end, save `SAVES` times, and return the last record."""
+    state, started = trainer.begin(), time.monotonic()
     recent: list[Progress] = []
     record: dict[str, Any] = {}
     for step in range(1, trainer.steps + 1):
         state, progress = trainer.advance(state)
         recent.append(progress)
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - started
         if step % EVERY == 0:
             loss = np.mean([p.loss for p in recent])
             shares = np.mean([p.accuracy for p in recent], 0)
-            told = ", ".join(f"{h} {s:.3f}" for h, s in zip(ATTRIBUTES, shares, strict=True))
-            print(f"step {step}, {seconds:.0f} s: loss {loss:.3f}, {told}", flush=True)
+            by_attribute = ", ".join(
+                f"{h} {s:.3f}" for h, s in zip(ATTRIBUTES, shares, strict=True)
+            )
+            print(f"step {step}, {seconds:.0f} s: loss {loss:.3f}, {by_attribute}", flush=True)
             recent = []
         if step * SAVES // trainer.steps > (step - 1) * SAVES // trainer.steps:
             record = save(trainer, state, out, seconds)
@@ -43,7 +45,7 @@ def train(trainer: Trainer, out: Path) -> dict[str, Any]:
 
 
 def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str, Any]:
-    """Write the plain network's weights as float16, evaluate those, and write the record."""
+    """Write the folded weights as float16, evaluate them, and write the record."""
     save_file(trainer.tensors(state, STATISTICS), out)
     weights = texturenet(out).weights
     record = {
@@ -66,7 +68,7 @@ def save(trainer: Trainer, state: State, out: Path, seconds: float) -> dict[str,
 
 
 def fingerprint() -> list[float]:
-    """Means of eight generated images, by which to see that the generator is still the same."""
+    """Return the means of eight generated images, which identify the generator's version."""
     means = draw(jax.random.key(0), 128)[0].mean((1, 2, 3))
     return [round(float(x), 5) for x in means[:8]]
 

@@ -1,4 +1,4 @@
-"""Batch normalisation that exists in training only: it is folded into the weights afterwards."""
+"""Batch normalisation for training; afterwards it is folded into the weights."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,10 +19,10 @@ Images = Float[Array, "batch height width 3"]
 
 
 class BatchNormRecorder(Record):
-    """A record that normalises every pre-activation, so that training runs the network as it is.
+    """A record that normalises every pre-activation, so that training runs the unchanged network.
 
-    `norms[layer]` holds a gain and a shift for each channel; the mean and variance are the batch's
-    own, or `fixed` if given. Those that were used are kept in `statistics`.
+    `norms[layer]` holds a gain and a shift for each channel; the mean and variance are the
+    batch's, or `fixed` if given. `statistics` holds the mean and variance used for each layer.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class BatchNormRecorder(Record):
         self.statistics: dict[str, tuple[Array, Array]] = {}
 
     def __call__(self, name: str, x: Array, main: bool = True) -> Array:
-        """Keep layer `name`, normalised if it is a pre-activation."""
+        """Record layer `name`, normalised if it is a pre-activation."""
         if name.endswith(_SUFFIX):
             layer = name.removesuffix(_SUFFIX)
             used = _moments(x) if self.fixed is None else self.fixed[layer]
@@ -59,24 +59,24 @@ def _affine(norm: Mapping[str, Array], statistics: tuple[Array, Array]) -> tuple
 def forward(
     net: nn.Module, parameters: Any, images: Images, fixed: Statistics | None = None
 ) -> tuple[Float[Array, "batch logits"], Statistics]:
-    """Logits with normalisation and the statistics used; `parameters` has `weights` and `norms`."""
+    """Return logits and the statistics used; `parameters` holds `weights` and `norms`."""
     record = BatchNormRecorder(parameters["norms"], fixed)
     net.apply({"params": parameters["weights"]}, images, record)
     return record.activations["logits"], record.statistics
 
 
 def population_statistics(net: nn.Module, parameters: Any, batches: Sequence[Images]) -> Statistics:
-    """Mean and variance of each layer over several batches, each normalised by its own."""
-    found = [forward(net, parameters, images)[1] for images in batches]
+    """Return mean and variance of each layer over batches; each batch normalises itself."""
+    statistics = [forward(net, parameters, images)[1] for images in batches]
     result = {}
-    for layer in found[0]:
-        means, variances = (jnp.stack([f[layer][i] for f in found]) for i in (0, 1))
+    for layer in statistics[0]:
+        means, variances = (jnp.stack([f[layer][i] for f in statistics]) for i in (0, 1))
         result[layer] = (means.mean(0), variances.mean(0) + means.var(0))
     return result
 
 
 def fold_batch_norm(parameters: Any, statistics: Statistics) -> Any:
-    """Weights of the plain network, which then computes what the normalised one did."""
+    """Return weights with which the network without batch norm computes the same function."""
     weights = dict(parameters["weights"])
     for layer, norm in parameters["norms"].items():
         scale, offset = _affine(norm, statistics[layer])

@@ -1,9 +1,8 @@
-"""Tasks of growing difficulty on the same images: how many of the 24 labels must be told apart.
+"""Tasks of growing difficulty on the same images: the number of labels, from 0 to 24.
 
-The eight classes of an attribute are merged into groups of neighbours (in the order of
-`fvjax.data.textures.ATTRIBUTES`: red to green against cyan to pink), so that every image still has
-a label. Each task refines the one before it: two images that an easier task tells apart, a harder
-one tells apart too.
+The eight classes of an attribute are merged into groups of neighbours (hues: red to green, cyan to
+pink; order of `fvjax.data.textures.ATTRIBUTES`), so that every image has a label. Each task refines
+the easier tasks: images of different groups stay in different groups.
 """
 
 import jax.numpy as jnp
@@ -12,11 +11,11 @@ from jaxtyping import Array, Int
 from fvjax import checks
 from fvjax.data.textures import ATTRIBUTES
 
-# Groups of each attribute: 8, every class apart, ... 1, the attribute is not told.
+# Groups of each attribute: from 8 (every class is a group) to 1 (the attribute has no labels).
 ClassesPerAttribute = tuple[int, ...]
 ALL: ClassesPerAttribute = (8, 8, 8)
-# Of the attribute that comes first and of the two after it; as many groups in all as there are
-# labels, those of attributes of one group apart.
+# Groups of the first attribute and of the two after it. Their sum, without attributes of one group,
+# is the number of labels.
 _GROUPS: dict[int, ClassesPerAttribute] = {
     0: (1, 1, 1),
     2: (2, 1, 1),
@@ -29,15 +28,15 @@ LABELS = tuple(_GROUPS)
 
 
 def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
-    """The groups of each attribute, in the order of `ATTRIBUTES`, of a task of so many labels.
+    """Return the groups of each attribute, in the order of `ATTRIBUTES`, for a number of labels.
 
     Args:
-        labels: 0, 2, 4, 8, 16 or 24; 0 tells nothing.
-        first: the attribute that is told first and finest: shape, texture or hue; the others
-            follow in turn. At 0 and 24 labels it makes no difference.
+        labels: 0, 2, 4, 8, 16 or 24.
+        first: the attribute with the most groups: shape, texture or hue; the others follow in turn.
+            It has no effect at 0 and 24 labels.
     """
     checks.choice("labels", labels, LABELS)
-    checks.choice("attribute", first, ATTRIBUTES)
+    checks.choice("head", first, ATTRIBUTES)
     ahead = list(ATTRIBUTES).index(first)
     return tuple(_GROUPS[labels][(i - ahead) % len(ATTRIBUTES)] for i in range(len(ATTRIBUTES)))
 
@@ -45,5 +44,5 @@ def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
 def grouped(
     labels: Int[Array, "batch 3"], granularity: ClassesPerAttribute | Int[Array, "3"]
 ) -> Int[Array, "batch 3"]:
-    """The group of each label, 0 ... one less than its attribute's groups."""
+    """Return the group of each label, from 0 to the number of its attribute's groups less 1."""
     return labels * jnp.asarray(granularity)[None] // 8

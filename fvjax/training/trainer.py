@@ -1,4 +1,4 @@
-"""One training run of TextureNet, reproducible from its seed, and its honest evaluation."""
+"""A training run of TextureNet, reproducible from its seed, and the evaluation on new images."""
 
 import dataclasses
 from functools import partial
@@ -18,10 +18,10 @@ from fvjax.training.batch_norm import Images, fold_batch_norm, forward, populati
 from fvjax.training.label_granularity import ALL, ClassesPerAttribute, grouped
 from fvjax.types import Key, Scalar
 
-SMOOTHING = 0.05  # of the labels
+SMOOTHING = 0.05  # label smoothing
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 5e-4, 200  # AdamW, half a cosine after the warm-up
 PURPOSES = ("weights", "images", "statistics", "evaluation")
-_NEVER = -1e9  # the logit of a group that there is not
+_NEVER = -1e9  # the logit of a missing group
 
 Labels = Int[Array, "batch 3"]  # shape, texture, hue
 Groups = ClassesPerAttribute | Int[Array, "3"]
@@ -47,19 +47,18 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Trainer:
-    """All that decides a run.
+    """The settings of a training run.
 
     Args:
         net: the network.
-        seed: of the weights and of all images.
-        steps: planned; the learning rate falls to zero over them.
+        seed: seed of the weights and of all images.
+        steps: planned number of steps, over which the learning rate falls to zero.
         batch: images per step.
         adversarial_epsilon: train on adversarial images: each image is moved along the gradient of
             the loss by a random length, at most this (Euclidean, over all pixels and channels) at
             the end of training and proportionally less before; 0 is ordinary training.
-        granularity: how many groups of its eight classes each head tells apart
-            (`classes_per_attribute`); the first so many of its logits stand for them. Images do not
-            depend on it.
+        granularity: number of groups of each attribute's eight classes (`classes_per_attribute`);
+            the first logits of a head are the groups. Images do not depend on the granularity.
     """
 
     net: TextureNet
@@ -70,7 +69,7 @@ class Trainer:
     granularity: ClassesPerAttribute = ALL
 
     def begin(self) -> State:
-        """Random weights."""
+        """Return the initial state, with random weights."""
         image = jnp.zeros((textures.SIZE, textures.SIZE, 3))
         weights = self.net.init(key_for(self.seed, "weights"), image, Record({}, False))["params"]
         norms = {
@@ -82,16 +81,19 @@ class Trainer:
         return State(parameters=parameters, moments=moments, step=jnp.zeros((), jnp.int32))
 
     def advance(self, state: State) -> tuple[State, Progress]:
-        """One step on images never seen before."""
+        """Take one step on new images."""
         return self.learn(state, *self.images(state))
 
     def images(self, state: State) -> tuple[Images, Labels]:
-        """Those of the next step; trainers that differ in `told` have the same ones."""
+        """Return the images of the next step, which do not depend on `granularity`."""
         key = jax.random.fold_in(key_for(self.seed, "images"), state.step)
         return draw(key, self.batch)  # type: ignore[no-any-return]
 
     def learn(self, state: State, images: Images, labels: Labels) -> tuple[State, Progress]:
-        """One step on these images; the state is used up. Seeds and tasks share a program."""
+        """Take one step on these images; the state's buffers are donated.
+
+        Seeds and granularities share a compiled program.
+        """
         program = dataclasses.replace(self, seed=0, granularity=ALL)
         seed, granularity = jnp.asarray(self.seed, jnp.uint32), jnp.asarray(self.granularity)
         return program._learn(state, images, labels, seed, granularity)  # type: ignore[no-any-return]
@@ -121,7 +123,7 @@ class Trainer:
     def _adversarial_images(
         self, parameters: Any, images: Images, labels: Labels, lengths: Array, granularity: Groups
     ) -> Images:
-        """Each image moved uphill in the loss by its length."""
+        """Return each image moved along the gradient of the loss by its length."""
 
         def loss(images: Images) -> Scalar:
             return cross_entropy(forward(self.net, parameters, images)[0], labels, granularity)
@@ -131,11 +133,11 @@ class Trainer:
         return jnp.clip(images + lengths * gradient / (norm + 1e-12), 0, 1)
 
     def tensors(self, state: State, batches: int) -> dict[str, np.ndarray]:
-        """The plain network, float16, by the names of its file.
+        """Return the network with folded batch norms: float16 arrays by their names in the file.
 
         Args:
-            state: of the training.
-            batches: of 128 images, for the normalisation's means and variances.
+            state: state of the training.
+            batches: number of batches of 128 images for the means and variances.
         """
         key = key_for(self.seed, "statistics")
         images = [draw(jax.random.fold_in(key, i), 128)[0] for i in range(batches)]
@@ -149,7 +151,7 @@ class Trainer:
         }
 
     def _optimizer(self) -> optax.GradientTransformation:
-        steps = max(self.steps, 2)  # a schedule needs some, also where there is no training
+        steps = max(self.steps, 2)  # a schedule requires steps, even without training
         warm_up = min(WARM_UP, steps // 2)
         rate = optax.warmup_cosine_decay_schedule(0.0, LEARNING_RATE, warm_up, steps, 1e-6)
 
@@ -160,40 +162,44 @@ class Trainer:
 
 
 def key_for(seed: int | Array, purpose: str) -> Key:
-    """A key of its own for each of `PURPOSES`: no image of training serves for evaluation."""
+    """Return a separate key for each of `PURPOSES`: evaluation images are not training images."""
     return jax.random.fold_in(jax.random.key(seed), PURPOSES.index(purpose))
 
 
 @partial(jax.jit, static_argnums=1)
 def draw(key: Key, batch: int) -> tuple[Images, Labels]:
-    """Random images and their labels."""
+    """Return random images and their labels."""
     samples = jax.vmap(textures.sample)(jax.random.split(key, batch))
     return samples.image, jnp.stack([samples.shape, samples.texture, samples.hue], -1)
 
 
 def cross_entropy(logits: Logits, labels: Labels, granularity: Groups = ALL) -> Scalar:
-    """The three heads' cross-entropies with smoothed labels, summed; mean over the images.
+    """Return the sum of the heads' cross-entropies with smoothed labels; mean over the images.
 
-    A head of one group adds nothing and has no gradient.
+    A head of one group contributes 0 and has no gradient.
     """
     groups = jnp.asarray(granularity)[None, :, None]
-    chances = jax.nn.log_softmax(_heads(logits, granularity))
-    wanted = jax.nn.one_hot(grouped(labels, granularity), 8) * (1 - SMOOTHING) + SMOOTHING / groups
-    return -(jnp.where(jnp.arange(8)[None, None] < groups, wanted * chances, 0)).sum((1, 2)).mean()
+    log_probabilities = jax.nn.log_softmax(_heads(logits, granularity))
+    targets = jax.nn.one_hot(grouped(labels, granularity), 8) * (1 - SMOOTHING) + SMOOTHING / groups
+    return (
+        -(jnp.where(jnp.arange(8)[None, None] < groups, targets * log_probabilities, 0))
+        .sum((1, 2))
+        .mean()
+    )
 
 
 def correct(logits: Logits, labels: Labels, granularity: Groups = ALL) -> Bool[Array, "batch 3"]:
-    """Whether each head's largest logit is that of the label's group."""
+    """Return whether each head's largest logit belongs to the label's group."""
     return _heads(logits, granularity).argmax(-1) == grouped(labels, granularity)
 
 
 def _heads(logits: Logits, granularity: Groups) -> Float[Array, "batch 3 8"]:
-    there = jnp.arange(8)[None, None] < jnp.asarray(granularity)[None, :, None]
-    return jnp.where(there, logits.reshape(-1, len(textures.ATTRIBUTES), 8), _NEVER)
+    exists = jnp.arange(8)[None, None] < jnp.asarray(granularity)[None, :, None]
+    return jnp.where(exists, logits.reshape(-1, len(textures.ATTRIBUTES), 8), _NEVER)
 
 
 def accuracy(net: TextureNet, weights: Any, key: Key, batches: int) -> dict[str, float]:
-    """Share of `batches` x 128 new images whose label the plain network tells, by head."""
+    """Return each head's accuracy on `batches` x 128 new images."""
     keys = [jax.random.fold_in(key, i) for i in range(batches)]
     shares = np.mean([_shares(net, weights, *draw(k, 128)) for k in keys], 0)
     return {head: float(share) for head, share in zip(textures.ATTRIBUTES, shares, strict=True)}

@@ -1,4 +1,4 @@
-"""No transform, and several in a row."""
+"""The identity, and the composition of transforms."""
 
 import jax
 
@@ -9,7 +9,7 @@ from fvjax.types import Image, Key
 
 @dataclass
 class Identity:
-    """The image as it is."""
+    """The identity."""
 
     def __call__(self, key: Key, image: Image) -> Image:
         """Return the image."""
@@ -19,12 +19,12 @@ class Identity:
 
 @dataclass
 class Chain:
-    """Transforms in a row, each with a key of its own."""
+    """Transforms applied in order, each with its own key."""
 
     transforms: tuple[Transform, ...]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Apply the first transform first."""
+        """Apply the transforms in order."""
         for transform, part in zip(
             self.transforms, jax.random.split(key, len(self.transforms)), strict=True
         ):

@@ -10,7 +10,7 @@ from fvjax.types import Image, Key, Number
 
 @dataclass
 class Jitter:
-    """A shift by up to `pixels` each way, down and across; what leaves at one side returns."""
+    """A random shift of up to `pixels` down and across, which wraps around."""
 
     pixels: Number = 8.0
 

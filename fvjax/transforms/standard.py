@@ -18,9 +18,9 @@ _ZEROS = 5
 class Standard:
     """Jitter, scale, rotate and jitter again, composed into a single bilinear warp.
 
-    Lucid changes the image's size on the way (128 becomes 126 to 154 pixels); here the view has the
-    image's own size, and what lies outside the image is `fill`, as if padded without end (Lucid:
-    12 pixels of .5). The draws have Lucid's distributions, multiplied by the strengths.
+    The view has the size of the image, and pixels outside the image are `fill`. (Lucid's views of
+    128 pixels have 126 to 154 pixels, and Lucid pads 12 pixels of .5.) The draws have Lucid's
+    distributions, multiplied by the strengths.
     """
 
     jitter: Number = 8.0  # pixels: a crop offset of 0 ... jitter, taken from the middle; Lucid: 8
@@ -30,13 +30,13 @@ class Standard:
     fill: Number = 0.5  # the grey outside the image; Lucid: .5
 
     def __post_init__(self) -> None:
-        """Refuse negative strengths, and a scale that could turn the image inside out."""
+        """Refuse negative strengths, and a scale of 1 or above."""
         for name in ("jitter", "scale", "rotation", "late_jitter", "fill"):
             checks.not_negative(name, getattr(self, name))
         checks.below("scale", self.scale, 1)
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """One random view, sampled once."""
+        """Return a random view, resampled once."""
         draw = jax.random.uniform(key, (6,))  # one draw: each costs compile time
         early, late = _offset(draw[0:2], self.jitter), _offset(draw[2:4], self.late_jitter)
         steps = jnp.floor(draw[4] * (2 * _SCALES + 1)) - _SCALES
@@ -56,7 +56,7 @@ class Standard:
 
 
 def _offset(draw: Float[Array, "2"], jitter: Number) -> Float[Array, "2"]:
-    """Crop offsets of 0 ... jitter, uniform, less the middle one; whole pixels."""
+    """Return uniform crop offsets of 0 ... jitter in whole pixels, less the middle offset."""
     return jnp.floor(draw * (jitter + 1)) - jnp.floor(jitter / 2)
 
 
@@ -67,11 +67,10 @@ def _bilinear(
     height, width, channels = image.shape
     edge = (1, 1, 0)
     padded = lax.pad(image, jnp.asarray(fill, image.dtype), (edge, edge, (0, 0, 0)))
-    # Beyond the edge all is `fill`.
     rows, columns = jnp.clip(rows, -1, height), jnp.clip(columns, -1, width)
     top = jnp.minimum(jnp.floor(rows), height - 1)
     left = jnp.minimum(jnp.floor(columns), width - 1)
-    # Four pixels at a time: the gradient's scatter takes as long for one.
+    # Gather four pixels at a time: the gradient's scatter takes as long for a single pixel.
     corners = jnp.stack([top, left], -1).astype(jnp.int32) + 1
     squares = lax.gather(
         padded,

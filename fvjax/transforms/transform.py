@@ -1,4 +1,4 @@
-"""What a transform is."""
+"""The protocol of a transform."""
 
 from typing import Protocol
 
@@ -9,4 +9,4 @@ class Transform(Protocol):
     """A pytree of strengths; at strength zero it is exactly the identity."""
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """A random view of the image, of the same shape."""
+        """Return a random view of the image, of the same shape."""

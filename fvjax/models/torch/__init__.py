@@ -1,4 +1,4 @@
-"""Networks of PyTorch: `from_torch` traces a module once; what it returns runs in JAX alone."""
+"""Networks of PyTorch: `from_torch` traces a module once, into a model that needs only JAX."""
 
 from fvjax.models.torch.graph import Graph as Graph
 from fvjax.models.torch.importer import from_torch as from_torch

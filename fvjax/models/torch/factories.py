@@ -1,4 +1,4 @@
-"""PyTorch networks as the command line names them: by a function, or by timm or transformers."""
+"""PyTorch networks by name: from a function, timm or transformers."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ def from_factory(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Model:
-    """Import what `factory(**arguments)` returns, a `torch.nn.Module`.
+    """Import the `torch.nn.Module` that `factory(**arguments)` returns.
 
     Args:
         factory: a function or its path, such as torchvision.models.resnet50.
@@ -122,14 +122,14 @@ def from_transformers(
 
 
 def with_classes(model: Model, names: Sequence[str]) -> Model:
-    """The model with names of its classes, if its readout has as many."""
+    """Return the model with class names, if the readout has as many channels."""
     if not names or (len(names),) not in [model.layers[name] for name in model.main_layers]:
         return model
     return model.replace(classes=tuple(names))  # type: ignore[attr-defined, no-any-return]
 
 
 def resolve(path: str | Callable[..., Any]) -> Any:
-    """The object that a dotted path names.
+    """Return the object at a dotted path.
 
     Raises:
         ValueError: one sentence that says which part is missing.
@@ -193,7 +193,7 @@ def _package(name: str) -> Any:
 
 
 def _torchvision_weights(function: Any, name: Any) -> Any:
-    """The enum of weights that a factory of torchvision was given."""
+    """Return the weights enum among the arguments of a torchvision factory."""
     if name is None or not str(getattr(function, "__module__", "")).startswith("torchvision."):
         return None
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""A network as plain data: the operators that turn an image into activations, in order.
+"""A network as plain data: the operators from image to activations, in order.
 
 A `Graph` is static and hashable. Two imports of one architecture are equal whatever their weights,
 so that the checkpoints of a training run share one compiled program.
@@ -18,7 +18,7 @@ LAYER, ITEM, TUPLE = "fvjax.layer", "fvjax.item", "fvjax.tuple"
 
 @dataclass(frozen=True)
 class Value:
-    """What a step returned; -1 is the image after preprocessing."""
+    """The result of a step; -1 is the image after preprocessing."""
 
     step: int
 
@@ -35,7 +35,7 @@ Argument = Any  # Value, Weight, None, bool, int, float, str, or a tuple of thes
 
 @dataclass(frozen=True)
 class Step:
-    """One operator and all arguments of it, in the order of its schema."""
+    """An operator and all its arguments, in the order of the operator's schema."""
 
     operator: str
     arguments: tuple[Argument, ...]
@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Layer:
-    """A recorded activation: where the batch and the channels are, in PyTorch's order of axes.
+    """A recorded activation: its batch and channel axes, in PyTorch's order of axes.
 
     `batch` is None where the array has no batch axis, as for the windows of Swin's attention.
     """
@@ -55,11 +55,11 @@ class Layer:
 
     @classmethod
     def of(cls, step: Step) -> "Layer":
-        """The layer that a step with the operator `fvjax.layer` records."""
+        """Return the layer that a step with the operator `fvjax.layer` records."""
         return cls(*step.arguments[1:])
 
     def step(self, source: Argument) -> Step:
-        """The step that records `source` as this layer."""
+        """Return the step that records `source` as this layer."""
         return Step(LAYER, (source, self.name, self.batch, self.channels, self.main))
 
 
@@ -73,7 +73,7 @@ class Graph:
     steps: tuple[Step, ...]
 
     def __hash__(self) -> int:
-        """Computed once: JAX asks at every call of a compiled program."""
+        """Return the hash, computed once: JAX hashes at every call of a compiled program."""
         return self._hash
 
     @cached_property
@@ -81,7 +81,7 @@ class Graph:
         return hash((self.image_size, self.mean, self.std, self.steps))
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the hash, which holds in one process alone."""
+        """Return all fields but the hash, which is valid in one process only."""
         return {name: value for name, value in vars(self).items() if name != "_hash"}
 
     @property
@@ -91,14 +91,14 @@ class Graph:
         return tuple(dict.fromkeys(weight.name for weight in found))
 
     def to_json(self) -> str:
-        """The graph as JSON text, without its weights."""
+        """Return the graph as JSON text, without its weights."""
         steps = [[step.operator, *map(_encode, step.arguments)] for step in self.steps]
         fields = {"image_size": self.image_size, "mean": self.mean, "std": self.std}
         return json.dumps({"format": FORMAT, **fields, "steps": steps}, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Graph":
-        """The graph of a text.
+        """Return the graph of a JSON text.
 
         Raises:
             ValueError: one sentence for a text that is no graph or has another format.
@@ -119,7 +119,7 @@ class Graph:
 
 
 def leaves(argument: Argument) -> Iterator[Argument]:
-    """Everything in nested tuples, in order."""
+    """Yield every leaf of nested tuples, in order."""
     if isinstance(argument, tuple):
         for part in argument:
             yield from leaves(part)
@@ -128,12 +128,12 @@ def leaves(argument: Argument) -> Iterator[Argument]:
 
 
 def values(step: Step) -> list[int]:
-    """The steps whose values a step reads."""
+    """Yield the steps whose values a step reads."""
     return [a.step for a in leaves(step.arguments) if isinstance(a, Value)]
 
 
 def substitute(argument: Argument, new: Callable[[Argument], Argument]) -> Argument:
-    """The same nested tuples with every leaf replaced by `new(leaf)`."""
+    """Return the same nested tuples with every leaf replaced by `new(leaf)`."""
     if isinstance(argument, tuple):
         return tuple(substitute(part, new) for part in argument)
     return new(argument)

@@ -71,7 +71,7 @@ def _torch() -> Any:
 
 
 def as_size(image_size: Any) -> tuple[int, int]:
-    """(height, width) of one number or of two, checked."""
+    """Return (height, width) of one number or two, checked."""
     sizes = (image_size, image_size) if isinstance(image_size, (int, np.integer)) else image_size
     if not isinstance(sizes, Sequence) or len(sizes) != 2:
         raise ValueError(f"image_size must be one number or (height, width), got {image_size!r}")
@@ -97,7 +97,7 @@ def _statistics(module: Any, mean: Any, std: Any) -> Statistics:
 def _steps(
     torch: Any, module: Any, size: tuple[int, int], channels: int
 ) -> tuple[dict[str, Any], list[Step]]:
-    """Weights and steps; once more in functional form where the first form does not do."""
+    """Return weights and steps; trace again in functional form if the first form is unsupported."""
     from fvjax.models.torch.tracing.convert import Conversion
     from fvjax.models.torch.tracing.nodes import UnsupportedError
     from fvjax.models.torch.tracing.trace import trace, writes_through_views
@@ -116,7 +116,7 @@ def _steps(
 
 
 def _middle(model: Model) -> str:
-    """Three quarters along the main layers that have more positions than one."""
+    """Return the layer three quarters along the main layers with more than one position."""
     shapes = model.layers
     main = model.main_layers or tuple(shapes)
     spread = [name for name in main if math.prod(shapes[name][:-1]) > 1] or main
@@ -124,7 +124,7 @@ def _middle(model: Model) -> str:
 
 
 def _classes(module: Any, model: Model) -> tuple[str, ...]:
-    """Names of the logits, where transformers' config has them for this many outputs."""
+    """Return the class names of transformers' config, if they fit the number of outputs."""
     names = getattr(getattr(module, "config", None), "id2label", None) or {}
     ordered = tuple(str(names[i]) for i in sorted(names))
     named = any(name != f"LABEL_{i}" for i, name in enumerate(ordered))

@@ -66,7 +66,7 @@ def _pixels(size: Any) -> str:
 
 
 def preprocess(image: Image, mean: tuple[float, ...], std: tuple[float, ...]) -> Array:
-    """(height, width, 3) to the network's input, (1, height, width, channels)."""
+    """Map (height, width, 3) to the network's input, (1, height, width, channels)."""
     if len(mean) == 1:
         image = image @ jnp.asarray(_LUMA, image.dtype).reshape(3, 1)
     shift, scale = (jnp.asarray(x, image.dtype).reshape(1, 1, -1) for x in (mean, std))
@@ -90,7 +90,7 @@ def _run(step: Step, arguments: tuple[Any, ...], record: Record) -> Any:
 
 
 def _recorded(record: Record, x: Any, layer: Layer) -> Any:
-    """Record without the batch axis and with channels last; return as it was."""
+    """Record a value without batch axis and with channels last; return the value unchanged."""
     if isinstance(x, ChannelsLast):
         if (layer.batch, layer.channels) == (0, 1):
             return ChannelsLast(record(layer.name, x.array[0], main=layer.main)[None])
@@ -106,7 +106,7 @@ def _recorded(record: Record, x: Any, layer: Layer) -> Any:
 
 
 def _relu(redirect: Flag, channels: int, x: Array) -> Array:
-    """fvjax's own, which looks at channels on the last axis."""
+    """Apply fvjax's ReLU, whose channels are the last axis."""
     return jnp.moveaxis(layers.relu(jnp.moveaxis(x, channels, -1), redirect), -1, channels)
 
 

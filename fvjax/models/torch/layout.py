@@ -1,4 +1,4 @@
-"""Images kept with channels last while the graph has them second, as long as operators allow it.
+"""Layout of images: channels last, as long as operators allow, for a graph with channels second.
 
 PyTorch's order of axes is (batch, channels, *space). Convolutions want channels last, and so do
 the layers that are recorded. Turning an image between the two costs more than what is done to it,
@@ -26,7 +26,7 @@ class ChannelsLast:
 
 
 def in_pytorchs_order(value: Any) -> Any:
-    """The array with channels second."""
+    """Return the array with channels second."""
     return jnp.moveaxis(value.array, -1, 1) if isinstance(value, ChannelsLast) else value
 
 
@@ -51,7 +51,7 @@ def _max_pool(x: Any, *rest: Any) -> Any:
 
 
 def _elementwise(operator: str) -> Callable[..., Any]:
-    """For operators that see each element alone, and broadcast by PyTorch's rule."""
+    """Apply an elementwise operator, which broadcasts by PyTorch's rule."""
     function = OPERATORS[operator]
 
     def run(*arguments: Any) -> Any:
@@ -67,7 +67,7 @@ def _elementwise(operator: str) -> Callable[..., Any]:
 
 
 def _turned(value: Any, rank: int) -> Any:
-    """An argument beside an image of so many axes."""
+    """Return an argument in the layout of an image with this number of axes."""
     if isinstance(value, ChannelsLast):
         return value.array if value.array.ndim == rank else NotImplemented
     shape = getattr(value, "shape", ())
@@ -86,7 +86,7 @@ def _affine(x: Any, scale: Array, shift: Array) -> Any:
 
 
 def _permute(x: Any, axes: Sequence[int]) -> Any:
-    """To and from channels last nothing is moved."""
+    """Permute axes; permutations to and from channels last move nothing."""
     rank = len(axes)
     order = tuple(i % rank for i in axes)
     if isinstance(x, ChannelsLast) and order == (0, *range(2, rank), 1):
@@ -97,7 +97,7 @@ def _permute(x: Any, axes: Sequence[int]) -> Any:
 
 
 def _mean(x: Any, axes: Any = None, keep: bool = False, dtype: Any = None) -> Any:
-    """Over space alone."""
+    """Average over axes of space."""
     if not isinstance(x, ChannelsLast) or axes is None or dtype is not None:
         return NotImplemented
     rank = x.array.ndim

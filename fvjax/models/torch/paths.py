@@ -1,4 +1,4 @@
-"""Which layers are on the main path, and which steps a network needs."""
+"""Layers on the main path, and steps that a network needs."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ _FINISHES = {
 
 
 def needed(steps: Sequence[Step], ends: Iterable[int]) -> set[int]:
-    """The steps that something in `ends` depends on, `ends` included."""
+    """Return the steps on which `ends` depend, `ends` included."""
     found: set[int] = set()
     waiting = [end for end in ends if end >= 0]
     while waiting:
@@ -25,7 +25,7 @@ def needed(steps: Sequence[Step], ends: Iterable[int]) -> set[int]:
 
 
 def on_main_path(steps: Sequence[Step], end: int) -> set[int]:
-    """Layers through which every way from the image to the step `end` leads.
+    """Return the layers on every path from the image to the step `end`.
 
     A layer that an activation, a normalisation or another layer follows at once is a part of what
     follows, and is not among them.
@@ -55,7 +55,7 @@ def _is_finished(steps: Sequence[Step], readers: Sequence[int]) -> bool:
 
 
 def with_main_path(steps: Sequence[Step], end: int) -> list[Step]:
-    """The same steps, whose layers know whether they are on the main path."""
+    """Return the same steps, with each layer marked as on or off the main path."""
     main = on_main_path(steps, end)
     return [
         replace(Layer.of(step), main=i in main).step(step.arguments[0])
@@ -66,7 +66,7 @@ def with_main_path(steps: Sequence[Step], end: int) -> list[Step]:
 
 
 def pruned(steps: Sequence[Step], layers: Iterable[str] | None = None) -> list[Step]:
-    """The steps that the layers need, numbered anew; all layers if `layers` is None."""
+    """Return the steps that the layers need, renumbered; all layers if `layers` is None."""
     chosen = None if layers is None else set(layers)
     place: dict[int, int] = {-1: -1}  # new number of an old step
     ends = [

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of a network's input, where the libraries say them."""
+"""Mean and standard deviation of a network's input, as its library defines them."""
 
 import importlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def find_statistics(module: Any) -> Statistics | None:
-    """The mean and the standard deviation of each channel of RGB in [0, 1], if the module has them.
+    """Return the mean and standard deviation of each channel of RGB in [0, 1], if known.
 
     timm keeps them in `pretrained_cfg`; transformers in the image processor of the checkpoint that
     the module was loaded from. torchvision keeps them beside the weights: see `of_transforms`.
@@ -33,14 +33,14 @@ def _of_processor(name: str) -> Statistics | None:
 
 
 def of_transforms(weights: Any) -> Statistics | None:
-    """Of a torchvision weights enum's own preprocessing."""
+    """Return mean and standard deviation of a torchvision weights enum."""
     transforms = weights.transforms()
     mean, std = (getattr(transforms, key, None) for key in ("mean", "std"))
     return None if mean is None or std is None else as_statistics(mean, std)
 
 
 def as_statistics(mean: Sequence[float], std: Sequence[float]) -> Statistics:
-    """Plain numbers, checked.
+    """Return mean and standard deviation as checked Python numbers.
 
     Raises:
         ValueError: other than one (gray) or three (RGB) numbers of each, or a std that is not

@@ -23,7 +23,7 @@ _KEY = "fvjax"  # of the metadata
 
 
 def save(model: Model, path: str | Path) -> None:
-    """Write an imported network to a .safetensors file, whole or not at all.
+    """Write an imported network to a .safetensors file atomically.
 
     Raises:
         ValueError: a network that `from_torch` did not import, or another suffix.
@@ -82,7 +82,7 @@ def load(path: str | Path) -> Model:
 
 
 def check_graph(graph: Graph, arrays: Mapping[str, Any]) -> None:
-    """Refuse unknown operators, values before they are made, and weights that do not fit.
+    """Refuse unknown operators, values used before their step, and weights that do not fit.
 
     Raises:
         ValueError: one sentence that names what is wrong.

@@ -12,7 +12,7 @@ from fvjax.models.torch.operators.elementwise import unary
 
 
 def _gelu(x: Array, approximate: str = "none") -> Array:
-    """The exact form by erf: jax.nn.gelu makes it of erfc, which XLA:CPU computes more slowly."""
+    """Apply the exact GELU by erf; jax.nn.gelu uses erfc, which is slower on XLA:CPU."""
     if approximate == "tanh":
         return jax.nn.gelu(x)
     return x * (0.5 + 0.5 * lax.erf(x * 0.5**0.5))
@@ -35,7 +35,7 @@ def _selu(x: Array) -> Array:
 
 
 def _prelu(x: Array, weight: Array) -> Array:
-    """A slope for each channel, which is axis 1."""
+    """Apply PReLU with a slope for each channel, which is axis 1."""
     slope = weight.reshape(1, -1, *[1] * (x.ndim - 2)) if weight.ndim == 1 else weight
     return jnp.where(x > 0, x, x * slope)
 

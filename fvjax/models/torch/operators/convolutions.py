@@ -21,13 +21,13 @@ TURNED = "fvjax.convolution"
 
 
 def several(value: Any, count: int) -> tuple[int, ...]:
-    """One number for each axis of space."""
+    """Return one number for each axis of space."""
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     return given * count if len(given) == 1 else given
 
 
 def unified(operator: str, arguments: tuple[Any, ...], space: int) -> tuple[Any, ...] | None:
-    """Arguments after the bias as of `convolution`; None for another operator.
+    """Return the arguments of `convolution` after the bias; None for another operator.
 
     They are stride, padding, dilation, transposed, output_padding, groups.
     """
@@ -49,7 +49,7 @@ def unified(operator: str, arguments: tuple[Any, ...], space: int) -> tuple[Any,
 
 
 def turned(weight: Any, transposed: bool, groups: int) -> Any:
-    """PyTorch's kernel as (*space, inputs / groups, outputs), flipped if transposed."""
+    """Return PyTorch's kernel as (*space, inputs / groups, outputs), flipped if transposed."""
     space = tuple(range(2, weight.ndim))
     if not transposed:
         return weight.transpose((*space, 1, 0))
@@ -98,7 +98,7 @@ def channels_last_convolution(
 
 
 def convolution(x: Array, *rest: Any) -> Array:
-    """The same of (batch, channels, *space)."""
+    """Convolve `x` (batch, channels, *space) with PyTorch's kernel."""
     return jnp.moveaxis(channels_last_convolution(jnp.moveaxis(x, 1, -1), *rest), -1, 1)
 
 
@@ -111,7 +111,7 @@ def _correlated(
     spread: tuple[int, ...],
     groups: int,
 ) -> Array:
-    """The quickest way with an exact gradient: fvjax's own where it has one."""
+    """Correlate with an exact gradient: by fvjax's convolution if it supports the arguments."""
     space = len(strides)
     sides = kernel.shape[:space]
     stride = strides[0]
@@ -136,7 +136,7 @@ def _correlated(
 
 
 def _aten(name: str) -> Callable[..., Array]:
-    """The operator with PyTorch's own kernel, which may depend on the image."""
+    """Convolve with PyTorch's kernel, which may depend on the image."""
 
     def run(x: Array, weight: Array, bias: Array | None = None, *rest: Any) -> Array:
         options = unified(name, (x, weight, bias, *rest), weight.ndim - 2)

@@ -10,12 +10,12 @@ from jaxtyping import Array
 
 
 def unary(function: Callable[[Array], Array]) -> Callable[..., Array]:
-    """A function of the first argument alone."""
+    """Return an operator that ignores all arguments but the first."""
     return lambda x, *_: function(x)
 
 
 def binary(function: Callable[[Any, Any], Array]) -> Callable[..., Array]:
-    """A function of the first two arguments alone."""
+    """Return an operator that ignores all arguments but the first two."""
     return lambda x, y, *_: function(x, y)
 
 
@@ -34,7 +34,7 @@ def _divide(x: Any, y: Any, rounding_mode: str | None = None) -> Array:
 
 
 def _power(x: Any, y: Any) -> Array:
-    """Whole exponents by products, whose gradient is finite at 0."""
+    """Raise to a power; integer exponents are products, whose gradient is finite at 0."""
     if isinstance(y, (int, float)) and float(y).is_integer():
         return lax.integer_pow(x, int(y))
     return jnp.power(x, y)

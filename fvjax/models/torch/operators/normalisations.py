@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 
 def _standardised(x: Array, axes: tuple[int, ...], eps: float) -> Array:
-    """Mean 0 and variance 1, computed with at least float32's digits."""
+    """Standardise to mean 0 and variance 1, with at least float32's precision."""
     y = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     y = y - y.mean(axes, keepdims=True)
     return (y * lax.rsqrt((y * y).mean(axes, keepdims=True) + eps)).astype(x.dtype)
@@ -43,7 +43,7 @@ def _rms_norm(
 
 
 def by_channel(x: Array, weight: Any) -> Any:
-    """A weight for each channel, shaped for axis 1 of `x`."""
+    """Return a weight for each channel, shaped for axis 1 of `x`."""
     return None if weight is None else weight.reshape(1, -1, *[1] * (x.ndim - 2))
 
 
@@ -75,7 +75,7 @@ def _instance_norm(
     eps: float,
     *_: Any,
 ) -> Array:
-    """By the image's own statistics, or by kept ones if `own` is false."""
+    """Normalise by the image's statistics, or by stored statistics if `own` is false."""
     if own:
         return _group_norm(x, x.shape[1], weight, bias, eps)
     y = (x - by_channel(x, mean)) * by_channel(x, lax.rsqrt(variance + eps))
@@ -85,7 +85,7 @@ def _instance_norm(
 def _batch_norm(
     x: Array, weight: Any, bias: Any, mean: Any, variance: Any, own: bool, momentum: Any, eps: float
 ) -> Array:
-    """Batch normalisation without kept statistics: by the image's own."""
+    """Apply batch normalisation without stored statistics: by the image's statistics."""
     axes = (0, *range(2, x.ndim))
     return _scaled(_standardised(x, axes, eps), by_channel(x, weight), by_channel(x, bias))
 

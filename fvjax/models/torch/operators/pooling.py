@@ -22,7 +22,7 @@ def _windows(
     ceil: bool,
     dilation: tuple[int, ...] | None = None,
 ) -> tuple[tuple[int, ...], tuple[int, ...], Padding]:
-    """Sides, strides and pads; with `ceil` the far pad lets the last window begin in the image."""
+    """Return sides, strides and pads; with `ceil`, the last window begins inside the image."""
     sides = several(kernel, space)
     strides = sides if stride in (None, (), []) else several(stride, space)
     pads = []
@@ -71,7 +71,7 @@ def channels_last_max_pool(
     dilation: Any = 1,
     ceil: bool = False,
 ) -> Array | None:
-    """fvjax's own, for square windows of (*batch, height, width, channels); None for others."""
+    """Apply fvjax's max-pooling to (*batch, height, width, channels); None if not square."""
     spread = several(dilation, 2)
     sides, strides, pads = _windows(x[..., 0], 2, kernel, stride, padding, ceil, spread)
     square = len(set(sides)) == len(set(strides)) == 1 and sides[0] >= strides[0]
@@ -83,7 +83,7 @@ def channels_last_max_pool(
 def _dilated_maximum(
     x: Array, sides: tuple[int, ...], strides: tuple[int, ...], pads: Padding, spread: Any
 ) -> Array:
-    """The maximum of shifted copies: JAX has no gradient of dilated windows."""
+    """Return the maximum of shifted copies: JAX has no gradient of dilated windows."""
     lead = x.ndim - len(sides)
     x = jnp.pad(x, (*((0, 0),) * lead, *pads), constant_values=-jnp.inf)
     reach = [d * (k - 1) + 1 for d, k in zip(spread, sides, strict=True)]
@@ -129,7 +129,7 @@ def _average_pool(space: int) -> Callable[..., Array]:
 
 
 def _adaptive(space: int, function: Callable[..., Array]) -> Callable[..., Array]:
-    """Along each axis, the mean or the maximum of as many parts as there are outputs."""
+    """Pool each axis into as many parts as outputs, by mean or maximum."""
 
     def run(x: Array, size: Any) -> Array:
         for axis, n in zip(range(-space, 0), several(size, space), strict=True):
@@ -150,7 +150,7 @@ def _adaptive(space: int, function: Callable[..., Array]) -> Callable[..., Array
 
 
 def _alone(function: Callable[..., Array]) -> Callable[..., tuple[Array, None]]:
-    """With no places of the maxima, which nobody reads."""
+    """Return the maxima with None in place of their indices."""
     return lambda *given: (function(*given), None)
 
 
@@ -166,7 +166,7 @@ def _by_dimension(n: int) -> dict[str, Callable[..., Any]]:
 
 
 def _response_norm(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
-    """PyTorch's local response normalisation across channels."""
+    """Apply PyTorch's local response normalisation across channels."""
     around = (size // 2, (size - 1) // 2)
     rest = ((0, 0),) * (x.ndim - 2)
     window, steps = (1, size, *(1,) * (x.ndim - 2)), (1,) * x.ndim

@@ -16,19 +16,19 @@ from fvjax.models.torch.operators.reductions import safe_softmax
 
 
 def narrowed(*arrays: Array) -> list[Array]:
-    """The arrays in the floating-point type of the fewest bits among them."""
+    """Return the arrays in the floating-point type of the fewest bits among them."""
     kind = min((x.dtype for x in arrays), key=lambda dtype: dtype.itemsize)
     return [x.astype(kind) for x in arrays]
 
 
 def matmul(x: Array, y: Array) -> Array:
-    """The product of matrices over the last two axes."""
+    """Return the product of matrices over the last two axes."""
     x, y = narrowed(x, y)
     return x @ y
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """`x @ weight + bias`, with the weight turned to (inputs, outputs)."""
+    """Return `x @ weight + bias`, with the weight transposed to (inputs, outputs)."""
     y = matmul(x, weight)
     return y if bias is None else y + bias
 
@@ -54,7 +54,7 @@ def _attention(
     scale: float | None = None,
     grouped: bool = False,
 ) -> Array:
-    """softmax(query key^T * scale + mask) value; `grouped`: query heads share key heads."""
+    """Return softmax(query key^T * scale + mask) value; `grouped`: query heads share keys."""
     query, key, value = narrowed(query, key, value)
     if grouped:
         shared = query.shape[-3] // key.shape[-3]

@@ -12,14 +12,14 @@ Axes = int | Sequence[int] | None
 
 
 def _axes(x: Array, axes: Axes) -> tuple[int, ...]:
-    """The axes counted from the front; all of them if none is named."""
+    """Return the axes counted from the front; all axes if none is named."""
     if axes is None or axes == ():
         return tuple(range(x.ndim))
     return tuple(i % x.ndim for i in ([axes] if isinstance(axes, int) else axes))
 
 
 def _wider(x: Array, dtype: str | None) -> Array:
-    """In the type that the operator is told to compute in, if that has more digits."""
+    """Cast to the operator's type if it has a higher precision."""
     return x if dtype is None else x.astype(jnp.promote_types(x.dtype, jnp.dtype(dtype)))
 
 
@@ -47,7 +47,7 @@ def _with_place(
 
 
 def _variance(x: Array, axes: Axes = None, correction: Any = 1, keep: bool = False) -> Array:
-    """`correction` is a number, None for 1, or whether to subtract 1 at all."""
+    """Return the variance; `correction` is a number, None for 1, or a boolean."""
     ddof = 1 if correction is None else int(correction)
     return jnp.var(x, axis=_axes(x, axes), ddof=ddof, keepdims=keep)
 
@@ -83,7 +83,7 @@ def _log_softmax(x: Array, axis: int, dtype: Any = None) -> Array:
 
 
 def safe_softmax(x: Array, axis: int, dtype: Any = None) -> Array:
-    """0 where every element is minus infinity, instead of NaN."""
+    """Return the softmax, and 0 instead of NaN if every element is minus infinity."""
     blocked = jnp.all(jnp.isneginf(x), axis=axis, keepdims=True)
     return jnp.where(blocked, 0, _softmax(jnp.where(blocked, 0, x), axis, dtype))
 

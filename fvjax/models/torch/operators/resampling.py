@@ -29,7 +29,7 @@ def _kernel(kind: str, smooth: bool) -> Callable[[Any], Any]:
 def matrix(
     kind: str, inputs: int, outputs: int, corners: bool, scale: float | None, smooth: bool = False
 ) -> Any:
-    """Weights (outputs, inputs) of an interpolation.
+    """Return the weights (outputs, inputs) of an interpolation.
 
     Args:
         kind: nearest, nearest_exact, linear or cubic.
@@ -80,7 +80,7 @@ def _upsample(kind: str, space: int, smooth: bool = False) -> Callable[..., Arra
 
 
 def _by_factor(kind: str, space: int, smooth: bool = False) -> Callable[..., Array]:
-    """The overload with a size or factors."""
+    """Interpolate to a size or by factors."""
     interpolate = _upsample(kind, space, smooth)
 
     def run(x: Array, size: Any, *options: Any) -> Array:

@@ -38,7 +38,7 @@ def _cat(arrays: Sequence[Array], axis: int = 0) -> Array:
 
 
 def span(x: Array, axis: int, start: int | None, end: int | None, step: int) -> tuple[slice, ...]:
-    """The index of a slice along one axis."""
+    """Return the index of a slice along one axis."""
     index = [slice(None)] * x.ndim
     index[axis] = slice(start, None if end is not None and end >= _END else end, step)
     return tuple(index)
@@ -79,19 +79,19 @@ def _repeat_interleave(x: Array, count: int, axis: int | None = None, *_: Any) -
 
 
 def _gather(x: Array, axis: int, index: Array, *_: Any) -> Array:
-    """Along the other axes, PyTorch reads as far as the index goes."""
+    """Gather along an axis; PyTorch crops the other axes to the index's shape."""
     axis %= x.ndim
     parts = [slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape)]
     return jnp.take_along_axis(x[tuple(parts)], index, axis)
 
 
 def places(indices: Sequence[Array | None]) -> tuple[Any, ...]:
-    """NumPy's index of ATen's list of indices."""
+    """Return NumPy's index for ATen's list of indices."""
     return tuple(slice(None) if i is None else i for i in indices)
 
 
 def _pads(x: Array, pad: Sequence[int]) -> list[tuple[int, int]]:
-    """PyTorch counts pads from the last axis."""
+    """Return pads by axis; PyTorch lists them from the last axis."""
     given = [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -2, -2)]
     return [(0, 0)] * (x.ndim - len(given)) + given
 

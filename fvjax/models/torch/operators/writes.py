@@ -1,4 +1,4 @@
-"""What PyTorch makes of in-place writes into parts of an array, in JAX."""
+"""In-place writes into parts of an array, as functions in JAX."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

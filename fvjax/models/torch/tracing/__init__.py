@@ -1,1 +1,1 @@
-"""The half that needs PyTorch: files here import it at once, and are imported where used."""
+"""Tracing of PyTorch modules; these files import PyTorch, and are imported only where used."""

@@ -1,4 +1,4 @@
-"""Where the batch and the channels of a value are, by the operators that made it.
+"""Batch and channel axes of a value, inferred from its operators.
 
 The shape does not tell: an image of 24 x 24 pixels may have 24 channels. So the axes are followed
 from the network's input through each operator.
@@ -39,7 +39,7 @@ _REDUCTIONS = {
 
 
 def axes_of(node: Node, known: dict[Node, Axes]) -> Axes:
-    """The axes of a node's value, given those of its inputs."""
+    """Return the axes of a node's value, given the axes of its inputs."""
     batch, channels = (_follow(node, known, which) for which in (0, 1))
     base, rank = base_of(node.target), len(shape_of(node))
     if base in _SECOND:
@@ -51,7 +51,7 @@ def axes_of(node: Node, known: dict[Node, Axes]) -> Axes:
 
 
 def recorded_axes(shape: Sequence[int], axes: Axes) -> tuple[int | None, int]:
-    """The axes as a layer is recorded: what is unknown is where PyTorch's modules have it.
+    """Return a layer's axes; unknown axes are where PyTorch's modules place them.
 
     There, values of four axes are images with channels second, or attention with heads second;
     others have their channels last. The first axis of size 1 of the first two is the batch.
@@ -66,7 +66,7 @@ def recorded_axes(shape: Sequence[int], axes: Axes) -> tuple[int | None, int]:
 
 
 def shape_of(node: Any) -> tuple[int, ...]:
-    """The shape of a node's value; the first one's where it is a list."""
+    """Return the shape of a node's value; of the first value if it is a list."""
     value = node.meta.get("val") if isinstance(node, Node) else node
     while isinstance(value, (list, tuple)):
         value = value[0]
@@ -74,7 +74,7 @@ def shape_of(node: Any) -> tuple[int, ...]:
 
 
 def _follow(node: Node, known: dict[Node, Axes], which: int) -> int | None:
-    """Where one axis of the first input that has it goes."""
+    """Return the output's place of an axis of the first input that has the axis."""
     base, out = base_of(node.target), shape_of(node)
     if base in _MIXING:
         given = node.args[0]
@@ -115,7 +115,7 @@ def _argument(node: Node, place: int, default: Any) -> Any:
 
 
 def _order(node: Node, base: str, rank: int) -> list[int]:
-    """The input's axis at each place of the output."""
+    """Return the input's axis at each place of the output."""
     order = list(range(rank))
     if base == "permute":
         return [i % rank for i in node.args[1]]
@@ -137,7 +137,7 @@ def _order(node: Node, base: str, rank: int) -> list[int]:
 
 
 def _reshaped(given: tuple[int, ...], out: tuple[int, ...], axis: int) -> int | None:
-    """The axis of the same size behind as many elements, the nearest one; None if it is split."""
+    """Return the nearest axis of the same size after as many elements; None if it is split."""
     before = math.prod(given[:axis])
     same = [i for i, n in enumerate(out) if n == given[axis] and math.prod(out[:i]) == before]
     return min(same, key=lambda i: abs(i - axis)) if same else None

@@ -1,4 +1,4 @@
-"""From PyTorch's exported program to the steps and weights of a `Graph`."""
+"""Conversion of PyTorch's exported program to the steps and weights of a `Graph`."""
 
 import operator
 from collections import defaultdict
@@ -20,7 +20,7 @@ _BATCH_NORMS = ("batch_norm.default", "_native_batch_norm_legit_no_training.defa
 
 
 class Conversion:
-    """The walk over an exported program: what is known without the image, and steps for the rest.
+    """The walk over an exported program: constants are evaluated, other nodes become steps.
 
     PyTorch computes once, now, whatever does not depend on the image.
     """
@@ -57,7 +57,7 @@ class Conversion:
             self.constants[node], self.names[node] = tensor.detach(), spec.target
 
     def _end(self, graph: Any) -> int:
-        """The step that the first output of the whole network is."""
+        """Return the step of the network's first output."""
         returned = next(n for n in graph.nodes if n.op == "output")
         nodes = [n for n in pytree.tree_leaves(returned.args) if isinstance(n, Node)]
         numbers = [self.number[self._latest(n)] for n in nodes if self._latest(n) in self.number]
@@ -131,7 +131,7 @@ class Conversion:
             self._step(node, name, tuple(map(self._argument, given)))
 
     def _functional_relu(self, node: Node) -> None:
-        """A ReLU that is no module of its own is the layer `path.relu`.
+        """Return the layer `path.relu` for a ReLU outside a ReLU module.
 
         Where the module returns it at once, it is the layer `path` already.
         """
@@ -157,7 +157,7 @@ class Conversion:
         self._step(node, step.operator, step.arguments)
 
     def _batch_norm(self, node: Node, name: str) -> bool:
-        """Batch normalisation by kept statistics, as a scale and a shift."""
+        """Return batch normalisation by stored statistics, as a scale and a shift."""
         given = arguments_of(node)
         native = name.startswith("_native")
         x, weight, bias, mean, variance = given[:5]
@@ -178,7 +178,7 @@ class Conversion:
         return True
 
     def _turned(self, node: Node, name: str, given: Sequence[Any]) -> bool:
-        """Products with fixed weights, turned now and not in each step of an optimization."""
+        """Return a product with fixed weights, transposed once instead of in each step."""
         weight = self._latest(given[1]) if len(given) > 1 and isinstance(given[1], Node) else None
         if weight not in self.constants:
             return False
@@ -201,7 +201,7 @@ class Conversion:
         self.steps.append(Step(name, arguments))
 
     def _keep(self, node: Node, how: str, value: Any) -> Weight:
-        """The weight that a constant is, turned in some way; once."""
+        """Return a constant as a weight, transposed if asked, stored once."""
         if (node, how) not in self.kept:
             self.kept[node, how] = self._new(self.names.get(node, node.name), value)
         return self.kept[node, how]
@@ -215,7 +215,7 @@ class Conversion:
         return Weight(unique)
 
     def _argument(self, argument: Any) -> Any:
-        """An argument of a node as an argument of a step."""
+        """Return an argument of a node as an argument of a step."""
         if isinstance(argument, Node):
             node = self._latest(argument)
             constant = self.constants.get(node)

@@ -1,4 +1,4 @@
-"""What a node of PyTorch's exported graph says of itself."""
+"""Arguments, shapes and modules of a node of PyTorch's exported graph."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ _OF_MEMORY = ("layout", "device", "pin_memory", "non_blocking", "memory_format")
 
 
 class UnsupportedError(ValueError):
-    """Operators without a counterpart in JAX: all of them, and the modules they are in."""
+    """Operators without a counterpart in JAX, with the modules that contain them."""
 
     def __init__(self, found: Mapping[str, Sequence[str]]) -> None:
         """Name every operator and up to three modules of each."""
@@ -24,7 +24,7 @@ class UnsupportedError(ValueError):
 
 
 def as_array(tensor: torch.Tensor) -> Any:
-    """A tensor as an array of NumPy; half precision becomes float32."""
+    """Return a tensor as a NumPy array; half precision becomes float32."""
     if tensor.is_complex():
         raise ValueError("the network computes with complex constants, which fvjax cannot run")
     if tensor.is_floating_point() and tensor.element_size() < 4:
@@ -33,7 +33,7 @@ def as_array(tensor: torch.Tensor) -> Any:
 
 
 def arguments_of(node: Node) -> list[Any]:
-    """All arguments of the schema in its order, less those about memory."""
+    """Return all arguments of the schema in its order, without arguments about memory."""
     schema: Any = node.target._schema
     names = [x.name for x in schema.arguments]
     given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
@@ -45,7 +45,7 @@ def arguments_of(node: Node) -> list[Any]:
 
 
 def module_of(node: Node) -> tuple[str, str]:
-    """Path and class of the innermost module that a node belongs to."""
+    """Return path and class of the innermost module that contains a node."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path, kind = stack[-1] if stack else ("", "")
     return path, kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"

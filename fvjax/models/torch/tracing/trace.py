@@ -37,7 +37,7 @@ mark.register_fake(_fake_mark)
 
 
 def trace(module: torch.nn.Module, image: torch.Tensor, functional: bool) -> Any:
-    """The module's `ExportedProgram` in eval mode; the module is left as it was.
+    """Return the module's `ExportedProgram` in eval mode, without changing the module.
 
     Args:
         module: any module that `torch.export` can trace.
@@ -74,7 +74,7 @@ def _reason(module: torch.nn.Module, error: Exception) -> str:
 
 @contextmanager
 def _as_exported(module: torch.nn.Module) -> Iterator[None]:
-    """Eval mode, markers, and attention in parts; all undone afterwards."""
+    """Set eval mode, markers and decomposed attention, and undo all afterwards."""
     training = {m: m.training for m in module.modules()}
     fast = torch.backends.mha.get_fastpath_enabled()
     module.eval()
@@ -95,7 +95,7 @@ def _as_exported(module: torch.nn.Module) -> Iterator[None]:
 
 
 def _marker(path: str, calls: Counter[str]) -> Callable[..., Any]:
-    """A hook that marks what a module returns: the first float tensor `path`, others `path.1`...
+    """Return a hook that marks a module's outputs: the first float tensor `path`, others `path.1`.
 
     A module that is called again gets `path_1`, as torchvision's feature extraction has it.
     """
@@ -116,17 +116,17 @@ def _marker(path: str, calls: Counter[str]) -> Callable[..., Any]:
 
 
 def name_of(target: Any) -> str:
-    """`relu.default` of `aten.relu.default`; others keep their namespace."""
+    """Return `relu.default` of `aten.relu.default`; other operators keep their namespace."""
     return str(target).removeprefix("aten.")
 
 
 def base_of(target: Any) -> str:
-    """`relu` of `aten.relu_.default`."""
+    """Return `relu` of `aten.relu_.default`."""
     return name_of(target).split(".")[0].rstrip("_")
 
 
 def writes(node: Node) -> bool:
-    """Whether the node changes its first argument."""
+    """Return whether the node changes its first argument."""
     schema = getattr(node.target, "_schema", None)
     return schema is not None and bool(schema.is_mutable)
 
@@ -138,7 +138,7 @@ def _is_view(node: Node) -> bool:
 
 
 def writes_through_views(graph: Graph) -> bool:
-    """Whether anything is written in place into what is, or has, a view."""
+    """Return whether a value with a view, or a view, is written in place."""
     for node in graph.nodes:
         if node.op == "call_function" and writes(node):
             written = node.args[0]
