@@ -17,7 +17,7 @@ class Task:
 
     Attributes:
         model: the network, with the layers of the job's space.
-        job: what is optimized.
+        job: the job that is optimized.
         info: the original direction, in the plain space.
         measured: whether all metrics are computed, or only the score.
         shared_inputs: inputs of the metrics that all jobs of a layer share.

@@ -1,4 +1,4 @@
-"""A config as columns of the table."""
+"""The columns of the table that hold a job's config."""
 
 import json
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from sweeps.results.table import COLUMNS
 
 
 def choices_of(cfg: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The chosen option of each config group that the config holds."""
+    """Return the chosen option of each config group that the config holds."""
     return {group: choices.get(group) for group, node in cfg.items() if isinstance(node, dict)}
 
 
 def columns(cfg: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as columns: a group's holds its option, its keys are <group>_<key>.
+    """Return the config as columns: a group's option under its name, its keys as <group>_<key>.
 
     Raises:
-        ValueError: a key of the user's whose column is taken.
+        ValueError: a key of the user has the name of another column.
     """
     cells: list[tuple[str, str, Any]] = []  # column, key, value
     for key, value in cfg.items():

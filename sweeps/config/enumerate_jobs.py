@@ -1,4 +1,4 @@
-"""The composed configs of a command line, for commands that are no Hydra application."""
+"""The composed configs of a command line, for commands that are not Hydra applications."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,21 @@ from sweeps.config.paths import CONF
 
 @dataclass(frozen=True)
 class Jobs:
-    """The jobs of a sweep, and the config that they share."""
+    """The jobs of a sweep, and the config that they share.
+
+    Attributes:
+        master: the config of the command line without the jobs' overrides.
+        overrides: the overrides of each job.
+        configs: the config of each job, or the error that composing it raised.
+    """
 
     master: DictConfig
     overrides: list[list[str]]
-    configs: list[Any]  # or an error where one could not be composed
+    configs: list[Any]
 
 
 def jobs_of(arguments: Sequence[str]) -> Jobs:
-    """What `python -m sweeps -m arguments` would run."""
+    """Compose the jobs that `python -m sweeps -m ARGUMENTS` would run."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
@@ -37,7 +43,7 @@ def jobs_of(arguments: Sequence[str]) -> Jobs:
 
 
 def attempt(compose: Callable[..., DictConfig], *arguments: object) -> Any:
-    """The config or, for `build_all` to name, the error that composing it raised."""
+    """Return the config, or the error that composing it raised, for `build_all` to report."""
     try:
         return compose(*arguments)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""One sentence for what is wrong on the command line: what was given, what is allowed and close."""
+"""Errors of the command line in one sentence: the given, the allowed and the closest name."""
 
 from __future__ import annotations
 
@@ -32,19 +32,20 @@ EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSErr
 """The errors that a wrong config or command line raises, or a full disk."""
 
 FULL = "HYDRA_FULL_ERROR"
-INTERRUPTED = 130  # the exit status, as shells count it
+INTERRUPTED = 130  # the exit status of shells after Ctrl-C
 
 
 class UserError(BaseException):
-    """What was asked for cannot be: the application ends.
+    """An error of the user's config or command line, which ends the application.
 
-    Not an Exception: Hydra takes one of a callback for a warning and adds lines to one of a job.
+    It derives from BaseException because Hydra logs exceptions of callbacks as warnings, and adds
+    lines to exceptions of jobs.
     """
 
 
 @contextmanager
 def report_user_errors() -> Iterator[None]:
-    """Within it an expected error is the end of the application."""
+    """Turn expected errors into a UserError."""
     try:
         yield
     except EXPECTED as error:
@@ -52,14 +53,15 @@ def report_user_errors() -> Iterator[None]:
 
 
 def run_cli(main: Callable[[], object], config_dir: str | Path) -> int:
-    """Call a Hydra application's main and print an expected error as one sentence; the exit code.
+    """Call the main function of a command, and return the exit status.
 
-    With the environment variable HYDRA_FULL_ERROR set, errors are left to Hydra: full tracebacks.
+    Expected errors are printed as one sentence. If the environment variable HYDRA_FULL_ERROR is
+    set, Hydra prints full tracebacks.
     """
     if FULL in os.environ:
         main()
         return 0
-    os.environ[FULL] = "1"  # Hydra raises errors again only so; otherwise it prints them and exits
+    os.environ[FULL] = "1"  # without it Hydra prints errors and exits
     try:
         main()
     except (*EXPECTED, UserError) as error:
@@ -73,11 +75,14 @@ def run_cli(main: Callable[[], object], config_dir: str | Path) -> int:
 
 
 def explain(error: BaseException, config_dir: str | Path) -> str:
-    """What an error means to the person who typed the command, in one sentence.
+    """Explain an error to the person who typed the command, in one sentence.
+
+    Hydra gives attributes to three errors only: the override that cannot be read, the option that
+    is missing and the key of a wrong value. The other errors are told apart by their English text.
 
     Args:
-        error: an error that composing or building a config raised; its causes are looked at too.
-        config_dir: the folder of the configs, with a folder in it for each group.
+        error: an error that composing or building a config raised; its causes are read too.
+        config_dir: the folder of the configs, with a folder for each group.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -163,6 +168,6 @@ def _first_line(error: BaseException) -> str:
 
 
 def _joined(error: BaseException) -> str:
-    """A message of several lines as one sentence, without the addresses of manuals."""
+    """Join the lines of a message into one sentence, without addresses of manuals."""
     lines = (line.strip() for line in str(error).splitlines())
     return " ".join(line for line in lines if line and not line.startswith("See http"))

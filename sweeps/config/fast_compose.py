@@ -1,4 +1,4 @@
-"""Composes the configs of jobs quickly: Hydra does the first of a kind, the others follow."""
+"""Fast composition of configs: Hydra composes one job of each kind, the others are derived."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 
 
 class Composer:
-    """Stands in for Hydra's config loader, and gives the same configs about thirty times faster.
+    """A config loader that returns the configs of Hydra's loader about thirty times faster.
 
-    Jobs of one kind choose the same groups and override the same cfg `key=value` pairs, whatever
-    the values. Hydra composes the first job of a kind; for the others the values are replaced in a
-    copy of it. The first quick result for every set of keys is compared with Hydra's own: a set for
-    which they differ is left to Hydra, as are all other overrides (`+`, `~`, lists, `hydra.`,
-    packages) and every error but that a key or an option is not there, whatever the values.
+    Jobs of one kind choose the same options and override the same keys. Hydra composes the first
+    job of a kind; for the other jobs, the values are replaced in a copy of the first config. For
+    each set of keys, the first derived config is compared with Hydra's own. If they differ, Hydra
+    composes all jobs with these keys. Hydra also composes every job with other overrides (`+`, `~`,
+    lists, `hydra.`, packages), and words all errors except those of missing keys and options.
 
     Attributes:
-        quick: how many configs were composed quickly.
-        slow: how many configs Hydra composed.
+        quick: the number of derived configs.
+        slow: the number of configs that Hydra composed.
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
@@ -44,15 +44,15 @@ class Composer:
         self._agrees: dict[tuple[str, ...], bool] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """All but `load_sweep_config` is the loader's own."""
-        if name.startswith("_"):  # not there yet while a copy is unpickled
+        """Return an attribute of Hydra's loader, for everything but `load_sweep_config`."""
+        if name.startswith("_"):  # `_loader` is absent while a copy is unpickled
             raise AttributeError(name)
         return getattr(self._loader, name)
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
-        """The config of one job, as Hydra's own loader composes it."""
+        """Return the config of one job, equal to that of Hydra's own loader."""
         parsed = [self._parse(line) for line in sweep_overrides]
         if not all(map(_is_simple_override, parsed)):
             return self._compose(master_config, sweep_overrides)
@@ -68,7 +68,7 @@ class Composer:
             try:
                 config = self._compose(master_config, sweep_overrides)
             except ConfigCompositionException as error:
-                if _is_lack(error):
+                if _is_missing(error):
                     self._lacking[kind] = error
                 raise
             self._first[kind] = pickle.dumps(config)
@@ -133,8 +133,8 @@ class Composer:
         return self._groups[key]
 
 
-def _is_lack(error: ConfigCompositionException) -> bool:
-    """Whether a key or an option is not there."""
+def _is_missing(error: ConfigCompositionException) -> bool:
+    """Return whether the error reports a missing key or option."""
     keys = (ConfigKeyError, ConfigAttributeError)
     return isinstance(error, MissingConfigException) or isinstance(error.__cause__, keys)
 

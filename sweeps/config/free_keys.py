@@ -1,4 +1,4 @@
-"""Keys that no config file can declare, such as the arguments of the user's own function."""
+"""Keys that no config file can declare: arguments of the user's own function."""
 
 from collections.abc import Sequence
 
@@ -6,5 +6,5 @@ _FREE = ("model.arguments.",)
 
 
 def allow_free_keys(arguments: Sequence[str]) -> list[str]:
-    """The command line with Hydra's `++` before free keys, so that nobody has to type it."""
-    return [f"++{one}" if one.startswith(_FREE) else one for one in arguments]
+    """Return the command line with Hydra's prefix `++` added to free keys."""
+    return [f"++{text}" if text.startswith(_FREE) else text for text in arguments]

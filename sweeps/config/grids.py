@@ -1,4 +1,4 @@
-"""Unions of grids: what Hydra's one product of choices cannot say."""
+"""Unions of grids, which Hydra's single product of choices cannot express."""
 
 from __future__ import annotations
 
@@ -18,55 +18,68 @@ def expand(
     loader: ConfigLoader | None = None,
     cross_with: Sequence[Mapping[str, Any]] = (),
 ) -> list[list[str]]:
-    """The overrides of every job of a union of grids, in order and each job once.
+    """Return the overrides of each job of a union of grids, in order and without duplicates.
 
     A grid maps override keys to a value, a list of values, or text in Hydra's grammar (`1,2`,
-    `range(0,8)`); its jobs are the product of them. `params` holds for every grid that does not
-    name the key itself. An argument of the command line multiplies every grid, or takes the place
-    of what the grid or `params` say for its key: the command line always wins, and jobs that become
-    equal by this are one job. Where it chooses other options of a group than the grid, the keys
-    that the grid has for that group (`objective.exponent` for `objective`) fall away too. Without
-    grids, `params` and the arguments are the one grid, as for Hydra's own sweeper.
+    `range(0,8)`). The jobs of a grid are the product of its values. `params` holds for every grid
+    that does not name the key itself. A command-line key overrides the same key in every grid, and
+    multiplies the grids that lack it. If it selects another option of a group (`objective=dot`),
+    the grid's keys of that group (`objective.exponent`) are dropped. Without grids, `params` and
+    the arguments form the only grid, as for Hydra's own sweeper.
 
     Args:
         grids: the grids of the union.
-        params: choices common to all grids.
+        params: choices that hold for all grids.
         arguments: the overrides of the command line.
-        loader: finds the options of a group for `glob(...)`.
-        cross_with: another union of grids; every grid of the first is multiplied by each of it.
+        loader: Hydra's config loader, which lists the options of a group for `glob(...)`.
+        cross_with: a second union of grids, with which the first is crossed.
+
+    Raises:
+        ValueError: a key has no values, or an interval in place of separate values.
     """
     parser = OverridesParser.create(config_loader=loader)
-    given = {_name(one): _each(one) for one in parser.parse_overrides(list(arguments))}
+    overrides = parser.parse_overrides(list(arguments))
+    command_line = {_key(override): _list_values(override) for override in overrides}
     common = _choices(params, parser)
     jobs: dict[tuple[str, ...], list[str]] = {}
-    for other, grid in itertools.product(cross_with or [{}], grids or [{}]):
-        own = common | _choices(other, parser) | _choices(grid, parser)
-        replaced = [key for key in own.keys() & given.keys() if own[key] != given[key]]
-        kept = {k: v for k, v in own.items() if k in given or k.partition(".")[0] not in replaced}
-        for job in itertools.product(*(kept | given).values()):
+    for cross, grid in itertools.product(cross_with or [{}], grids or [{}]):
+        grid_choices = common | _choices(cross, parser) | _choices(grid, parser)
+        replaced = [
+            key
+            for key in grid_choices.keys() & command_line.keys()
+            if grid_choices[key] != command_line[key]
+        ]
+        choices = {
+            k: v
+            for k, v in grid_choices.items()
+            if k in command_line or k.partition(".")[0] not in replaced
+        }
+        for job in itertools.product(*(choices | command_line).values()):
             jobs.setdefault(tuple(sorted(job)), list(job))
     return list(jobs.values())
 
 
 def _choices(grid: Mapping[str, Any], parser: OverridesParser) -> dict[str, list[str]]:
-    """For every key of a grid, the overrides to choose from."""
+    """Return the overrides to choose from, for each key of a grid."""
     choices = {}
     for key, value in grid.items():
         values = value if isinstance(value, list | tuple) else [value]
         if not values:
             raise ValueError(f"{key} must have at least one value, got []")
-        overrides = parser.parse_overrides([f"{key}={_text(one)}" for one in values])
-        choices[_name(overrides[0])] = [one for override in overrides for one in _each(override)]
+        overrides = parser.parse_overrides([f"{key}={_text(value)}" for value in values])
+        choices[_key(overrides[0])] = [
+            text for override in overrides for text in _list_values(override)
+        ]
     return choices
 
 
-def _name(override: Override) -> str:
-    # `+key`, `++key` and `~key` are about the same key, so one takes the place of the other.
+def _key(override: Override) -> str:
+    # `+key`, `++key` and `~key` name the same key, so that each can replace the others.
     return override.get_key_element().lstrip("+~")
 
 
-def _each(override: Override) -> list[str]:
-    """One override for every value of a choice or range."""
+def _list_values(override: Override) -> list[str]:
+    """Return an override for each value of a choice or range."""
     key = override.get_key_element()
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
@@ -79,7 +92,7 @@ def _each(override: Override) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """A value in the grammar of Hydra's overrides; text is in that grammar already."""
+    """Write a value in the grammar of Hydra's overrides; text is in that grammar already."""
     if value is None:
         return "null"
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The command that makes a row's picture again: the columns that differ from the defaults."""
+"""The command that makes a row's image again, from the columns that differ from the defaults."""
 
 import json
 import math
@@ -27,24 +27,25 @@ _LISTED = "+"  # between several options of one group, `orthogonal+total_variati
 
 
 class Remake:
-    """Commands for the rows of a table; equal choices of options are composed once.
+    """A maker of commands for the rows of a table, which composes equal choices of options once.
 
-    An override list of an old command line says less: an experiment's job cannot be named by it.
+    The override list of the sweep's command line does not suffice: the jobs of an experiment are
+    not named there.
     """
 
     def __init__(self, config_dir: Path = CONF) -> None:
-        """Take the configs of a folder: the package's own, or one that has the user's too."""
+        """Use the configs of a folder: those of this package, or those of the user too."""
         self._config_dir = config_dir
         self._composed: dict[tuple[str, ...], _Composed] = {}
 
     def overrides(self, row: Mapping[str, Any]) -> list[str]:
-        """What to give to `python -m sweeps` for the job of a row.
+        """Return the overrides with which `python -m sweeps` repeats the job of a row.
 
         Args:
-            row: of a table of results, by column.
+            row: the row of a table of results, by column.
 
         Raises:
-            HydraException: an option or a key that the configs do not have.
+            HydraException: the configs lack an option or a key of the row.
         """
         row = _with_image_size(row)
         bare = self._compose(())
@@ -73,7 +74,7 @@ class Remake:
 
 
 class _Composed:
-    """A config with some options chosen: what is in each column, and by which key."""
+    """A config with some options chosen: the cell and the key of each column."""
 
     def __init__(self, loader: ConfigLoader, chosen: list[str]) -> None:
         config = loader.load_configuration("config", chosen, RunMode.RUN)
@@ -93,19 +94,19 @@ class _Composed:
 
 
 def command(overrides: Sequence[str], batch_size: str = "") -> str:
-    """The line for a shell.
+    """Write a command for a shell.
 
     Args:
-        overrides: of one job.
-        batch_size: the launcher's override, with which the picture is the sweep's bit for bit;
-            without it the job is run alone, and rounds otherwise.
+        overrides: the overrides of one job.
+        batch_size: the launcher's override of the batch size, which makes the image equal to the
+            sweep's bit for bit; without it the job runs alone, and rounds differently.
     """
     many = ["-m", *overrides, batch_size] if batch_size else overrides
     return shlex.join(["python", "-m", "sweeps", *many])
 
 
 def written(value: Any) -> str:
-    """A cell of the table as the right side of an override, in Hydra's syntax."""
+    """Write a cell of the table as the right side of an override, in Hydra's syntax."""
     if not _given(value):
         return "null"
     if isinstance(value, bool) or type(value).__name__ == "bool":  # NumPy's too
@@ -132,7 +133,7 @@ def _nested(value: Any) -> str:
 
 
 def _with_image_size(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its key `image_size`: one number for a square, else height and width."""
+    """Add the key `image_size` to a row: one number for a square, else height and width."""
     if any(not _given(row.get(side)) for side in _SIDES):
         return dict(row)
     height, width = (int(row[side]) for side in _SIDES)
@@ -148,14 +149,14 @@ def _given(value: Any) -> bool:
 
 
 def _equal(cell: Any, default: Any) -> bool:
-    """Whether a cell is the default; a table may have 2.0 where the config has 2."""
+    """Return whether a cell is the default; a table may hold 2.0 for the config's 2."""
     if not _given(cell) or not _given(default):
         return _given(cell) == _given(default)
     return cell == default or format_exact(cell) == format_exact(default)
 
 
 def _follows(key: str, composed: _Composed, row: Mapping[str, Any]) -> bool:
-    """Whether a key's value is another key's, which the row has too: `${model.image_size}`."""
+    """Return whether a key refers to another key of the row, such as `${model.image_size}`."""
     group, _, name = key.partition(".")
     raw = composed.raw[group] if not name else composed.raw[group].get(name)
     source = re.fullmatch(r"\$\{([\w.]+)\}", raw) if isinstance(raw, str) else None
@@ -166,14 +167,14 @@ def _follows(key: str, composed: _Composed, row: Mapping[str, Any]) -> bool:
 
 
 def _added(row: Mapping[str, Any], composed: _Composed) -> list[str]:
-    """Keys that the configs do not have and the job had, `+objective.mine=3`."""
-    told = []
+    """Return the overrides of keys that the configs lack and the job had, `+objective.mine=3`."""
+    overrides = []
     for column, value in row.items():
         if column in composed.keys or column in _NO_CONFIG or not _given(value):
             continue
         owner = next((g for g in composed.choices if column.startswith(f"{g}_")), None)
         if owner is None:
-            told.append(f"+{column}={written(value)}")
+            overrides.append(f"+{column}={written(value)}")
         elif row.get(owner) == composed.choices[owner]:
-            told.append(f"+{owner}.{column[len(owner) + 1 :]}={written(value)}")
-    return told
+            overrides.append(f"+{owner}.{column[len(owner) + 1 :]}={written(value)}")
+    return overrides

@@ -1,4 +1,4 @@
-"""What keys and options the configs have, and which of them one that is not there may mean."""
+"""The keys and options of the configs, and the closest of them to a missing name."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,24 +10,31 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 
 def no_key(given: str, present: list[str], config_dir: Path) -> str:
-    """Says that there is no such key, and which there are: in the config and in other options."""
+    """Say that a key is missing, and which keys the config and other options have.
+
+    Args:
+        given: the dotted key of the user.
+        present: the keys of the composed config beside it.
+        config_dir: the folder of the configs.
+    """
     parent, _, name = given.rpartition(".")
     files = _keys(config_dir)
     siblings = {key.rpartition(".")[2]: key for key in files if key.rpartition(".")[0] == parent}
     if files.get(given) and name not in present:
         return f"{given} is a key of {' and of '.join(sorted(files[given]))} only"
-    names = sorted(one for one in {*present, *siblings} - {"hydra"} if not one.startswith("_"))
+    candidates = {*present, *siblings} - {"hydra"}
+    names = sorted(key for key in candidates if not key.startswith("_"))
     if parent and not names:
         return f"no key {given}: {parent} is a single value"
-    if not parent or _closest(name, names) is None:  # a right key in the wrong place, `index=3`?
+    if not parent or _closest(name, names) is None:  # maybe a key of another group, `index=3`
         names = [key for key in files if key.endswith(f".{name}")] or names
-    owners = {one: files[key] for one, key in siblings.items() if one not in present}
+    owners = {key: files[full] for key, full in siblings.items() if key not in present}
     return f"no key {given}: {allowed(name, names, owners)}"
 
 
 @cache
 def _keys(config_dir: Path) -> dict[str, set[str]]:
-    """All keys of the config files, and the options that have each; none for keys always there."""
+    """Return all keys of the config files, each with the options that have it."""
     keys: dict[str, set[str]] = {}
     for path in sorted(config_dir.rglob("*.yaml")):
         group = path.parent.relative_to(config_dir).as_posix()
@@ -37,9 +44,9 @@ def _keys(config_dir: Path) -> dict[str, set[str]]:
         try:
             content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
         except (YAMLError, OSError):
-            continue  # Hydra complains of it when it is chosen
+            continue  # Hydra reports the file when its option is chosen
         if "@package _global_" in path.read_text():
-            continue  # an experiment: it only sets what other files declare
+            continue  # experiments set only keys that other files declare
         for key in _dotted(content, f"{package}." if package else ""):
             keys.setdefault(key, set()).update([f"{group}={path.stem}"] if package else [])
     return keys
@@ -54,16 +61,17 @@ def _dotted(content: object, prefix: str) -> Iterator[str]:
 
 
 def allowed(name: str, names: Sequence[str], owners: Mapping[str, set[str]] | None = None) -> str:
-    """The names that are allowed, the closest first, each with the options that have it."""
+    """List the allowed names: the closest first, and each with the options that have it."""
     closest, owners = _closest(name, names), owners or {}
     guess = f"did you mean {closest}? " if closest else ""
     listed = [
-        f"{one} (of {' or '.join(sorted(owners[one]))})" if owners.get(one) else one
-        for one in names
+        f"{key} (of {' or '.join(sorted(owners[key]))})" if owners.get(key) else key
+        for key in names
     ]
     return f"{guess}allowed: {', '.join(listed)}"
 
 
 def _closest(name: str, names: Sequence[str]) -> str | None:
-    lower = {one.rpartition(".")[2].lower(): one for one in names}
-    return next((lower[one] for one in difflib.get_close_matches(name.lower(), lower, 1)), None)
+    lower = {full.rpartition(".")[2].lower(): full for full in names}
+    matches = difflib.get_close_matches(name.lower(), lower, 1)
+    return lower[matches[0]] if matches else None

@@ -1,4 +1,4 @@
-"""Whether a config has what every job needs, and a model is what its option says."""
+"""Checks of a composed config: required keys, and a model that matches its option."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ _OF_JOB = (
 
 
 def require_keys(cfg: Mapping[Any, Any], keys: tuple[str, ...] = _OF_JOB) -> None:
-    """Refuse a config that lacks what every job needs, or has a penalty's keys and no penalty."""
+    """Refuse a config that lacks a required key, or that has keys of a penalty and no penalty."""
     penalty = cfg.get("penalty") or {}
     keys += ("penalty.weight", "penalty.unit") if "_target_" in penalty else ()
     for key in keys:
@@ -42,7 +42,9 @@ def require_keys(cfg: Mapping[Any, Any], keys: tuple[str, ...] = _OF_JOB) -> Non
 
 
 def check_model_choice(model: Mapping[str, Any], choice: str) -> None:
-    """Refuse another network under an option of ours: the table would name the option."""
+    """Refuse another network under an option of this package, which the table would name."""
     ours = model["_target_"] == "fvjax.load" and (CONF / "model" / f"{choice}.yaml").is_file()
     if ours and model["name"] != choice:
-        raise ValueError(f"model={choice} is no {model['name']}: choose model={model['name']}")
+        raise ValueError(
+            f"model={choice} does not load {model['name']}: choose model={model['name']}"
+        )

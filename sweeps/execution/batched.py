@@ -1,4 +1,4 @@
-"""Stacked jobs, leaves with a leading axis: visualized and measured."""
+"""Visualization and measurement of stacked jobs, whose leaves have a leading jobs axis."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,11 +17,11 @@ from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.visualize import Result
 
-JOBS = PartitionSpec("jobs")  # how stacked jobs lie on a mesh
+JOBS = PartitionSpec("jobs")  # the jobs axis is split over the mesh
 
 
 def run_jobs(model: Model, jobs: Job) -> Result:
-    """Visualize stacked jobs: leaves with a leading jobs axis; the model has none."""
+    """Visualize stacked jobs; the model's leaves have no jobs axis."""
     return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
 
 
@@ -31,37 +31,47 @@ def measure_jobs(
     job_inputs: JobMetricInputs,
     images: Any,
 ) -> Any:
-    """The metrics of stacked jobs' images."""
+    """Measure the images of stacked jobs.
+
+    Args:
+        replicated: the model and the inputs that all jobs share, without a jobs axis.
+        jobs: the stacked jobs.
+        job_inputs: the stacked inputs of each job.
+        images: (jobs, [images_per_job,] height, width, 3).
+
+    Returns:
+        Arrays (jobs, ...) by the name of the metric.
+    """
     model, shared_inputs = replicated
 
-    def one(job: Job, job_inputs: JobMetricInputs, image: Any, share: Any = 0.0) -> Any:
+    def measure_image(job: Job, job_inputs: JobMetricInputs, image: Any, share: Any = 0.0) -> Any:
         recipe, direction = job.recipe, job.direction.at(share)
-        found = fvjax.measure(
+        metrics = fvjax.measure(
             model, direction, image, recipe.transform, shared_inputs.reference, job_inputs.whitened
         )
         truth, feature = shared_inputs.truth, job_inputs.feature
         if truth is not None and feature is not None and isinstance(direction, Direction):
             score = balanced(model, job).recipe.objective
-            found |= ground_truth_metrics(model, score, direction, image, truth, feature)
+            metrics |= ground_truth_metrics(model, score, direction, image, truth, feature)
         if shared_inputs.judge is not None and job_inputs.concept is not None:
             read = (shared_inputs.judge, image, job_inputs.concept)
-            found |= {"transfer": transfer(*read), "ambiguity": ambiguity(*read)}
-        return found
+            metrics |= {"transfer": transfer(*read), "ambiguity": ambiguity(*read)}
+        return metrics
 
-    def several(job: Job, job_inputs: JobMetricInputs, images: Any) -> Any:
-        """The means over a job's images."""
+    def measure_images(job: Job, job_inputs: JobMetricInputs, images: Any) -> Any:
+        """Average the metrics over a job's images."""
         shares = jnp.linspace(0, 1, job.recipe.images_per_job)
-        each = jax.vmap(partial(one, job, job_inputs))(images, shares)
+        each = jax.vmap(partial(measure_image, job, job_inputs))(images, shares)
         return jax.tree.map(partial(jnp.mean, axis=0), each)
 
-    alone = jobs.recipe.images_per_job == 1
-    return jax.vmap(one if alone else several)(jobs, job_inputs, images)
+    is_single = jobs.recipe.images_per_job == 1
+    return jax.vmap(measure_image if is_single else measure_images)(jobs, job_inputs, images)
 
 
 def without_objective(jobs: Job, shared_inputs: SharedMetricInputs) -> Job:
-    """Return the jobs as metrics need them: ground truth alone reads the objective.
+    """Return the jobs with one objective for all, unless ground-truth metrics read the objective.
 
-    So jobs of different objectives share the program of their metrics.
+    Jobs of different objectives then share the program that measures them.
     """
     if shared_inputs.truth is not None:
         return jobs

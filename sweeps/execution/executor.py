@@ -23,30 +23,28 @@ from sweeps.task import Task
 log = logging.getLogger(__name__)
 Tree = TypeVar("Tree")
 
-MAX_JOBS_PER_CPU_DEVICE = (
-    4  # jobs on each device: beyond it nothing is gained (docs/performance.md)
-)
-MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, memory permitting
-MAX_IN_FLIGHT = 2  # batches given to the device before the first of them is fetched
-_MEMORY = 0.9  # of a device's, for one program
+MAX_JOBS_PER_CPU_DEVICE = 4  # more jobs per device gain nothing (docs/performance.md)
+MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, if its memory permits
+MAX_IN_FLIGHT = 2  # batches dispatched before the first of them is collected
+_MEMORY = 0.9  # share of a device's memory that one program may need
 
 
 @dataclass
 class Outcome:
-    """What became of one job."""
+    """The result of one job, or its error."""
 
     result: Result | None = None  # on the host
     metrics: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     seconds: float = 0.0  # the batch's, divided by its jobs
-    compile_seconds: float = 0.0  # that the batch waited for its programs
+    compile_seconds: float = 0.0  # for which the batch waited for its programs
     batch_size: int = 0  # jobs in the program, padding included
     device: str = ""
 
 
 @dataclass
 class InFlightBatch:
-    """A batch that the devices have been given."""
+    """A batch that has been dispatched to the devices and not yet collected."""
 
     members: tuple[int, ...]
     values: Any  # result and metrics, on the devices
@@ -55,10 +53,10 @@ class InFlightBatch:
 
 
 class TooLarge(MemoryError):
-    """A program that needs more memory than there is, and the batch that would fit."""
+    """The refusal of a program that needs more memory than the device has."""
 
     def __init__(self, needed: int, limit: int, fitting: int) -> None:
-        """Say so."""
+        """Store the batch size that would fit, beside the bytes needed and available."""
         super().__init__(f"RESOURCE_EXHAUSTED: {needed} bytes needed, the device has {limit}")
         self.fitting = fitting
 
@@ -74,27 +72,29 @@ class Executor:
         self.pool = ThreadPoolExecutor(2, "compile")
 
     def batch_size_for(self, group: Group, wanted: int | None = None) -> int:
-        """Jobs per program: as wanted; else of a program that is there; else an even share."""
-        many, jobs = len(self.devices), len(group.members)
+        """Return the number of jobs per program.
+
+        If no size is wanted, the size is that of a compiled program of the group. If there is no
+        such program, the size is an even share of the group.
+        """
+        jobs = len(group.members)
         if wanted is None:
-            there: list[int] = [size for known, size in self.programs if known == group.signature]
-            if there:
-                return min((size for size in there if size >= jobs), default=max(there))
-            most = many * (
-                MAX_JOBS_PER_CPU_DEVICE
-                if self.devices[0].platform == "cpu"
-                else MAX_JOBS_PER_DEVICE
-            )
+            sizes: list[int] = [size for key, size in self.programs if key == group.signature]
+            if sizes:
+                return min((size for size in sizes if size >= jobs), default=max(sizes))
+            on_cpu = self.devices[0].platform == "cpu"
+            per_device = MAX_JOBS_PER_CPU_DEVICE if on_cpu else MAX_JOBS_PER_DEVICE
+            most = len(self.devices) * per_device
             wanted = -(-jobs // -(-jobs // most))
         return self.round_up(wanted)
 
     def round_up(self, wanted: int) -> int:
-        """So many jobs or a few more, as many on each device that is used."""
+        """Return the number of jobs, rounded up to equally many on each device that is used."""
         used = min(len(self.devices), wanted)
         return -(-wanted // used) * used
 
     def prepare(self, group: Group, tasks: Sequence[Task], batch_size: int | None = None) -> int:
-        """Have a group's programs compiled in the background; returns their batch size."""
+        """Compile a group's programs in the background; return their batch size."""
         size = self.batch_size_for(group, batch_size)
         key = (group.signature, size)
         if key not in self.programs:
@@ -105,20 +105,17 @@ class Executor:
             )
             self.programs[key] = [self._submit(run_jobs, size, group.model, job)]
             if group.measured:
-                given = (
-                    (group.model, group.shared_inputs),
-                    without_objective(job, group.shared_inputs),
-                    job_inputs,
-                    image,
-                )
-                what = signature(given), size
-                if what not in self.measures:
-                    self.measures[what] = self._submit(measure_jobs, size, *given)
-                self.programs[key].append(self.measures[what])
+                measured_job = without_objective(job, group.shared_inputs)
+                replicated = (group.model, group.shared_inputs)
+                arguments = (replicated, measured_job, job_inputs, image)
+                measure_key = signature(arguments), size
+                if measure_key not in self.measures:
+                    self.measures[measure_key] = self._submit(measure_jobs, size, *arguments)
+                self.programs[key].append(self.measures[measure_key])
         return size
 
-    def _submit(self, function: Any, size: int, *given: Any) -> Future[Any]:
-        return self.pool.submit(self._compile, function, size, *given)
+    def _submit(self, function: Any, size: int, *arguments: Any) -> Future[Any]:
+        return self.pool.submit(self._compile, function, size, *arguments)
 
     def execute(
         self,
@@ -127,16 +124,16 @@ class Executor:
         batch_size: int | None = None,
         announce: Callable[[str], None] = lambda text: None,
     ) -> Iterator[list[tuple[int, Outcome]]]:
-        """Run a group batch by batch; each yields its members' outcomes.
+        """Run a group batch by batch, and yield each batch's members with their outcomes.
+
+        The next batch is dispatched before the outcomes of a batch are yielded. If memory does not
+        hold a batch, the batch size is reduced. Any other error becomes the outcome of its jobs.
 
         Args:
-            group: of `plan`.
-            tasks: all of the sweep; `group.members` are places in it.
-            batch_size: jobs per program; None for a fitting one.
-            announce: told what happens before it does.
-
-        The devices have the next batch before the outcomes of the last one are yielded. A batch for
-        which there is too little memory is made smaller; any other error is its jobs' outcome.
+            group: a group of `grouping.group_tasks`.
+            tasks: all tasks of the sweep; `group.members` are places in them.
+            batch_size: jobs per program; None leaves the choice to `batch_size_for`.
+            announce: called with "compiling" or "optimizing" before either begins.
         """
         if batch_size is not None and batch_size > 2 * len(group.members):
             log.warning(
@@ -160,22 +157,22 @@ class Executor:
                 smaller = self._smaller(error, size)
                 if smaller < size:
                     self.programs.pop((group.signature, size), None)
-                    left = {m for run in (members, *pending) for m in run}
-                    left |= {m for batch in in_flight for m in batch.members}
+                    unfinished = {m for batch in (members, *pending) for m in batch}
+                    unfinished |= {m for batch in in_flight for m in batch.members}
                     size = smaller
-                    pending = deque(batches(sorted(left), size))
+                    pending = deque(batches(sorted(unfinished), size))
                     in_flight.clear()
                     continue
                 outcomes = [Outcome(error=summarize_error(error), batch_size=size) for _ in members]
             yield list(zip(members, outcomes, strict=True))
 
     def _smaller(self, error: Exception, size: int) -> int:
-        """A batch that may fit where this error tells of too little memory; else the same."""
+        """Return a smaller batch size if the error reports a lack of memory, else the same size."""
         if "RESOURCE_EXHAUSTED" not in str(error) or size == 1:
             return size
         fitting = error.fitting if isinstance(error, TooLarge) else size // 2
-        many = len(self.devices)
-        return max(fitting // many * many, min(fitting, many), 1)
+        devices = len(self.devices)
+        return max(fitting // devices * devices, min(fitting, devices), 1)
 
     def _dispatch(
         self,
@@ -185,33 +182,32 @@ class Executor:
         size: int,
         announce: Callable[[str], None],
     ) -> InFlightBatch:
-        """Start a batch on the devices."""
+        """Start a batch on the devices, padded to the batch size by repeating its last job."""
         started_at = time.perf_counter()
         self.prepare(group, tasks, size)
         programs = self.programs[group.signature, size]
-        there = all(program.done() for program in programs)
-        announce("optimizing" if there else "compiling")
+        all_compiled = all(program.done() for program in programs)
+        announce("optimizing" if all_compiled else "compiling")
         run, *measure = (program.result() for program in programs)
         announce("optimizing")
-        compiled = time.perf_counter()
-        mine = [tasks[m] for m in members]
-        mine += [mine[-1]] * (size - len(mine))
+        compiled_at = time.perf_counter()
+        padded = [tasks[m] for m in members]
+        padded += [padded[-1]] * (size - len(padded))
         mesh = self._mesh(size)
-        stacked = stack_jobs([(task.job, task.job_inputs) for task in mine])
+        stacked = stack_jobs([(task.job, task.job_inputs) for task in padded])
         jobs, job_inputs = jax.device_put(stacked, NamedSharding(mesh, JOBS))
-        given = (group.model, group.shared_inputs)
-        replicated = jax.device_put(given, NamedSharding(mesh, PartitionSpec()))
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        replicated = jax.device_put((group.model, group.shared_inputs), everywhere)
         result = run(replicated[0], jobs)
-        seen = without_objective(jobs, group.shared_inputs)
-        metrics = measure[0](replicated, seen, job_inputs, result.image) if measure else {}
-        return InFlightBatch(
-            members, (result, metrics), compiled, 0.0 if there else compiled - started_at
-        )
+        measured_jobs = without_objective(jobs, group.shared_inputs)
+        metrics = measure[0](replicated, measured_jobs, job_inputs, result.image) if measure else {}
+        compile_wait = 0.0 if all_compiled else compiled_at - started_at
+        return InFlightBatch(members, (result, metrics), compiled_at, compile_wait)
 
     def _collect(
         self, batch: InFlightBatch, size: int, device_idle_since: float
     ) -> tuple[list[Outcome], float]:
-        """Wait for a batch: its outcomes, and when it ended."""
+        """Wait for a batch; return its outcomes and the time at which it ended."""
         jax.block_until_ready(batch.values)
         ended = time.perf_counter()
         result, metrics = jax.device_get(batch.values)
@@ -233,32 +229,36 @@ class Executor:
         return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
 
     def _compile(self, function: Any, size: int, replicated: Any, *stacked: Any) -> Any:
-        """The program for these shapes; more than the memory holds is refused."""
+        """Compile a program for these shapes.
+
+        Raises:
+            TooLarge: the program needs more memory than the device has.
+        """
         program = compile_program(function, self._mesh(size), replicated, *stacked)
         limit = memory_of(self.devices[0])
-        found = program.memory_analysis()
-        if limit is not None and found is not None:
-            parts = (found.argument_size_in_bytes, found.output_size_in_bytes)
-            needed = found.temp_size_in_bytes + sum(parts)
+        memory = program.memory_analysis()
+        if limit is not None and memory is not None:
+            parts = (memory.argument_size_in_bytes, memory.output_size_in_bytes)
+            needed = memory.temp_size_in_bytes + sum(parts)
             if needed > _MEMORY * limit:
                 raise TooLarge(needed, limit, int(size * _MEMORY * limit / needed))
         return program
 
     @property
     def program_count(self) -> int:
-        """Visualization programs compiled so far, those being compiled included."""
+        """Return the number of visualization programs, including those that are being compiled."""
         return len(self.programs)
 
 
 def summarize_error(error: Exception) -> str:
-    """An error in one line: its first, or the last where that one only announces a traceback."""
+    """Return an error in one line: the first, or the last if the first announces a traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     line = lines[-1] if lines[0].endswith("Traceback (most recent call last):") else lines[0]
     return f"{type(error).__name__}: {line}".removesuffix(": ")
 
 
 def memory_of(device: Any) -> int | None:
-    """Bytes; None for a CPU, which does not say."""
+    """Return a device's memory in bytes; None for a CPU, which does not report it."""
     return (device.memory_stats() or {}).get("bytes_limit")
 
 

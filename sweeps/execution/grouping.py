@@ -1,4 +1,4 @@
-"""Which jobs can share a program: those whose job and model have one structure."""
+"""Groups of jobs that share a program: their jobs and models have equal structure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sweeps.task import Task
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs of one model that run in one program; `members` are their places in the sweep."""
+    """Jobs of one model that share a program; `members` are their places in the sweep."""
 
     signature: Any  # equal where job and model have equal structure: one compiled program
     measured: bool
@@ -24,15 +24,16 @@ class Group:
 
 
 def signature(*trees: Any) -> Any:
-    """What decides a program: tree structures (static fields included), shapes and dtypes."""
+    """Return what decides a program: tree structures with static fields, shapes and dtypes."""
     leaves, structure = jax.tree.flatten(trees)
     return structure, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
 
 
 def group_tasks(tasks: Sequence[Task], measured: bool = True) -> list[Group]:
-    """Group tasks, in order of first appearance; no group mixes two models or two shared inputs.
+    """Group tasks, in order of first appearance.
 
-    Models that differ in leaves alone have groups of their own with an equal signature.
+    No group mixes two models or two shared inputs. Models that differ only in leaves get separate
+    groups with equal signatures.
     """
     groups: dict[Any, list[int]] = {}
     for place, task in enumerate(tasks):
@@ -47,5 +48,5 @@ def group_tasks(tasks: Sequence[Task], measured: bool = True) -> list[Group]:
 
 
 def batches(members: Sequence[int], size: int) -> list[tuple[int, ...]]:
-    """The members in runs of at most `size`."""
+    """Split the members into runs of at most `size`."""
     return [tuple(members[i : i + size]) for i in range(0, len(members), size)]

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first time the work ends after the batch in flight, the second time at once."""
+"""Handling of Ctrl-C: the first ends the sweep after the batch in flight, the second at once."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ _NOTICE = "interrupted: waiting for the batch in flight; press Ctrl-C again to s
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within it Ctrl-C raises nothing; what it yields says whether it was pressed.
+    """Yield a function that returns whether Ctrl-C was pressed; Ctrl-C raises nothing meanwhile.
 
-    Python's own handler has to wait until the main thread leaves XLA, which may take minutes; a
-    thread that is woken by the signal itself does not. Where Ctrl-C has another meaning than
-    Python's, or outside the main thread, it keeps it.
+    Python's own handler runs only after the main thread leaves XLA, which may take minutes. A
+    thread that reads the signal's file descriptor runs at once. If another handler than Python's is
+    installed, or outside the main thread, Ctrl-C is left unchanged.
     """
     pressed = threading.Event()
     main = threading.current_thread() is threading.main_thread()
@@ -36,7 +36,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.set_wakeup_fd(former)
-        os.close(writing)  # which ends the watcher
+        os.close(writing)  # the watcher reads the end of the file
         watcher.join()
         os.close(reading)
 
@@ -52,7 +52,7 @@ def _watch(reading: int, pressed: threading.Event) -> None:
 
 
 def leave() -> None:
-    """End the process as it stands, without waiting for its devices and compilers."""
+    """Exit the process without waiting for its devices and compilers."""
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""A progress bar in image-steps; silent where there is no terminal."""
+"""A progress bar in image-steps, which prints nothing if there is no terminal."""
 
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ class _Rate(ProgressColumn):
 
 
 class Progress:
-    """Counts image-steps, shows their rate and the time left."""
+    """A counter of image-steps that shows their rate and the remaining time."""
 
     def __init__(self, total: int) -> None:
         """Expect `total` image-steps."""
@@ -26,11 +26,11 @@ class Progress:
         self.task = self.bar.add_task("planning", total=total)
 
     def announce(self, text: str) -> None:
-        """Say what is being done."""
+        """Show a description of the current work."""
         self.bar.update(self.task, description=text)
 
     def advance(self, steps: int) -> None:
-        """Count image-steps that are done."""
+        """Add finished image-steps."""
         self.bar.advance(self.task, steps)
 
     def __enter__(self) -> Self:
@@ -44,5 +44,5 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.bar.stop()

@@ -1,4 +1,4 @@
-"""Keep the reference images that excite each job's direction most and least, for people to see."""
+"""Copies of the reference images that excite each job's direction most and least."""
 
 import hashlib
 import logging
@@ -18,19 +18,19 @@ from sweeps.task import Task
 
 log = logging.getLogger(__name__)
 
-_EACH = 6  # pictures of either end
+_EACH = 6  # images at either end
 _FOLDER = "reference_pictures"
 _SET = ("reference_images", "image_height", "image_width", "reference_count")  # columns
 
 
 def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Sequence[int]) -> None:
-    """Write the pictures and the table that says which job's they are.
+    """Write the images, and a table that maps jobs to their images.
 
-    A picture that cannot be read or written is a warning: the sweep's results are there.
+    An image that cannot be read or written causes a warning: the sweep's results are complete.
 
     Args:
-        directory: of the sweep or run.
-        tasks: whose directions know the reference images' own dot products.
+        directory: the directory of the sweep or run.
+        tasks: the tasks; a task without dot products of the reference images has no images.
         numbers: the tasks' job numbers.
     """
     rows: list[dict[str, Any]] = []
@@ -41,24 +41,24 @@ def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Seq
             source, height, width, count = settings
             if task.info.reference_projections is None or not isinstance(source, str):
                 continue
-            if Path(source).is_file():  # statistics, whose images are elsewhere
+            if Path(source).is_file():  # a file of statistics, without images
                 continue
-            told = (source, (int(height), int(width)), int(count))
-            if told not in sets:
-                sets[told] = ReferenceImages(*told)
-            rows += _rows(directory, sets[told], task.info.reference_projections, number)
-        if rows:  # with those of jobs that ran before, in this sweep or a sweeper's last step
-            rows = [*_others(directory / TABLE, set(numbers)), *rows]
+            settings_key = (source, (int(height), int(width)), int(count))
+            if settings_key not in sets:
+                sets[settings_key] = ReferenceImages(*settings_key)
+            rows += _rows(directory, sets[settings_key], task.info.reference_projections, number)
+        if rows:  # and the rows of jobs that ran before, in this sweep or a sweeper's last step
+            rows = [*_rows_of_others(directory / TABLE, set(numbers)), *rows]
             with atomic_write(directory / TABLE) as partial:
                 pq.write_table(pa.Table.from_pylist(rows), partial)
     except (OSError, ValueError) as error:
         log.warning(f"reference pictures were not kept: {error}")
 
 
-def _others(path: Path, numbers: set[int]) -> list[dict[str, Any]]:
-    """What the table says already of other jobs."""
-    kept: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
-    return [row for row in kept if row["job"] not in numbers]
+def _rows_of_others(path: Path, numbers: set[int]) -> list[dict[str, Any]]:
+    """Return the table's rows of other jobs."""
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    return [row for row in rows if row["job"] not in numbers]
 
 
 def _rows(
@@ -68,18 +68,18 @@ def _rows(
     each = min(_EACH, len(order) // 2)  # no picture is at both ends
     ends = {"most": order[:each], "least": order[::-1][:each]}
     return [
-        {"job": number, "end": end, "place": place, "path": _picture(directory, images, int(one))}
+        {"job": number, "end": end, "place": place, "path": _picture(directory, images, int(image))}
         for end, chosen in ends.items()
-        for place, one in enumerate(chosen)
+        for place, image in enumerate(chosen)
     ]
 
 
 def _picture(directory: Path, images: ReferenceImages, number: int) -> str:
-    """The path of an image's PNG, which is written if it is not there."""
-    named = hashlib.sha256(
+    """Write an image as PNG unless the file exists; return the path within the directory."""
+    digest = hashlib.sha256(
         f"{images.source} {images.image_size} {images.count}".encode()
     ).hexdigest()
-    path = directory / _FOLDER / f"{named[:8]}-{number}.png"
+    path = directory / _FOLDER / f"{digest[:8]}-{number}.png"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         pixels = np.round(np.clip(images.image(number), 0, 1) * 255).astype(np.uint8)

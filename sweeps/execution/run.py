@@ -1,4 +1,4 @@
-"""Run tasks and write what they made: rows, history, pictures. Knows nothing of Hydra."""
+"""Run tasks and write their rows, histories and images, independently of Hydra."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ PICTURES = "images"
 
 @cache
 def executor() -> Executor:
-    """The process's executor: its compiled programs serve every sweep in it."""
+    """Return the process's executor, whose compiled programs serve every sweep."""
     return Executor()
 
 
@@ -39,16 +39,16 @@ def run(
     batch_size_of: Mapping[str, int] | None = None,
     report: Callable[[Row], None] = lambda row: None,
 ) -> None:
-    """Run the tasks; each batch's rows are on disk before they are reported.
+    """Run the tasks; a batch's rows are written before they are reported.
 
     Args:
-        tasks: what to run.
+        tasks: the tasks.
         numbers: the tasks' job numbers.
-        directory: of the sweep, or of the run.
-        batch_size: jobs per program; None for a fitting number.
-        batch_size_of: for programs that ran before, their batch sizes, so that a resumed sweep
-            repeats the same sums.
-        report: called with the row of every task as its batch ends.
+        directory: the directory of the sweep or run.
+        batch_size: jobs per program; None leaves the choice to the executor.
+        batch_size_of: batch sizes of programs that ran before, by name: a resumed sweep repeats
+            the same sums.
+        report: called with the row of each task when its batch ends.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the batch that was in flight is on disk and reported.
@@ -67,38 +67,40 @@ def run(
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], tasks, wanted[near])
             for ended in executor().execute(group, tasks, wanted[place], progress.announce):
-                stop = interrupted()  # while this batch was in flight; later, the next one is
-                for row in _kept(ended, tasks, numbers, name, directory):
+                stop = interrupted()  # read now: the next batch is dispatched later
+                for row in _write_batch(ended, tasks, numbers, name, directory):
                     progress.advance(row["steps"])
                     report(row)
                 if stop:
                     raise KeyboardInterrupt
 
 
-def _kept(
+def _write_batch(
     ended: Sequence[tuple[int, Outcome]],
     tasks: Sequence[Task],
     numbers: Sequence[int],
     program: str,
     directory: Path,
 ) -> list[Row]:
-    """The rows of a batch, when they are on disk."""
-    rows = [row_of(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
+    """Write the rows, histories and images of a batch; return the rows."""
+    rows = [make_row(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
     write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
     return rows
 
 
 def program_name(key: Any) -> str:
-    """A short name of a structure, the same in every process."""
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(key))  # a function's address says nothing
+    """Return a short name of a structure, equal in all processes."""
+    text = re.sub(
+        r" at 0x[0-9a-f]+", "", str(key)
+    )  # addresses of functions differ between processes
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
-    """The job's row of the table; its picture is written to images/."""
+def make_row(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
+    """Return the job's row of the table, and write its image to images/."""
     result = outcome.result
     row: Row = {"job": number, "job_id": task.job_id}
-    status, error = _fate(outcome)
+    status, error = _status_and_error(outcome)
     row |= {"status": status, "error": error} | task.columns
     row |= {"layer": task.info.direction.layer, "label": task.info.label}
     row |= {"kind": task.info.kind} | dict.fromkeys((*METRICS, "content"))
@@ -123,8 +125,8 @@ def row_of(task: Task, number: int, outcome: Outcome, program: str, directory: P
     return row | {"image": _picture(outcome, number, directory)}
 
 
-def _fate(outcome: Outcome) -> tuple[str, str | None]:
-    """Status and error."""
+def _status_and_error(outcome: Outcome) -> tuple[str, str | None]:
+    """Return the job's status, with the error of a failed or diverged job."""
     result = outcome.result
     if result is None:
         return "failed", outcome.error
@@ -160,7 +162,7 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
 
 
 def _history(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """History columns of one batch_size: job, step and what `visualize` kept of every step."""
+    """Return the history of a batch as columns: job, step and the values of each step."""
     columns: dict[str, list[Any]] = {"job": [], "step": []}
     for row, outcome in zip(rows, outcomes, strict=True):
         if outcome.result is None:

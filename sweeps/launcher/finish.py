@@ -1,4 +1,4 @@
-"""The end of a sweep or run: its table, sheet and summary, and the report to look at."""
+"""The end of a sweep or run: table, contact sheet, summary and report."""
 
 import logging
 import shlex
@@ -13,13 +13,13 @@ from sweeps.results.table import RESULTS, holds_results
 
 log = logging.getLogger(__name__)
 
-_MOST_JOBS = 2000  # of which the report takes seconds
+_MOST_JOBS = 2000  # beyond it the report takes more than seconds
 
 
 def finish_with_report(directory: Path) -> None:
-    """Finish, then write the report or, of a large sweep, say how.
+    """Finish a sweep or run, then write its report; for large sweeps print the report's command.
 
-    A report that cannot be written is a warning: the results are there.
+    A report that cannot be written causes a warning: the results are complete.
     """
     finish(directory)
     if not holds_results(directory):
@@ -32,7 +32,7 @@ def finish_with_report(directory: Path) -> None:
         return
     try:
         page = report([directory])
-    except Exception as error:  # whatever it is, no sweep fails of it
+    except Exception as error:  # an error of the report must not fail the sweep
         log.warning(f"no report: {type(error).__name__}: {error}")
         return
     console.print(str(page), soft_wrap=True, highlight=False, markup=False)

@@ -117,7 +117,7 @@ def _recorded_rows(directory: Path) -> dict[str, Row]:
 
 
 def _number_jobs(tasks: Sequence[Task], recorded: Mapping[str, Row], first: int) -> list[int]:
-    """Number the jobs: a recorded job keeps its number, a new job gets the next free number."""
+    """Return the job numbers: a recorded job keeps its own, a new job gets the next free one."""
     numbers = {job_id: int(row["job"]) for job_id, row in recorded.items()}
     taken = set(numbers.values())
     free = (number for number in itertools.count(first) if number not in taken)

@@ -1,4 +1,4 @@
-"""From a composed config to a task: a model, a job, and the columns that describe it."""
+"""The task of a composed config: a model, a job, and the columns that describe them."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ from sweeps.task import Task
 
 log = logging.getLogger(__name__)
 
-_SIZES = 16, 4096  # pixels; of the latter, Adam alone keeps 400 MB
+_SIZES = 16, 4096  # pixels; at the upper limit Adam alone takes 400 MB
 # Keys of a model's config that other keys refer to; the model's target does not get them.
 _OF_SWEEP = ("default_layer", "image_size", "reference_images", "judge")
 
@@ -44,7 +44,7 @@ def build(config: DictConfig) -> Task:
     """Build the task of one composed config.
 
     Raises:
-        ValueError: whatever is wrong, in one sentence.
+        ValueError: a key has a wrong value, which the message names.
     """
     choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
     cfg, setup = environment(config)
@@ -114,7 +114,7 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Setup]:
 
 
 def _filled(cfg: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    """The config, whose layer and size are the network's own where the option names none."""
+    """Fill the config's layer and size with the network's own where the option names none."""
     own = {"default_layer": model.default_layer, "image_size": _short(model.image_size)}
     node = {key: own.get(key) if value is None else value for key, value in cfg["model"].items()}
     layer = node["default_layer"] if cfg["layer"] is None else cfg["layer"]
@@ -129,7 +129,7 @@ def _short(size: tuple[int, int]) -> int | list[int]:
 
 
 def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict[str, Any]:
-    """The config with the layers that are looked at, whether they were named or left out."""
+    """Return the config with the resolved layers, so that naming a default changes no job id."""
     penalty = dict(cfg["penalty"])
     name_layer(penalty, model, info)
     return {**cfg, "layer": info.direction.layer, "penalty": penalty}
@@ -173,7 +173,7 @@ def _judge(
 
 
 def _resolve_config(config: DictConfig) -> dict[str, Any]:
-    """The config without `hydra`, resolved, as plain Python values."""
+    """Return the config without `hydra`, resolved, as Python values."""
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     cfg = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(cfg, dict)
@@ -182,7 +182,7 @@ def _resolve_config(config: DictConfig) -> dict[str, Any]:
 
 @cache
 def _model(config: str, precision: str) -> Model:
-    """The model of a config (as JSON), loaded once: equal configs share weights and programs."""
+    """Load the model of a config (as JSON) once: equal configs share weights and programs."""
     node = json.loads(config)
     model = instantiate({k: v for k, v in node.items() if k not in _OF_SWEEP})
     if not isinstance(model, Model):

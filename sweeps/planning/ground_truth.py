@@ -1,4 +1,4 @@
-"""What a planted model's pictures are scored against: a grey image, an oracle's, and references."""
+"""The ground truth of planted models: contents of a grey image, of oracles and of references."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from sweeps.planning.reference import load_reference_statistics
 from sweeps.storage import array_cache
 
 STEPS, RATE = 256, 0.05  # of the oracle
-SEED = 2**32 - 1  # of its first image: no job's, whose image it would otherwise make again
+SEED = 2**32 - 1  # of the oracle's first image; no job has this seed
 _LAYERS = ("features", "decoys")
 _VERSION = 1
 
@@ -97,23 +97,23 @@ def _oracle(bank: Setup, recipe: Recipe) -> Float[Array, "images features"]:
 
     @jax.jit
     def run(model: Model, jobs: Job) -> Array:
-        def one(job: Job) -> Array:
+        def content_of(job: Job) -> Array:
             return content(model(visualize(model, job).image), place)
 
-        return jax.vmap(one)(jobs)
+        return jax.vmap(content_of)(jobs)
 
-    found: Array = run(bank.model, stack_jobs(jobs))
-    return found
+    contents: Array = run(bank.model, stack_jobs(jobs))
+    return contents
 
 
 def _maps(reference: ReferenceStatistics) -> Float[np.ndarray, "images height width detectors"]:
-    """The detectors' values on the reference images."""
+    """Return the detectors' values on the reference images."""
 
     def compute() -> dict[str, np.ndarray]:
         parts = []
         for batch in reference.require_images("the truth of a planted model"):
-            found = forward(reference.model, jnp.asarray(batch.images), _LAYERS)
-            parts.append(np.concatenate([np.asarray(found[layer]) for layer in _LAYERS], -1))
+            maps = forward(reference.model, jnp.asarray(batch.images), _LAYERS)
+            parts.append(np.concatenate([np.asarray(maps[layer]) for layer in _LAYERS], -1))
         return {"maps": np.concatenate(parts)}
 
     return reference.get_or_compute("maps of detectors", compute)["maps"]

@@ -1,4 +1,4 @@
-"""What a job's picture is measured against, and which metrics it can have."""
+"""The inputs of a job's metrics, and the metrics that apply to its direction."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +17,7 @@ from fvjax.sources import DirectionInfo, Setup
 from sweeps.planning.ground_truth import truth_of
 from sweeps.results.table import METRICS
 
-SCORES = ("initial_score", "final_score")  # there without measuring
+SCORES = ("initial_score", "final_score")  # known without measuring
 _OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
 
 
@@ -28,7 +28,7 @@ def metric_inputs(
 
     Args:
         cfg: the resolved config.
-        setup: of the job, with its judge.
+        setup: the setup of the job, with its judge.
         info: the job's direction.
     """
     layer, direction, judge = info.direction.layer, info.direction, setup.judge
@@ -56,9 +56,10 @@ def _shared(
 
 
 def concept_of(judge: Model, name: str | None) -> Concept | None:
-    """The judge's class of that name, or of "class=13" where the judge has no names.
+    """Return the judge's class of a name, or of "class=13" where the judge has no names.
 
-    Classes of one attribute, such as "texture=stripes", exclude each other; so do all without one.
+    Classes of one attribute, such as "texture=stripes", exclude each other. Classes without an
+    attribute all exclude each other. None if the judge has no such class.
     """
     if name is None:
         return None

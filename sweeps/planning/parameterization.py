@@ -1,4 +1,4 @@
-"""From the config of a parameterization to its arguments: the images that it names are read."""
+"""The arguments of a parameterization from its config, with the images that the config names."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,7 +12,7 @@ from fvjax.data.photos import read_photo
 from sweeps.storage.content_hash import Stamp, stamp
 
 _NO_ARGUMENTS = ("reference_images", "reference_count", "learning_rate")
-_KEPT = 64  # photographs and spectra, which many jobs share
+_CACHE_SIZE = 64  # photographs and spectra, which many jobs share
 
 
 def arguments(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
@@ -40,12 +40,12 @@ def arguments(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any
     return given
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def _photo(path: str, size: tuple[int, int], stamped: Stamp) -> np.ndarray:
     return read_photo(path, size)
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def _magnitude(
     source: str, size: tuple[int, int], count: int, decorrelate: bool, stamped: Stamp
 ) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""All mistakes of a sweep at once, before anything is compiled or written."""
+"""The tasks of a sweep, or all of its mistakes at once, before anything is compiled."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,11 +22,14 @@ _MOST_NAMED = 20  # jobs named for one mistake
 def build_all(
     configs: Sequence[DictConfig | Exception], job_overrides: Sequence[Sequence[str]]
 ) -> list[Task]:
-    """The tasks of all jobs, or one ValueError that names every wrong job's overrides.
+    """Build the tasks of all jobs.
 
     Args:
-        configs: of every job; an error where it could not be composed.
-        job_overrides: of every job.
+        configs: the config of each job, or the error that composing it raised.
+        job_overrides: the overrides of each job.
+
+    Raises:
+        ValueError: some jobs are wrong; each mistake is one line that names its jobs' overrides.
     """
     tasks: dict[int, Task] = {}
     wrong: dict[int, Exception] = {}
@@ -40,8 +43,9 @@ def build_all(
     wrong |= _dry_run(tasks)
     if not wrong:
         return list(tasks.values())
-    said = {key: explain(error, CONF) for key, error in {id(e): e for e in wrong.values()}.items()}
-    texts = {place: said[id(error)] for place, error in wrong.items()}
+    errors = {id(error): error for error in wrong.values()}  # jobs of one kind share an error
+    sentences = {key: explain(error, CONF) for key, error in errors.items()}
+    texts = {place: sentences[id(error)] for place, error in wrong.items()}
     lines = []
     for text in dict.fromkeys(texts.values()):
         names = [" ".join(filter_overrides(job_overrides[p])) for p in texts if texts[p] == text]
@@ -52,24 +56,24 @@ def build_all(
 
 
 def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
-    """What is wrong with the shapes of tasks, by place, found without compiling."""
+    """Return the errors in the shapes of tasks, by place, without compiling."""
     seen: dict[Any, Exception | None] = {}
     for task in tasks.values():
         key = signature(task.model, task.job)
         if key not in seen:
             try:
-                jax.eval_shape(_first_look, task.model, task.job)
+                jax.eval_shape(_score_first_image, task.model, task.job)
                 seen[key] = None
             except (TypeError, ValueError) as error:
-                short = ValueError(str(error).splitlines()[0])  # JAX's go on for many
+                short = ValueError(str(error).splitlines()[0])  # JAX's messages have many lines
                 short.__cause__ = error
                 seen[key] = short
-    found = {place: seen[signature(t.model, t.job)] for place, t in tasks.items()}
-    return {place: error for place, error in found.items() if error is not None}
+    errors = {place: seen[signature(t.model, t.job)] for place, t in tasks.items()}
+    return {place: error for place, error in errors.items() if error is not None}
 
 
-def _first_look(model: Model, job: Job) -> Any:
-    """The score of the first image: what an image's making does, but for gradient and steps."""
+def _score_first_image(model: Model, job: Job) -> Any:
+    """Return the score of the first image: a step of the optimization without its gradient."""
     recipe = job.recipe
     image = recipe.decode(recipe.init(job.key))
     return score_of(model, job, image, lambda seen, number: recipe.transform(job.key, seen))

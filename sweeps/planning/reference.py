@@ -1,4 +1,4 @@
-"""What models do on reference images: one for each model, set of images and size in a process."""
+"""Statistics of models on reference images, loaded once per model, set of images and size."""
 
 import logging
 from functools import cache

@@ -1,4 +1,4 @@
-"""From a composed config to the score of a job: objective - weight * penalty."""
+"""The score of a job from its config: objective - weight * penalty."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,9 +25,9 @@ def score_for(
 
     Args:
         cfg: the resolved config.
-        setup: of the job; its model has the layers of the space.
+        setup: the setup of the job, whose model has the layers of the space.
         info: the direction, in the network's own space.
-        space: in which the objective looks.
+        space: the space that the objective reads.
     """
     model = setup.model
     score = space.objective(_objective(cfg, setup, info, space))
@@ -85,7 +85,7 @@ def _whitened(penalty: dict[str, Any], setup: Setup, info: DirectionInfo) -> Mod
 
 
 def name_layer(penalty: dict[str, Any], model: Model, info: DirectionInfo) -> None:
-    """The layer before the direction's, where none is named."""
+    """Set the layer of a penalty that names none to the layer before the direction's."""
     if "layer" not in penalty:
         return
     if penalty["layer"] is None:
@@ -98,22 +98,23 @@ def name_layer(penalty: dict[str, Any], model: Model, info: DirectionInfo) -> No
 def _in_reference_std(
     term: Objective, info: DirectionInfo, reference: ReferenceStatistics
 ) -> Objective:
-    """The penalty over the reference images' standard deviation in its layer.
+    """Divide a penalty by the reference images' standard deviation in its layer.
 
-    For a norm over channels, the root of the summed variances; for a mean over them, of the mean.
+    A norm over channels is divided by the root of the summed variances, a mean over channels by
+    the root of the mean variance.
     """
     match term:
         case fvjax.OrthogonalNorm(squared=squared):
-            layer, whole, power = info.direction.layer, True, 2 if squared else 1
+            layer, is_norm, power = info.direction.layer, True, 2 if squared else 1
         case fvjax.ActivationNorm() | fvjax.IrrelevantNorm():
-            layer, whole, power = term.layer, False, term.order
+            layer, is_norm, power = term.layer, False, term.order
         case _:
             raise ValueError(
                 "penalty.unit=reference_std is for penalties on activations, not "
                 f"{type(term).__name__}"
             )
     variances = np.diag(reference.statistics(base(layer)).covariance)
-    variance = float(variances.sum() if whole else variances.mean())
+    variance = float(variances.sum() if is_norm else variances.mean())
     if not variance > 0:
         raise ValueError(f"layer {layer!r} never varies on the reference images: no reference_std")
     return fvjax.Scaled(weight=variance ** (-power / 2), objective=term)

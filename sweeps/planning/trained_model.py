@@ -1,4 +1,4 @@
-"""`model=trained`: a TextureNet told some of the labels, kept in the user's cache folder."""
+"""`model=trained`: a TextureNet trained on some of the labels, cached in the user's folder."""
 
 import logging
 import time
@@ -28,20 +28,23 @@ def trained(
     widths: Sequence[int],
     also_train: Sequence[int],
 ) -> Model:
-    """A TextureNet trained to tell so many labels apart; trained now unless it was before.
+    """Return a TextureNet that distinguishes a number of labels; train it unless it is cached.
 
-    Its logits have no names: those of groups that it was not told mean nothing.
+    The logits have no names: logits of attributes without labels mean nothing.
 
     Args:
-        labels: told apart (`fvjax.training.label_granularity`); 0 leaves the weights random.
-        first_attribute: the attribute that is told first.
-        seed: of the weights and the images: nets that differ in `labels` begin alike and see the
-            same images.
-        steps: of the training.
-        batch: images of a step.
+        labels: number of labels (`fvjax.training.label_granularity`); 0 leaves the weights random.
+        first_attribute: the attribute whose labels are distinguished first.
+        seed: seed of weights and images; networks that differ only in `labels` begin with the same
+            weights and see the same images.
+        steps: training steps.
+        batch: images per step.
         widths: channels of the five convolutions.
-        also_train: other numbers of labels, whose networks are trained in the same pass if they are
-            missing: they share the drawing of images.
+        also_train: other numbers of labels, whose networks are trained in the same pass if they
+            are not cached.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     checks.count("model.seed", seed, least=0, most=checks.MOST_SEED)
     checks.count("model.steps", steps)
@@ -66,26 +69,26 @@ def trained(
         missing = {n: t for n, t in trainers.items() if key_of(t) not in store}
         for n, tensors in _run(missing, f"{first_attribute} first, seed {seed}").items():
             store[key_of(trainers[n])] = tensors
-    found = texturenet(store.folder / f"{wanted}.npz")
-    return found.replace(classes=())  # type: ignore[attr-defined, no-any-return]
+    network = texturenet(store.folder / f"{wanted}.npz")
+    return network.replace(classes=())  # type: ignore[attr-defined, no-any-return]
 
 
 def key_of(trainer: Trainer) -> str:
-    """The name of a trainer's weights: a hash of all that decides them."""
+    """Return the key of a trainer's weights: a hash of everything that decides them."""
     t = trainer
     settings = (t.net.widths, t.seed, t.steps, t.batch, t.adversarial_epsilon, t.granularity)
     return f"texturenet-{'_'.join(map(str, t.granularity))}-{digest(_VERSION, VERSION, settings)}"
 
 
 def _run(trainers: Mapping[int, Trainer], name: str) -> dict[int, Arrays]:
-    """Trainers that differ in their tasks, to the end."""
+    """Train networks that differ in their labels, in one pass; return their weights."""
     states, begun = {n: t.begin() for n, t in trainers.items()}, time.monotonic()
     active = {n: t for n, t in trainers.items() if t.steps}
     most = max((t.steps for t in active.values()), default=0)
     for step in range(1, most + 1):
         latest = []
-        any_one = next(iter(active))
-        images, labels = active[any_one].images(states[any_one])
+        first = next(iter(active))
+        images, labels = active[first].images(states[first])
         for n, trainer in active.items():
             states[n], progress = trainer.learn(states[n], images, labels)
             latest.append((n, progress))

@@ -1,4 +1,4 @@
-"""Arrays kept by key in files: the user's cache folder, and what comes with the package."""
+"""A cache of arrays in files: the user's cache folder, and the files of this package."""
 
 import hashlib
 import os
@@ -16,27 +16,27 @@ Arrays = dict[str, np.ndarray]
 
 
 def cache_folder() -> Path:
-    """The user's cache folder of this project."""
+    """Return the user's cache folder of this project."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fvjax"
 
 
 def digest(*parts: Any) -> str:
-    """A short hash of plain values."""
+    """Return a short hash of Python values."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
 class ArrayCache(MutableMapping[str, Arrays]):
-    """A mapping whose values are .npz files in a folder; falls back on a folder that is read only.
+    """A mapping whose values are .npz files in a folder, with a read-only folder as fallback.
 
-    A file that cannot be read counts as absent: it is made anew.
+    A file that cannot be read counts as absent.
     """
 
     def __init__(self, folder: Path, shipped: Path = SHIPPED / "statistics") -> None:
-        """Use these folders; the first is made when something is put there."""
+        """Use two folders; the first is created when an array is stored."""
         self.folder, self.shipped = folder, shipped
 
     def __getitem__(self, key: str) -> Arrays:
-        """The arrays of a key; KeyError where there are none."""
+        """Return the arrays of a key, or raise KeyError."""
         for folder in (self.folder, self.shipped):
             path = folder / f"{key}.npz"
             try:
@@ -47,22 +47,22 @@ class ArrayCache(MutableMapping[str, Arrays]):
         raise KeyError(key)
 
     def __setitem__(self, key: str, arrays: Arrays) -> None:
-        """Write the arrays, whole or not at all."""
+        """Write the arrays atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.folder / f"{key}.npz") as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def __delitem__(self, key: str) -> None:
-        """Take the file away."""
+        """Delete the file of a key."""
         try:
             (self.folder / f"{key}.npz").unlink()
         except FileNotFoundError:
             raise KeyError(key) from None
 
     def __iter__(self) -> Iterator[str]:
-        """Keys of the user's folder."""
+        """Iterate over the keys of the user's folder."""
         return (path.stem for path in sorted(self.folder.glob("*.npz")))
 
     def __len__(self) -> int:
-        """How many there are in the user's folder."""
+        """Return the number of keys in the user's folder."""
         return sum(1 for _ in self)

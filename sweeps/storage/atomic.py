@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, also while other processes write the same ones."""
+"""Atomic writes, safe while other processes write the same file."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Where to write what becomes the file `path` at the end; after an error nothing is left."""
+    """Yield a temporary path that replaces `path` on success and is deleted on error."""
     partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""The content of the files and folders that a config names."""
+"""Hashes of the files and folders that a config names."""
 
 import hashlib
 from functools import cache
@@ -8,7 +8,7 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 
 def stamp(path: str | Path) -> Stamp:
-    """Path, time and size of a file, or of each file in a folder: equal while neither changes."""
+    """Return path, time and size of a file, or of each file in a folder, to detect changes."""
     path = Path(path)
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     stats = [(str(file), file.stat()) for file in files if file.is_file()]
@@ -16,7 +16,7 @@ def stamp(path: str | Path) -> Stamp:
 
 
 def content(path: str | Path) -> str | list[list[str]] | None:
-    """A hash of a file, or the name and hash of each file in a folder; None if it is neither."""
+    """Return a file's hash, or name and hash of each file in a folder; None for other paths."""
     path = Path(path)
     if path.is_file():
         return _digest(*stamp(path)[0])

@@ -347,7 +347,7 @@ WRONG = {
     "direction.index=two": "an integer from 0 to 15, got 'two'",
     "reference_images=5": "reference_images must be a path, got 5",
     "model=googlenet model.weights=5": "weights must be a path, got 5",
-    "model.name=texturenet": "model=tiny is no texturenet: choose model=texturenet",
+    "model.name=texturenet": "model=tiny does not load texturenet: choose model=texturenet",
     "engine.name=ray": "no key engine",
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
