@@ -1,8 +1,10 @@
 # Two commands matter: `make demo` and `make test`. Everything is installed into .venv.
+# `make test` leaves out what is marked slow: what starts processes or a browser, or computes long.
+# `make test-fast` also leaves out FULL: tests that compile whole sweeps, networks and spaces.
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: setup demo test lint bench lock
+.PHONY: setup demo test test-fast test-slow lint docs bench lock
 
 setup: .venv/ready
 
@@ -15,14 +17,27 @@ setup: .venv/ready
 demo: setup
 	$(RUN) -m sweeps -m experiment=demo
 
+WORKERS ?= auto
+PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
+
 test: setup
-	$(RUN) -m pytest
+	$(PYTEST) -m "not slow"
+
+test-fast: setup
+	$(PYTEST) -m "not slow" $(FULL:%=--ignore=%)
+
+test-slow: setup
+	$(PYTEST) -m slow
 
 lint: setup
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 	.venv/bin/lint-imports
+
+docs: setup
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c requirements.lock --editable '.[docs]'
+	.venv/bin/mkdocs build --strict
 
 # lucent pins an old kornia and wants torchvision, which its InceptionV1 does not need: --no-deps.
 bench: setup

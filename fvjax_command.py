@@ -1,7 +1,7 @@
 """The console command `fvjax`, equal to `python -m sweeps`.
 
-This module lies outside of `sweeps`, because it finds out whether `sweeps` is ours. Weights & Biases
-publishes a distribution that installs another package of this name.
+This module lies outside of `sweeps`, because it finds out whether `sweeps` is ours. Weights &
+Biases publishes a distribution that installs another package of this name.
 """
 
 import importlib.util

@@ -28,6 +28,7 @@ def available() -> list[str]:
 
 def run_module(module: str, arguments: Sequence[str]) -> int:
     """Do what `python -m MODULE ARGUMENTS` does, and return the exit status."""
+    sys.modules.pop(module, None)  # it runs anew, as __main__; runpy warns if it was imported
     before = sys.argv
     sys.argv = [module, *arguments]
     try:

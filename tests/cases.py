@@ -20,6 +20,10 @@ SCORES = {
     "sum": fvjax.DotCosine(exponent=0.0, floor=0.1) - 0.1 * fvjax.OrthogonalNorm(squared=False),
     "product": fvjax.Cosine() * fvjax.ActivationNorm(layer=LAYER, order=1),
     "scaled": 3.0 * fvjax.Cosine(),
+    "balanced": fvjax.Cosine()
+    - fvjax.Balanced(weight=0.1, penalty=fvjax.ActivationNorm(layer="conv1", order=2)),
+    "lucid_atlas": fvjax.LucidAtlas(exponent=1.0, floor=0.01),
+    "differential": fvjax.Differential(along=1.5, stddev=jnp.linspace(0.0, 2.0, CHANNELS)),
 }
 PENALTIES = {
     "orthogonal": fvjax.OrthogonalNorm(squared=False),
@@ -27,7 +31,14 @@ PENALTIES = {
     "norm_1": fvjax.ActivationNorm(layer="conv1", order=1),
     "norm_2": fvjax.ActivationNorm(layer="conv1", order=2),
     "total_variation": fvjax.TotalVariation(),
+    "high_frequency": fvjax.HighFrequency(),
+    "irrelevant": fvjax.IrrelevantNorm(layer="conv1", order=2),
 }
+BATCH_PENALTIES = {
+    "diversity": fvjax.Diversity(layer="conv1"),
+    "alignment": fvjax.Alignment(layer="conv1", decay_ratio=2.0),
+}
+"""Penalties on several images: of one image alone they are 0."""
 # A penalty is ascended too: less of it is what its user wants, more of it is what it measures.
 OBJECTIVES = SCORES | PENALTIES
 

@@ -32,6 +32,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 App = Callable[..., int]
 ROOT = Path(__file__).resolve().parents[1]
 _SHARED = ROOT.parent / "shared"
+_SLOW = ROOT / "tests" / "slow"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything under tests/slow as slow."""
+    for item in items:
+        if _SLOW in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="module")

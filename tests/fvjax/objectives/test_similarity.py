@@ -254,7 +254,8 @@ def test_parts_are_all_that_an_objective_wraps() -> None:
 def tiny_activations(a: Array) -> Activations:
     """All that the cases ask for, made from one array."""
     image = jax.nn.sigmoid(a[..., :3])
-    return {"image": image, "conv1": a[..., :8], "conv2": a}
+    weights = jnp.broadcast_to(jnp.linspace(0.0, 1.0, 8), (*a.shape[:-1], 8))
+    return {"image": image, "conv1": a[..., :8], "conv1@irrelevance": weights, "conv2": a}
 
 
 CASES = pytest.mark.parametrize("name", list(OBJECTIVES))
