@@ -4,7 +4,6 @@ import importlib
 import inspect
 import io
 import os
-import types
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
@@ -12,11 +11,20 @@ from typing import Any
 
 import yaml
 
+from sweeps.command import available
+from sweeps.config.command_help import COMMANDS
 from sweeps.config.paths import CONF
 from sweeps.results.table import COLUMNS
 
-ROOT = Path(__file__).resolve().parents[1]
-_MODULES = ("fvjax", "fvjax.sources", "fvjax.spaces", "fvjax.models", "fvjax.transforms", "sweeps")
+_MODULES = ("fvjax", "fvjax.sources", "fvjax.spaces", "fvjax.models", "fvjax.transforms")
+# `sweeps.load`, `sweeps.load_history`, `sweeps.run`, and the functions of two commands.
+_OF_SWEEPS = (
+    "sweeps.results.table.load",
+    "sweeps.results.table.load_history",
+    "sweeps.from_python.run",
+    "sweeps.analysis.comparison.compare",
+    "sweeps.report.report",
+)
 _LAUNCHER = "hydra_plugins.sweeps_launcher"
 
 
@@ -35,23 +43,23 @@ def columns_page() -> str:
     rows = [f"| `{name}` | {meaning} |" for name, meaning in escaped.items()]
     text = """# Columns of the table
 
-What does each column of `results.parquet` mean? `sweeps.load` returns these columns in a pandas DataFrame.
+What does each column of `results.parquet` mean? `sweeps.load` returns these columns in a DataFrame.
 
-The columns of the config come first, by one rule. The column of a group holds the chosen option: `model`.
+The columns of the config come first, by one rule. A group's column holds its option: `model`.
 The keys of a group are `<group>_<key>`: `direction_index`. Top-level keys keep their names: `seed`.
 Lists are JSON text. If one job has a list in a column, all values of that column are JSON text.
 A value that does not apply is null. A folder of sweeps has one more column, `sweep`.
 `image_size` becomes two columns, `image_height` and `image_width`.
 
-Symbols: a is the activation at a position, v the direction, a⊥ the part of a that is orthogonal to v.
-All metrics are measured on the final, untransformed image, in the network's own space, with the original direction,
-at the direction's positions.
+Symbols: a is the activation at a position, v the direction, a⊥ the part of a orthogonal to v.
+All metrics are measured on the final, untransformed image, in the network's own space, with the
+original direction, at the direction's positions.
 
 | column | meaning |
 |---|---|
 """
-    history = "\n\n`history.parquet` has one row for each job and step, measured on the transformed view of that step.\n"
-    return text + "\n".join(rows) + history
+    history = "`history.parquet` has one row for each job and step, measured on that step's view."
+    return text + "\n".join(rows) + f"\n\n{history}\n"
 
 
 def config_page() -> str:
@@ -90,9 +98,13 @@ def commands_page() -> str:
         "`python -m sweeps` runs jobs; its keys are on the page [Configuration](config.md).",
         "",
     ]
-    for name in command_names():
-        lines += [f"## {name}", "", f"`python -m sweeps.{name}`", ""]
-        lines += _fenced("text", _help(importlib.import_module(f"sweeps.{name}")))
+    lines += [
+        "`fvjax` is the same command. `fvjax NAME` equals `python -m sweeps.NAME` for these:",
+        "",
+    ]
+    lines += [f"- [{name}](#{name}): {COMMANDS[name]}" for name in available()] + [""]
+    for name in available():
+        lines += [f"## {name}", "", *_fenced("text", _help(f"sweeps.{name}"))]
     return "\n".join(lines)
 
 
@@ -102,13 +114,9 @@ def api_page() -> str:
     for module in _MODULES:
         lines += [f"## {module}", "", _first_line(importlib.import_module(module)), ""]
         lines += [f"::: {module}.{name}\n" for name in public_names(module)]
+    lines += ["## sweeps", "", _first_line(importlib.import_module("sweeps")), ""]
+    lines += [f"::: {name}\n" for name in _OF_SWEEPS]
     return "\n".join(lines)
-
-
-def command_names() -> list[str]:
-    """Return the modules of sweeps that can be run beside `python -m sweeps`."""
-    files = sorted((ROOT / "sweeps").glob("[a-z]*.py"))
-    return [file.stem for file in files if '__name__ == "__main__"' in file.read_text()]
 
 
 def public_names(module: str) -> list[str]:
@@ -123,8 +131,9 @@ def public_names(module: str) -> list[str]:
 
 
 def _is_documented(name: str, value: object) -> bool:
+    ours = str(getattr(value, "__module__", "")).startswith("fvjax.")
     kinds = inspect.isclass(value) or inspect.isfunction(value)
-    return kinds and not name.startswith("_") and bool(inspect.getdoc(value))
+    return kinds and ours and not name.startswith("_") and bool(inspect.getdoc(value))
 
 
 def _question(experiment: Path) -> str:
@@ -161,14 +170,12 @@ def _first_line(found: object) -> str:
     return (inspect.getdoc(found) or "").partition("\n")[0]
 
 
-def _help(module: types.ModuleType) -> str:
-    """Return what `--help` prints, or the docstring of a command that takes keys of the config."""
-    if not hasattr(module, "argparse"):
-        return inspect.getdoc(module) or ""
+def _help(module: str) -> str:
+    """Return what `--help` of a command prints."""
     os.environ["COLUMNS"] = "100"
     text = io.StringIO()
     with redirect_stdout(text), suppress(SystemExit):
-        module.main(["--help"])
+        importlib.import_module(module).main(["--help"])
     return text.getvalue()
 
 

@@ -16,10 +16,17 @@ from conftest import ROOT
 def test_the_readmes_library_example_runs() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names: dict[str, object] = {}
-    exec(block.replace("steps=128", "steps=4"), names)
-    result = names["result"]
-    assert result.image.shape == (64, 64, 3)  # type: ignore[attr-defined]
-    assert np.all(np.isfinite(result.history["cosine"]))  # type: ignore[attr-defined]
+    exec(block.replace("exponent=2)", "exponent=2), steps=4"), names)
+    image = np.asarray(names["image"])
+    assert image.shape == (64, 64, 3) and np.all(np.isfinite(image))
+
+
+@pytest.mark.parametrize("name", ["your_linen_network", "your_nnx_network", "first_picture"])
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / f"{name}.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "neuron.png").exists() if name == "first_picture" else "score" in done.stdout
 
 
 def analyse(directory: Path) -> pd.DataFrame:

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from conftest import ROOT
 
-from sweeps.results.table import COLUMNS, consolidate, load, load_history, write_part
+from sweeps.results.table import consolidate, load, load_history, write_part
 
 
 def test_a_failed_chunk_and_a_leftover_do_not_keep_the_table_from_being_made(
@@ -27,9 +26,3 @@ def test_results_without_history_are_a_table(tmp_path: Path) -> None:
         part.unlink()
     consolidate(tmp_path)
     assert len(load(tmp_path)) == 1 and list(load_history(tmp_path)) == ["job", "step"]
-
-
-def test_the_documentation_has_every_column() -> None:
-    page = (ROOT / "docs" / "table.md").read_text()
-    for name, meaning in COLUMNS.items():
-        assert f"| `{name}` | {meaning.replace('|', chr(92) + '|')} |" in page
