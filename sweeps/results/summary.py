@@ -45,7 +45,7 @@ def summary(results: pd.DataFrame) -> Table:
     words = [len(word) for arm in named.unique() for word in arm.split()]
     # Two arms cut short may look the same, and so may numbers.
     whole = Column(overflow="fold", min_width=min(_WORD, max(words, default=0)))
-    numbers = [Column(name, overflow="fold", min_width=_NUMBER) for name in shown]
+    numbers = [Column(_heading(name), overflow="fold", min_width=_NUMBER) for name in shown]
     omitted = [] if good.all() else ["left out"]
     table = Table(whole, "jobs", *omitted, *numbers, title="means over the jobs that are ok")
     table.box, table.pad_edge, table.padding = SIMPLE, False, 0  # for 80 letters
@@ -63,3 +63,9 @@ def summary(results: pd.DataFrame) -> Table:
         notes.append(f"and {more} more: python -m sweeps.compare reads them all")
     table.caption = "; ".join(notes) or None
     return table
+
+
+def _heading(name: str) -> str:
+    """Return a column's name, in two lines where one would be wider than its numbers."""
+    first, _, rest = name.partition("_")
+    return name if len(name) <= len("final_score") or not rest else f"{first}_\n{rest}"

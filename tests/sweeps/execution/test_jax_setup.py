@@ -19,14 +19,14 @@ from fvjax.transforms import Identity
 MODEL = tiny()
 
 
-def fourier(deviation: float = 0.0, decay: float = 1.0, **given: Any) -> fvjax.Fourier:
+def fourier(stddev: float = 0.0, decay: float = 1.0, **given: Any) -> fvjax.Fourier:
     given = {"image_size": SIZE, "decorrelate": True, "start": PHOTO} | given
-    return fvjax.Fourier(stddev=deviation, decay_power=decay, **given)
+    return fvjax.Fourier(stddev=stddev, decay_power=decay, **given)
 
 
-def pixels(deviation: float = 0.0, **given: Any) -> fvjax.Pixels:
+def pixels(stddev: float = 0.0, **given: Any) -> fvjax.Pixels:
     return fvjax.Pixels(
-        stddev=deviation, **({"image_size": SIZE, "decorrelate": True, "start": PHOTO} | given)
+        stddev=stddev, **({"image_size": SIZE, "decorrelate": True, "start": PHOTO} | given)
     )
 
 

@@ -179,7 +179,8 @@ def test_eighty_letters_hold_every_value_of_four_axes() -> None:
         "exponent=2",
         "standard",
         "diverged",
-        "centroid_margin",
+        "centroid_",
+        "margin",
     ):
         assert word in words
     assert words.count("-1.23e-05") == 6 and "…" not in text
