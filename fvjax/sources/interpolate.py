@@ -55,6 +55,7 @@ def _pair(
     if start.kind != end.kind or start.direction.layer != end.direction.layer:
         raise ValueError(
             f"only directions of one kind and layer can be mixed: {start.label} is a "
-            f"{start.kind} of {start.direction.layer}, {end.label} a {end.kind} of {end.direction.layer}"
+            f"{start.kind} of {start.direction.layer}, {end.label} a {end.kind} of "
+            f"{end.direction.layer}"
         )
     return start, end
