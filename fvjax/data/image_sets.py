@@ -163,7 +163,7 @@ class ReferenceImages:
 
     @property
     def _size(self) -> int | tuple[int, int]:
-        """One number for squares, as in the identities of the shipped statistics."""
+        """The image size; one number for squares, as in the shipped statistics' identities."""
         height, width = self.image_size
         return height if height == width else (height, width)
 

@@ -21,16 +21,16 @@ At severity 0 every geometry is `orthogonal`: a channel for each feature, silent
   excite all, a little.
 - paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
   with one other feature, which is no gain along one direction, as skew among all is.
-- random: a feature's own channel plus `severity` times random signs / sqrt(K), at unit length.
+- random: a feature's channel plus `severity` times random signs / sqrt(K), at unit length.
   Entanglement with some, and its opposite with others.
-- superposed: the own channel less `severity` <= 1 times its part in a random subspace of K/2
+- superposed: the feature's channel less `severity` <= 1 times its part in a random subspace of K/2
   dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
   were half as many channels as features: no linear readout can tell them apart.
 - exciting: contrast at any of the decoys adds `severity` to every channel, without passing through
   `previous`. An input that excites everything.
 - cheap: the decoys are units of `previous`, of activation 0 ... `severity`. Each leaks a quarter of
-  it into one half of the channels and minus a quarter into the other half. Every channel has a
-  friend among them, and no decoy excites the layer as a whole. A feature gives its channel four
+  it into one half of the channels and minus a quarter into the other half. Every channel is
+  excited by a decoy, and no decoy excites all channels. A feature gives its channel four
   times as much for the same activation.
 """
 
@@ -49,8 +49,8 @@ from fvjax.types import Image
 
 SIZE = 40  # pixels
 
-_LEAK = 0.25  # of a decoy's activation, into a channel; a feature gives 1 to its own
-_SEED = 0  # of random signs and of the random subspace: a geometry at a severity is one world
+_LEAK = 0.25  # of a decoy's activation, into a channel; a feature adds 1 to its channel
+_SEED = 0  # of random signs and of the random subspace: a geometry at a severity has one mixing
 
 Vectors = Float[np.ndarray, "features channels"]
 
