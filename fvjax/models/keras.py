@@ -215,7 +215,7 @@ def _marked(keras: Any, model: Any) -> Any:
     return made
 
 
-# Layers that finish what they follow, under the names that `on_main_path` knows.
+# Layers that belong to the previous layer, by the names in `on_main_path`.
 _KINDS = {
     "ReLU": "relu.default",
     "Activation": "relu.default",

@@ -1,31 +1,31 @@
 """A model of known ground truth: the detectors of `gabors`, and a linear mixing.
 
-The detectors of the last colour at the last frequency are *decoys*, contrast that no feature stands
-for; all others are the K features. At a position with features f and decoys g, each in [0, 1]:
+The detectors of the last colour at the last frequency are *decoys*, contrast that belongs to no
+feature; all others are the K features. At a position with features f and decoys g, each in [0, 1]:
 
     features = f
     decoys = g
     previous = (f, depth · g)
     mixed = previous @ mixing + gain · (1 - Π(1 - g)), the gain's term in every channel
 
-`features` and `decoys` are the truth: later layers do not read their records, only an oracle does.
+`features` and `decoys` are the truth: only an oracle reads their records.
 The first K rows of `mixing` are the features' vectors, of unit length, in K channels; the others
 say how decoys leak. `mixed` is linear, without ReLU: a feature adds its vector, whatever the signs.
 Geometry and severity enter through the weights `mixing`, `depth` and `gain` alone, and share a
 compiled program.
 
-At severity 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
+At severity 0 every geometry is `orthogonal`: a channel for each feature, decoys without effect.
 
-- orthogonal: any severity is ignored. The control.
+- orthogonal: severity has no effect. The control.
 - skewed: any two vectors have the cosine `severity` < 1. Entanglement: to excite one feature is to
   excite all, a little.
-- paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
-  with one other feature, which is no gain along one direction, as skew among all is.
+- paired: features n and n + K/2, of different colours, have the cosine `severity`; all other pairs
+  are orthogonal. Entanglement with a single feature, without a common direction of gain.
 - random: a feature's channel plus `severity` times random signs / sqrt(K), at unit length.
   Entanglement with some, and its opposite with others.
 - superposed: the feature's channel less `severity` <= 1 times its part in a random subspace of K/2
   dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
-  were half as many channels as features: no linear readout can tell them apart.
+  were half as many channels as features: no linear readout separates them.
 - exciting: contrast at any of the decoys adds `severity` to every channel, without passing through
   `previous`. An input that excites everything.
 - cheap: the decoys are units of `previous`, of activation 0 ... `severity`. Each leaks a quarter of
@@ -178,8 +178,8 @@ def _leaks(decoys: int, channels: int) -> Float[np.ndarray, "decoys channels"]:
     After every such set comes its complement, so a decoy's leaks add to 0; and with all sets of 4
     decoys in turn the decoys' leaks are orthogonal, so no two of them cancel each other.
     """
-    odd = [set(some) for n in range(1, decoys, 2) for some in combinations(range(decoys), n)]
-    turns = [friends for some in odd if 0 in some for friends in (some, {*range(decoys)} - some)]
+    odd = [set(c) for n in range(1, decoys, 2) for c in combinations(range(decoys), n)]
+    turns = [s for subset in odd if 0 in subset for s in (subset, {*range(decoys)} - subset)]
     rows = [[d in turns[c % len(turns)] for c in range(channels)] for d in range(decoys)]
     return _LEAK * np.where(rows, 1.0, -1.0)
 

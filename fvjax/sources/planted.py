@@ -68,8 +68,8 @@ class FeatureImage:
             checks.index("direction.index", index, features)
         orientations = features // (gabors.detectors(1) - 1)
         image = jnp.asarray(picture(indices, setup.image_size, orientations))
-        found = point(setup, image, self.at, "+".join(str(i) for i in indices))
-        return replace(found, feature=indices[0] if len(indices) == 1 else None)
+        info = point(setup, image, self.at, "+".join(str(i) for i in indices))
+        return replace(info, feature=indices[0] if len(indices) == 1 else None)
 
 
 def picture(

@@ -27,18 +27,17 @@ def from_torch(
     """Import a PyTorch network, in eval mode; PyTorch is not needed afterwards.
 
     `torch.export` traces the module once at this size. Layers have the paths of its submodules:
-    `layer3.5`, `encoder.layers.encoder_layer_3.mlp`; `output` is the whole; a module that is called
-    again is `layer1.0.relu_1`; a functional ReLU in `stem` is `stem.relu`.
+    `layer3.5`, `encoder.layers.encoder_layer_3.mlp`; `output` is the network's output; a second call
+    of a module is `layer1.0.relu_1`; a functional ReLU in `stem` is `stem.relu`.
 
     Args:
         module: a `torch.nn.Module` whose forward takes images (1, 3, height, width), or (1, 1,
-            height, width) where `mean` is one number. It is left as it was.
+            height, width) if `mean` is one number. The module is not changed.
         image_size: pixels of the images, one number or (height, width).
-        mean: of each channel of RGB in [0, 1], subtracted first; timm's and transformers' networks
-            know their own.
-        std: the image is then divided by it.
-        default_layer: three quarters along the main path if None.
-        layers: which to record, by name; all of them if None.
+        mean: mean of each channel of RGB in [0, 1]; optional for timm and transformers.
+        std: standard deviation of each channel; optional for timm and transformers.
+        default_layer: the layer three quarters along the main path if None.
+        layers: names of the layers to record; all layers if None.
 
     Raises:
         ValueError: a module that cannot be traced, operators without a counterpart
