@@ -82,7 +82,7 @@ class ReferenceImages:
 
     Args:
         source: "generated"; "unseen", with textures outside the networks' training data; or a path.
-        image_size: of the images in pixels: one number, or height and width.
+        image_size: pixels of the images: one number, or height and width.
         count: number of generated images; largest number of photographs, in the order of names.
         first: number of the first image.
         every: distance between consecutive images' numbers: 2 takes each second image.

@@ -93,7 +93,7 @@ def from_keras(
     Args:
         model: a `keras.Model` of images (height, width, 3), channels last.
         image_size: pixels of the images, one number or (height, width).
-        mean: of each channel of RGB in [0, 1], subtracted first.
+        mean: mean of each channel of RGB in [0, 1], subtracted first.
         std: the image is then divided by it.
         preprocess: instead of mean and std, a function of the image, hashable.
         default_layer: the last main layer with more than one position if None.
@@ -143,7 +143,7 @@ def from_keras_factory(
         factory: the path of a function, such as keras.applications.ConvNeXtTiny.
         input_size: pixels of the images, as `image_size` of `from_keras`. keras.applications get it
             as `input_shape` where they have no classifier (`include_top=false`).
-        arguments: of the function.
+        arguments: keyword arguments of the function.
         checkpoint: a .weights.h5 file.
         mean: see `from_keras`.
         std: see `from_keras`.

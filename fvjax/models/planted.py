@@ -60,8 +60,8 @@ def planted(*, geometry: str, severity: float, orientations: int) -> Model:
 
     Args:
         geometry: one of `GEOMETRIES`.
-        severity: how far from orthogonal, at least 0.
-        orientations: of the bank, even.
+        severity: strength of the entanglement, at least 0.
+        orientations: number of orientations of the bank, even.
     """
     checks.choice("geometry", geometry, GEOMETRIES)
     checks.not_negative("severity", severity)

@@ -17,7 +17,7 @@ class DirectionInfo:
     Attributes:
         direction: the direction in the network's own space.
         label: the direction's name in tables and figures.
-        kind: how it is mapped by a linear transform: point, vector or covector.
+        kind: point, vector or covector; decides the mapping under a linear transform.
         channel: the channel, if the direction is exactly one.
         concept: the label that the direction represents, such as "texture=stripes".
         feature: the feature of a planted model that the direction represents.

@@ -29,7 +29,7 @@ def from_factory(
     Args:
         factory: a function or its path, such as torchvision.models.resnet50.
         input_size: pixels of the images, as `image_size` of `from_torch`.
-        arguments: of the function. torchvision's `weights` also say mean, std and classes.
+        arguments: keyword arguments; torchvision's `weights` also supply mean, std and classes.
         checkpoint: a file of PyTorch or a .safetensors file with the module's weights, all of them.
         mean: see `from_torch`.
         std: see `from_torch`.
@@ -94,10 +94,10 @@ def from_transformers(
     Of a network of images and texts, the vision part is taken.
 
     Args:
-        name: of the hub, or a folder. With a checkpoint, only its config is read.
+        name: a name on the hub, or a folder. With a checkpoint, only its config is read.
         input_size: pixels of the images, as `image_size` of `from_torch`.
         auto_class: AutoModel, AutoModelForImageClassification, ...
-        arguments: of `from_pretrained`, or with a checkpoint of `from_config`.
+        arguments: those of `from_pretrained`, or with a checkpoint those of `from_config`.
         checkpoint: see `from_factory`.
         mean: see `from_torch`.
         std: see `from_torch`.

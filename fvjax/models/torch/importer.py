@@ -27,8 +27,8 @@ def from_torch(
     """Import a PyTorch network, in eval mode; PyTorch is not needed afterwards.
 
     `torch.export` traces the module once at this size. Layers have the paths of its submodules:
-    `layer3.5`, `encoder.layers.encoder_layer_3.mlp`; `output` is the network's output; a second call
-    of a module is `layer1.0.relu_1`; a functional ReLU in `stem` is `stem.relu`.
+    `layer3.5`, `encoder.layers.encoder_layer_3.mlp`. The network's output is `output`, the second
+    call of a module is `layer1.0.relu_1`, and a functional ReLU in `stem` is `stem.relu`.
 
     Args:
         module: a `torch.nn.Module` whose forward takes images (1, 3, height, width), or (1, 1,
