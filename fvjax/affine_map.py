@@ -1,4 +1,4 @@
-"""Linear coordinates of a layer's activations, and how directions move into them."""
+"""Affine maps of a layer's activations, and of directions by their kind."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,38 +10,38 @@ from jaxtyping import Float
 
 from fvjax.direction import SPACE, AnyDirection, Direction, FromImage, Interpolation
 
-# How a direction travels through a linear transform of the space. A point (an activation, a
-# centroid) moves with the origin, a vector (a difference, a factor) does not, a covector (a neuron,
-# a logit) reads the space, has no length of its own and transforms inversely.
+# How a direction is mapped. A point (an activation, a centroid) is mapped with the origin, a vector
+# (a difference, a factor) without. A covector (a neuron, a logit) is a linear functional: it is
+# mapped by the inverse transpose.
 Kind = Literal["point", "vector", "covector"]
 
 
 @dataclass(frozen=True, eq=False)
 class AffineMap:
-    """The coordinates (a - mean) @ matrix, on the host."""
+    """The affine map a -> (a - mean) @ matrix, on the host."""
 
     mean: Float[np.ndarray, "channels"]
     matrix: Float[np.ndarray, "channels features"]
 
     @cached_property
     def inverse(self) -> Float[np.ndarray, "features channels"]:
-        """The matrix's inverse, or pseudo-inverse."""
+        """The pseudo-inverse of the matrix."""
         return np.linalg.pinv(self.matrix)
 
     def __call__(
         self, vector: Float[np.ndarray, "*space channels"], kind: Kind
     ) -> Float[np.ndarray, "*space features"]:
-        """A direction in this affine_map, by its kind.
+        """Map a direction by its kind.
 
-        A point p becomes (p - mean) A, a vector v A, and a covector w pinv(A)^T, so that it reads
-        the same as before: (a - mean) A · w' = (a - mean) · w, wherever A has an inverse.
+        A point p becomes (p - mean) A, a vector v becomes v A, and a covector w becomes
+        w' = w pinv(A)^T. If A has an inverse, (a - mean) A · w' = (a - mean) · w.
         """
         vector = np.asarray(vector, np.float64)
         if kind == "covector":
-            found: np.ndarray = vector @ self.inverse.T
+            mapped: np.ndarray = vector @ self.inverse.T
         else:
-            found = (vector - self.mean if kind == "point" else vector) @ self.matrix
-        return found
+            mapped = (vector - self.mean if kind == "point" else vector) @ self.matrix
+        return mapped
 
     @overload
     def map_direction(self, direction: Direction, kind: Kind, name: str) -> Direction: ...
@@ -50,7 +50,7 @@ class AffineMap:
     def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection: ...
 
     def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection:
-        """The direction at layer "<layer>/<name>"; it remembers where it came from."""
+        """Return the mapped direction at layer "<layer>@<name>"; `origin` is the original."""
         layer = f"{direction.layer}{SPACE}{name}"
         if isinstance(direction, Interpolation):
             ends = (
@@ -58,7 +58,7 @@ class AffineMap:
                 self.map_direction(direction.second, kind, name),
             )
             return Interpolation(first=ends[0], second=ends[1])
-        if isinstance(direction, FromImage):  # reads its target in that space
+        if isinstance(direction, FromImage):  # its activations are mapped by the model
             return replace(direction, layer=layer)
         vector = jnp.asarray(self(np.asarray(direction.vector), kind), jnp.float32)
         return replace(direction, vector=vector, layer=layer, origin=direction)

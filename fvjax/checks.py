@@ -1,4 +1,4 @@
-"""Checks of what a user typed: what was given, what is allowed, the closest match."""
+"""Checks of user input; errors name the value, the allowed values and the closest match."""
 
 import difflib
 import math
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-MOST_SEED = 2**32 - 1  # a random key keeps 32 bits of a seed
+MOST_SEED = 2**32 - 1  # a random key holds 32 bits of a seed
 _MOST = float(np.finfo(np.float32).max)  # numbers become float32
 
 
 def _number(name: str, value: Any) -> float | None:
-    """The value if it is still a plain number; None for a tracer, a shape or a placeholder."""
-    if value is None or isinstance(value, (bool, Sequence, Mapping)):  # a text is a sequence
+    """Return the value if it is a Python or NumPy number; None for a tracer or placeholder."""
+    if value is None or isinstance(value, (bool, Sequence, Mapping)):  # a string is a sequence
         raise ValueError(f"{name} must be a number, got {value!r}")
     if not isinstance(value, (int, float, np.floating, np.integer)):
         return None
@@ -60,7 +60,7 @@ def at_most(name: str, value: Any, bound: float) -> None:
 
 
 def boolean(name: str, value: Any) -> None:
-    """Refuse anything but True and False: the text "no" counts as true."""
+    """Refuse anything but True and False: the string "no" would count as true."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be true or false, got {value!r}")
 
@@ -73,8 +73,8 @@ def path(name: str, value: Any) -> None:
 
 def count(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
     """Refuse anything but an integer of at least `least` and, if given, at most `most`."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_integer or value < least or (most is not None and value > most):
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be an integer {allowed}, got {value!r}")
 
@@ -91,19 +91,19 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> None:
 
 
 def index(name: str, value: Any, size: int) -> None:
-    """Refuse an index that is no integer in [0, size)."""
+    """Refuse an index that is not an integer in [0, size)."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < size:
         raise ValueError(f"{name} must be an integer from 0 to {size - 1}, got {value!r}")
 
 
-def shape(name: str, value: Any, wanted: tuple[int, ...], meaning: str) -> None:
-    """Refuse an array of another shape or of integers; further axes in front are a batch's."""
-    given = getattr(value, "shape", None)
+def shape(name: str, value: Any, expected: tuple[int, ...], meaning: str) -> None:
+    """Refuse an array of another shape or of integers; leading axes are batch axes."""
+    actual = getattr(value, "shape", None)
     if value is None or isinstance(value, (Sequence, Mapping)):
-        raise ValueError(f"{name} must be {meaning}, an array of shape {wanted}, got {value!r}")
-    if given is None or given == ():  # a placeholder, as `jax.tree.map` makes them
+        raise ValueError(f"{name} must be {meaning}, an array of shape {expected}, got {value!r}")
+    if actual is None or actual == ():  # a placeholder, as `jax.tree.map` makes them
         return
-    if len(given) < len(wanted) or (len(given) == len(wanted) and tuple(given) != wanted):
-        raise ValueError(f"{name} must be {meaning} of shape {wanted}, got shape {tuple(given)}")
+    if len(actual) < len(expected) or (len(actual) == len(expected) and tuple(actual) != expected):
+        raise ValueError(f"{name} must be {meaning} of shape {expected}, got shape {tuple(actual)}")
     if np.issubdtype(value.dtype, np.integer):
         raise ValueError(f"{name} must be {meaning} of floating-point values, got {value.dtype}")

@@ -1,4 +1,4 @@
-"""A direction: what to look for in one layer's activations, and at which positions."""
+"""A direction: a vector in one layer's activations, with positions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,11 +15,11 @@ from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Image
 
 View = Callable[[Image], Array]
-Share: TypeAlias = float | Float[Array, ""]  # of the way through a job's images, 0 to 1
+Share: TypeAlias = float | Float[Array, ""]  # an image's place among a job's images, 0 to 1
 Position: TypeAlias = Literal["all", "center"] | Sequence[int]
-Place: TypeAlias = Int[Array, "axes"] | None  # one position, a leaf; None is all of them
+Place: TypeAlias = Int[Array, "axes"] | None  # one position, a leaf; None is all positions
 
-SPACE = "@"  # separates a layer of the network from the space in which it is read
+SPACE = "@"  # separates the name of a layer from the name of a space
 
 
 class Forward(Protocol):
@@ -39,11 +39,11 @@ def place_of(position: Position, shape: tuple[int, ...], layer: str) -> Place:
 
     Args:
         position: `all`, `center` (height//2, width//2), or one index for each axis of space.
-        shape: of the layer, channels last.
-        layer: its name, for errors.
+        shape: shape of the layer, channels last.
+        layer: name of the layer, for errors.
 
     Raises:
-        ValueError: another word, or an index outside the layer; dynamic slices would clamp it.
+        ValueError: another word, or an index outside the layer, which a slice would clamp.
     """
     space = shape[:-1]
     if isinstance(position, str):
@@ -61,12 +61,12 @@ def place_of(position: Position, shape: tuple[int, ...], layer: str) -> Place:
 
 @dataclass
 class Direction:
-    """A vector in the activations of `layer`; its length is kept, objectives use what they need."""
+    """A vector in the activations of `layer`, not normalised."""
 
     vector: Float[Array, "*jobs channels"] | Float[Array, "*jobs height width channels"]
     layer: str = static()
     position: Place = None
-    origin: "Direction | None" = None  # the direction in the network's own space, if this is mapped
+    origin: "Direction | None" = None  # the direction before it was mapped to a space
 
     @property
     def original(self) -> "Direction":
@@ -86,7 +86,7 @@ class Direction:
 
 @dataclass
 class FromImage:
-    """The activations of `image` at `layer` under each step's transform: a caricature's target."""
+    """The activations of `image` at `layer` under each step's transform: a caricature."""
 
     image: Image
     layer: str = static()
@@ -116,7 +116,7 @@ class FromImage:
 
 @dataclass
 class Interpolation:
-    """The directions from one to another, one for each image of a job: (1 - t) v + t w."""
+    """Interpolated directions, one for each image of a job: (1 - t) v + t w."""
 
     first: Direction
     second: Direction
@@ -137,10 +137,11 @@ class Interpolation:
         return Interpolation(first=self.first.original, second=self.second.original)
 
     def at(self, share: Share) -> Direction:
-        """Return the direction of the image at this share of the way."""
+        """Return the direction (1 - share) first + share second."""
 
-        def mix(one: Direction, other: Direction) -> Direction:
-            return replace(one, vector=(1 - share) * one.vector + share * other.vector, origin=None)
+        def mix(first: Direction, second: Direction) -> Direction:
+            vector = (1 - share) * first.vector + share * second.vector
+            return replace(first, vector=vector, origin=None)
 
         mixed = mix(self.first, self.second)
         if self.first.origin is None:
@@ -156,7 +157,7 @@ AnyOf = TypeVar("AnyOf", bound=AnyDirection)
 
 
 def with_position(direction: AnyOf, place: Place) -> AnyOf:
-    """Return the direction at one position of its layer, or at all of them if None."""
+    """Return the direction at one position of its layer, or at all positions if None."""
     if isinstance(direction, Interpolation):
         ends = with_position(direction.first, place), with_position(direction.second, place)
         changes: dict[str, Any] = {"first": ends[0], "second": ends[1]}
@@ -164,15 +165,15 @@ def with_position(direction: AnyOf, place: Place) -> AnyOf:
         changes = {"position": place}
         if isinstance(direction, Direction) and direction.origin is not None:
             changes["origin"] = with_position(direction.origin, place)
-    moved: AnyOf = replace(direction, **changes)
-    return moved
+    positioned: AnyOf = replace(direction, **changes)
+    return positioned
 
 
 def layer_at(activations: Activations, layer: str, direction: Direction) -> Array:
-    """Return a layer's activations at the positions that a term of the direction sees.
+    """Return a layer's activations at the positions of a term of the objective.
 
-    The direction's own layer, in any space, is cut to the direction's position, which stays as an
-    axis of length 1; other layers and the image stay whole.
+    The direction's own layer, in any space, is cut to the direction's position with axes of length
+    1. Other layers and the image keep all positions.
     """
     a = layer_of(activations, layer)
     if direction.position is None or a.ndim == 1 or base(layer) != base(direction.layer):
@@ -187,7 +188,7 @@ def activations_at(activations: Activations, direction: Direction) -> tuple[Arra
         Activations (positions, channels), and the vector (1, channels) or (positions, channels).
 
     Raises:
-        ValueError: an unknown layer; a vector whose channels, or height and width, do not fit it.
+        ValueError: an unknown layer, or a vector whose shape does not fit the layer.
     """
     a, v = layer_of(activations, direction.layer), direction.vector
     if v.shape[-1:] != a.shape[-1:] or (v.ndim != 1 and v.shape != a.shape):

@@ -1,20 +1,20 @@
-"""Quantities of the pixels alone."""
+"""Metrics of the pixels alone."""
 
 import jax.numpy as jnp
 
 from fvjax.types import Image, Scalar
 
-_SATURATED = 0.01  # closer than this to 0 or 1
+_SATURATED = 0.01  # distance from 0 or 1 of a saturated value
 
 
 def total_variation(image: Image) -> Scalar:
-    """Mean absolute difference between neighbouring pixels, over rows and columns."""
+    """Return the mean absolute difference between neighbouring pixels, over rows and columns."""
     down, across = jnp.abs(jnp.diff(image, axis=0)), jnp.abs(jnp.diff(image, axis=1))
     return (jnp.sum(down) + jnp.sum(across)) / (down.size + across.size)
 
 
 def high_frequency(image: Image) -> Scalar:
-    """Share of the spectral power above half the Nyquist frequency, .25 cycles per pixel."""
+    """Return the share of spectral power above half the Nyquist frequency, .25 cycles per pixel."""
     height, width, _ = image.shape
     mean = jnp.mean(image, (0, 1), keepdims=True)
     power = jnp.sum(jnp.abs(jnp.fft.fft2(image - mean, axes=(0, 1))) ** 2, -1)
@@ -24,5 +24,5 @@ def high_frequency(image: Image) -> Scalar:
 
 
 def saturated(image: Image) -> Scalar:
-    """Share of pixel values below .01 or above .99."""
+    """Return the share of pixel values below .01 or above .99."""
     return jnp.mean((image < _SATURATED) | (image > 1 - _SATURATED))

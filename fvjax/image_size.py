@@ -16,7 +16,7 @@ def height_width(
     """Return (height, width) of a size.
 
     Raises:
-        ValueError: neither an integer nor two of them, or one outside `least` ... `most`.
+        ValueError: neither one nor two integers, or an integer outside `least` ... `most`.
     """
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         if len(value) != 2:

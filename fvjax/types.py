@@ -1,4 +1,4 @@
-"""The type names shared by the whole package."""
+"""The type names shared by all of fvjax."""
 
 from collections.abc import Mapping
 from typing import TypeAlias

@@ -1,1 +1,1 @@
-"""Arrays, photographs and generated images: what is read or made outside a network."""
+"""Arrays, photographs and generated images."""

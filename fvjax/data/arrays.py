@@ -16,11 +16,11 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, SafetensorError)
 
 
 def read_arrays(path: str | Path) -> dict[str, Any]:
-    """All arrays of a file by name; a .npy file's has the name "".
+    """Return all arrays of a file by name; the array of a .npy file has the name "".
 
     Raises:
-        ValueError: one sentence for a missing, truncated or pickled file, an unknown suffix, or an
-            array that holds no real numbers.
+        ValueError: a missing, truncated or pickled file, an unknown suffix, or an array without
+            real numbers.
     """
     checks.path("the path of a file", path)
     path = Path(path)
@@ -43,12 +43,14 @@ def _read(path: Path) -> dict[str, Any]:
             single = isinstance(loaded, np.ndarray)
             return {"": loaded} if single else {name: loaded[name] for name in loaded}
     except (OSError, EOFError, ValueError, *_BROKEN) as error:
-        reason = str(error).split(". ")[0].split("\n")[0]  # numpy's next one advises to unpickle
+        reason = (
+            str(error).split(". ")[0].split("\n")[0]
+        )  # numpy's next sentence advises to unpickle
         raise ValueError(f"{path} cannot be read: {reason}") from error
 
 
 def read_array(path: str | Path, name: str | None = None) -> Any:
-    """One array of a file: the one called `name`, or the only one."""
+    """Return the array `name` of a file, or the only array if `name` is None."""
     arrays = read_arrays(path)
     if name is None:
         if len(arrays) != 1:

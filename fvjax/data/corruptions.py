@@ -1,7 +1,7 @@
-"""Images made worse, and images of noise: what a network should not be sure about.
+"""Corrupted images, and images of noise, on which a network should be uncertain.
 
-Each is `distortion(key, image, strength) -> image`, image (height, width, 3) in [0, 1]. At strength
-0 each of `CORRUPTIONS` leaves the image as it is, and each of `NOISES` is grey.
+A function has the form `corruption(key, image, strength) -> image`, image (height, width, 3) in
+[0, 1]. At strength 0, `CORRUPTIONS` are the identity and `NOISES` are grey.
 """
 
 import jax
@@ -14,12 +14,12 @@ _MIDDLE = 0.5  # image value about which noise is drawn
 
 
 def noise(key: Key, image: Image, strength: Scalar) -> Image:
-    """Gaussian noise added to each value, of standard deviation `strength`."""
+    """Add Gaussian noise of standard deviation `strength` to each value."""
     return jnp.clip(image + strength * jax.random.normal(key, image.shape), 0, 1)
 
 
 def blur(key: Key, image: Image, strength: Scalar) -> Image:
-    """Gaussian blur of standard deviation `strength` in pixels; what lies outside is mirrored."""
+    """Blur by a Gaussian of standard deviation `strength` in pixels, with mirrored edges."""
     del key
     height, width, _ = image.shape
     kernels = (_smoothing(height, strength), _smoothing(width, strength))
@@ -27,20 +27,20 @@ def blur(key: Key, image: Image, strength: Scalar) -> Image:
 
 
 def contrast(key: Key, image: Image, strength: Scalar) -> Image:
-    """Each value moved to the image's mean by the share `strength`."""
+    """Move each value to the image's mean by the share `strength`."""
     del key
     return image + strength * (jnp.mean(image) - image)
 
 
 def white(key: Key, image: Image, strength: Scalar) -> Image:
-    """In place of the image: independent Gaussian values of standard deviation `strength`."""
+    """Return white Gaussian noise of standard deviation `strength` in place of the image."""
     return jnp.clip(_MIDDLE + strength * jax.random.normal(key, image.shape), 0, 1)
 
 
 def pink(key: Key, image: Image, strength: Scalar) -> Image:
-    """In place of the image: Gaussian noise of amplitude 1/f and standard deviation `strength`.
+    """Return Gaussian noise of amplitude 1/f and standard deviation `strength`.
 
-    ReferenceStatistics images have about this spectrum (Field 1987).
+    Natural images have about this spectrum (Field 1987).
     """
     height, width, _ = image.shape
     frequency = jnp.hypot(jnp.fft.fftfreq(height)[:, None], jnp.fft.fftfreq(width)[None])
@@ -50,15 +50,15 @@ def pink(key: Key, image: Image, strength: Scalar) -> Image:
     return jnp.clip(_MIDDLE + strength * drawn / jnp.std(drawn), 0, 1)
 
 
-CORRUPTIONS = {"noise": noise, "blur": blur, "contrast": contrast}  # what an image shows stays
-NOISES = {"white": white, "pink": pink}  # nothing of it stays
+CORRUPTIONS = {"noise": noise, "blur": blur, "contrast": contrast}  # the image's content stays
+NOISES = {"white": white, "pink": pink}  # noise replaces the image
 
 
 def _smoothing(size: int, stddev: Scalar) -> Float[Array, "size size"]:
-    """The matrix that smooths a row of pixels, mirrored at its ends."""
+    """Return the matrix that smooths a row of pixels, mirrored at its ends."""
     place = jnp.arange(size)
     mirrored = jnp.stack([-1 - place, place, 2 * size - 1 - place])  # each pixel, three times
-    apart = place[:, None, None] - mirrored[None]
+    distance = place[:, None, None] - mirrored[None]
     narrow = jnp.maximum(stddev, 1e-3)  # at 0 each pixel is its own
-    weights = jnp.exp(-0.5 * (apart / narrow) ** 2).sum(1)
+    weights = jnp.exp(-0.5 * (distance / narrow) ** 2).sum(1)
     return weights / weights.sum(1, keepdims=True)

@@ -34,7 +34,7 @@ _FIRST = 1_000_000  # key of the first generated image: no training run draws fr
 
 @dataclass(frozen=True)
 class Batch:
-    """Some reference images, with the number of each and its labels."""
+    """A batch of reference images with their numbers and labels."""
 
     images: Float[np.ndarray, "images height width 3"]
     numbers: Int[np.ndarray, "images"]
@@ -46,7 +46,7 @@ class ImageSet(Protocol):
 
     @property
     def source(self) -> str:
-        """Where they come from."""
+        """The source of the images: a name or a folder."""
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -54,39 +54,38 @@ class ImageSet(Protocol):
 
     @property
     def identity(self) -> str:
-        """A hash of what the images are."""
+        """A text that identifies the images, with a hash of a folder's files."""
 
     @property
     def attributes(self) -> Mapping[str, tuple[str, ...]]:
-        """Kinds of label, and the names of each; none where they have no labels."""
+        """Attributes and the names of their labels; empty if the images have no labels."""
 
     @property
     def labels(self) -> Int[np.ndarray, "images attributes"]:
-        """Of all images, in the order of their numbers."""
+        """The labels of all images, in the order of the images' numbers."""
 
     def __len__(self) -> int:
-        """How many."""
+        """Return the number of images."""
 
     def __iter__(self) -> Iterator[Batch]:
-        """In batches."""
+        """Yield the images in batches."""
 
     def image(self, number: int) -> Float[np.ndarray, "height width 3"]:
-        """One of them."""
+        """Return one image by its number."""
 
 
 @dataclass(frozen=True)
 class ReferenceImages:
     """Images to compare with: `generated`, or the photographs of a folder.
 
-    A folder's photographs may lie in one folder for each class; then they have one label, `class`.
+    If a folder has one subfolder for each class, its photographs have the attribute `class`.
 
     Args:
-        source: "generated"; "unseen", the same with textures that no network was trained on; or a
-            path.
-        image_size: of the images in pixels: one number, or height and width.
-        count: of generated images; at most so many of a folder's, in the order of their names.
-        first: the first image; with another, generated images are others.
-        every: 2 for each second image.
+        source: "generated"; "unseen", with textures outside the networks' training data; or a path.
+        image_size: pixels of the images: one number, or height and width.
+        count: number of generated images; largest number of photographs, in the order of names.
+        first: number of the first image.
+        every: distance between consecutive images' numbers: 2 takes each second image.
     """
 
     source: str
@@ -97,11 +96,7 @@ class ReferenceImages:
     attributes: dict[str, tuple[str, ...]] = field(init=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a folder without photographs.
-
-        Raises:
-            ValueError: in one sentence.
-        """
+        """Refuse wrong counts, and a folder without photographs."""
         object.__setattr__(self, "image_size", height_width(self.image_size))
         checks.path("reference_images", self.source)
         checks.count("reference_count", self.count)
@@ -113,7 +108,7 @@ class ReferenceImages:
 
     @cached_property
     def paths(self) -> list[Path]:
-        """The photographs, by name."""
+        """The photographs' paths, sorted by name."""
         if self.source in _DRAWN:
             return []
         folder = Path(self.source)
@@ -122,24 +117,28 @@ class ReferenceImages:
                 f"reference_images must be {GENERATED} or a folder; there is no folder {folder}"
             )
         known = {suffix for suffix, form in Pillow.registered_extensions().items()}
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
-        if not found:
+        photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
+        if not photos:
             raise ValueError(f"folder {folder} holds no images")
-        checks.index("first", self.first, len(found))
-        return found[self.first :: self.every][: self.count]
+        checks.index("first", self.first, len(photos))
+        return photos[self.first :: self.every][: self.count]
 
     def __len__(self) -> int:
-        """How many images."""
+        """Return the number of images."""
         return self.count if self.source in _DRAWN else len(self.paths)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of at most 32 images; a file that is no image raises ValueError naming it."""
+        """Yield batches of at most 32 images.
+
+        Raises:
+            ValueError: a file that is not an image; the message names the file.
+        """
         for first in range(0, len(self), _BATCH):
             numbers = np.arange(first, min(first + _BATCH, len(self)))
             yield self._batch(numbers)
 
     def image(self, number: int) -> Float[np.ndarray, "height width 3"]:
-        """One image by its number."""
+        """Return one image by its number."""
         image: np.ndarray = self._batch(np.array([number])).images[0]
         return image
 
@@ -156,26 +155,26 @@ class ReferenceImages:
         return Batch(np.asarray(images), numbers, labels)
 
     def _read(self, numbers: np.ndarray) -> Batch:
-        mine = [self.paths[number] for number in numbers]
-        images = np.stack([read_photo(path, self.image_size) for path in mine])
+        paths = [self.paths[number] for number in numbers]
+        images = np.stack([read_photo(path, self.image_size) for path in paths])
         names = self.attributes.get("class", ())
-        labels = np.array([[names.index(path.parent.name)] for path in mine] if names else [])
-        return Batch(images, numbers, labels.reshape(len(mine), -1).astype(int))
+        labels = np.array([[names.index(path.parent.name)] for path in paths] if names else [])
+        return Batch(images, numbers, labels.reshape(len(paths), -1).astype(int))
 
     @property
     def _size(self) -> int | tuple[int, int]:
-        """One number for squares, as in the identities of statistics that are shipped."""
+        """The image size; one number for squares, as in the shipped statistics' identities."""
         height, width = self.image_size
         return height if height == width else (height, width)
 
     @cached_property
     def labels(self) -> Int[np.ndarray, "images attributes"]:
-        """Of all images, in the order of their numbers."""
+        """The labels of all images, in the order of the images' numbers."""
         return np.concatenate([batch.labels for batch in self])
 
     @cached_property
     def identity(self) -> str:
-        """A hash of what the images are."""
+        """A text that identifies the images, with a hash of a folder's files."""
         if self.source in _DRAWN:
             others = f" {self.first} {self.every}" if (self.first, self.every) != (0, 1) else ""
             return f"{self.source} {VERSION} {self.count} {self._size}{others}"
@@ -186,11 +185,11 @@ class ReferenceImages:
 
 
 def _classes(paths: list[Path], folder: Path) -> dict[str, tuple[str, ...]]:
-    """The label `class` where every photograph lies in a folder of its class."""
+    """Return the attribute `class` if every photograph lies in a class folder, else nothing."""
     folders = {path.parent for path in paths}
     if folder in folders or len(folders) < 2:
         return {}
-    return {"class": tuple(sorted(one.name for one in folders))}
+    return {"class": tuple(sorted(folder.name for folder in folders))}
 
 
 @partial(jax.jit, static_argnums=1)

@@ -10,13 +10,15 @@ from fvjax.types import Key, Scalar
 
 SHAPES = ("disc", "square", "triangle", "ring", "star", "cross", "crescent", "heart")
 TEXTURES = ("plain", "stripes", "checker", "dots", "zigzag", "rings", "blobs", "grid")
-UNSEEN = ("spirals", "triangles", "weave")  # in no image that a network was trained on
+UNSEEN = ("spirals", "triangles", "weave")  # not in the networks' training data
 
 Plane = Float[Array, "height width"]
 
 
 def distances(x: Plane, y: Plane) -> Float[Array, "8 height width"]:
-    """Approximate signed distance to the edge of each of `SHAPES`, radius about 1; < 0 inside.
+    """Return approximate signed distances to the edge of each of `SHAPES`; < 0 inside.
+
+    The radius is about 1.
 
     Ring, cross and crescent are thick enough to show more than one period of a texture.
     """
@@ -39,7 +41,7 @@ def _polygon(x: Plane, y: Plane, sides: int) -> Plane:
 
 
 def _star(x: Plane, y: Plane) -> Plane:
-    """Five points: tips at radius 1.1, notches at 0.5."""
+    """Return the distance to a star of five points: tips at radius 1.1, notches at 0.5."""
     tip, notch, half = 1.1, 0.5, math.pi / 5
     r = jnp.hypot(x, y)
     angle = jnp.mod(jnp.arctan2(y, x), 2 * half) - half  # 0 at a notch, +-half at a tip
@@ -49,7 +51,7 @@ def _star(x: Plane, y: Plane) -> Plane:
 
 
 def _heart(ax: Plane, y: Plane) -> Plane:
-    """A square on its corner and a disc on each of its two upper sides; `ax` is |x|."""
+    """Return the distance to a square on its corner with two discs; `ax` is |x|."""
     half, y = 0.5, 0.07 - y
     corner = half / math.sqrt(2)
     square = (ax + jnp.abs(y)) / math.sqrt(2) - half
@@ -59,21 +61,21 @@ def _heart(ax: Plane, y: Plane) -> Plane:
 def patterns(
     across: Plane, along: Plane, phase: Scalar, key: Key
 ) -> Float[Array, "8 height width"]:
-    """Each of `TEXTURES`, in [-1, 1]; coordinates in periods about the shape's centre."""
+    """Return each of `TEXTURES`, in [-1, 1]; coordinates in periods about the shape's centre."""
     u, v = across + phase, along
-    plain = jnp.ones_like(u)
+    uniform = jnp.ones_like(u)
     stripes = _soft(3 * _triangle(u))
     checker = _soft(5 * _triangle(0.75 * u) * _triangle(0.75 * v))
     dots = _soft(4 - 4 * jnp.hypot(u - jnp.round(u), v - jnp.round(v)) / 0.31)
     zigzag = _soft(3 * _triangle(u + 0.55 * _triangle(0.5 * v)))
     rings = _soft(3 * _triangle(jnp.hypot(across, along) + phase))
     grid = _soft(5 * (jnp.maximum(_triangle(0.85 * u), _triangle(0.85 * v)) - 0.5))
-    return jnp.stack([plain, stripes, checker, dots, zigzag, rings, _blobs(u, v, key), grid])
+    return jnp.stack([uniform, stripes, checker, dots, zigzag, rings, _blobs(u, v, key), grid])
 
 
 def unseen(across: Plane, along: Plane, phase: Scalar, key: Key) -> Float[Array, "3 height width"]:
-    """Each of `UNSEEN`, in [-1, 1]; arguments as those of `patterns`."""
-    del key  # none of them is random
+    """Return each of `UNSEEN`, in [-1, 1], for the arguments of `patterns`."""
+    del key  # these textures are not random
     arms = jnp.arctan2(along, across) / math.pi  # two, so that opposite sides meet
     spirals = _soft(3 * _triangle(jnp.hypot(across, along) + arms + phase))
     u, v = across + phase, along
@@ -81,23 +83,23 @@ def unseen(across: Plane, along: Plane, phase: Scalar, key: Key) -> Float[Array,
 
 
 def _triangles(u: Plane, v: Plane) -> Plane:
-    """Equilateral triangles of height 1: those that point one way light, the others dark."""
+    """Return equilateral triangles of height 1: light or dark by their orientation."""
     half = math.sqrt(3) / 2
     lines = jnp.stack([u, half * v - u / 2, -half * v - u / 2])  # they add up to 0
-    part = lines - jnp.floor(lines)  # these to 1 in the light ones, to 2 in the dark
+    part = lines - jnp.floor(lines)  # sums to 1 in light triangles, to 2 in dark triangles
     light = part.sum(0) < 1.5
     return _soft(8 * jnp.where(light, part.min(0), (part - 1).max(0)))
 
 
 def _weave(u: Plane, v: Plane) -> Plane:
-    """Squares of two stripes each, across and along by turns."""
+    """Return squares of two stripes each, alternately across and along."""
     side = 1.5
     turned = jnp.mod(jnp.floor(u / side) + jnp.floor(v / side), 2) < 1
     return _soft(3 * _triangle(2 / side * jnp.where(turned, u, v)))
 
 
 def _blobs(u: Plane, v: Plane, key: Key) -> Plane:
-    """Six plane waves of random direction, 0.35 to 0.8 cycles per period."""
+    """Return the sum of six random plane waves, 0.35 to 0.8 cycles per period."""
     total = jnp.zeros_like(u)
     for direction, length, phase in jax.random.uniform(key, (6, 3)):
         frequency = 0.35 + 0.45 * length
@@ -111,11 +113,11 @@ def _soft(t: Plane) -> Plane:
 
 
 def _triangle(t: Plane) -> Plane:
-    """Triangle wave of period 1, in [-1, 1]."""
+    """Return a triangle wave of period 1, in [-1, 1]."""
     return 4 * jnp.abs(t - jnp.floor(t) - 0.5) - 1
 
 
 def _wave(t: Plane) -> Plane:
-    """Parabolas in place of sin(2 pi t): quicker, and within 6 % of it."""
+    """Return parabolas in place of sin(2 pi t): faster, with an error of at most 6 %."""
     t = t - jnp.round(t)
     return 8 * t * (1 - 2 * jnp.abs(t))

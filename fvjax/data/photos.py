@@ -14,12 +14,11 @@ from fvjax.image_size import ImageSize, height_width
 def read_photo(path: str | Path, size: ImageSize) -> Float[np.ndarray, "height width 3"]:
     """Return the middle of a photograph, RGB in [0, 1], float32.
 
-    It is the largest part that has the proportions of `size`, resized to it.
-
-    It is turned upright as the file's EXIF orientation says.
+    The middle is the largest part with the proportions of `size`, resized to `size`, and rotated
+    by the file's EXIF orientation.
 
     Raises:
-        ValueError: one sentence for a file that does not exist or is no image.
+        ValueError: a file that does not exist or is not an image.
     """
     checks.path("the path of a photo", path)
     path = Path(path)
@@ -31,7 +30,7 @@ def read_photo(path: str | Path, size: ImageSize) -> Float[np.ndarray, "height w
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"{path} is no image that Pillow can read") from error
     height, width = height_width(size)
-    if photo.width * height < photo.height * width:  # taller than the wanted image
+    if photo.width * height < photo.height * width:  # the photo is taller
         across, down = float(photo.width), photo.width * height / width
     else:
         across, down = photo.height * width / height, float(photo.height)

@@ -14,7 +14,7 @@ HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 ATTRIBUTES: dict[str, tuple[str, ...]] = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
 UNSEEN_ATTRIBUTES = ATTRIBUTES | {"texture": UNSEEN}
 SIZE = 64  # pixels
-VERSION = 1  # of the images that a key draws
+VERSION = 1  # version of the generator
 Patterns = Callable[[Array, Array, Scalar, Key], Float[Array, "count height width"]]
 _DEGREES = (0.0, 30.0, 57.0, 120.0, 180.0, 225.0, 270.0, 318.0)  # centre of each hue
 _WIDTHS = (8.0, 7.0, 6.0, 20.0, 14.0, 12.0, 11.0, 12.0)  # half of each hue's range, in degrees
@@ -45,7 +45,7 @@ _RANGES = {
 
 @dataclass
 class Nuisances:
-    """Everything about an image that no label tells; each uniform on its range in `_RANGES`.
+    """Properties of an image besides its labels; each uniform on its range in `_RANGES`.
 
     Lengths are in pixels, angles in degrees, colours and light in image values.
     """
@@ -74,7 +74,7 @@ class Nuisances:
 
 @dataclass
 class Sample:
-    """One image, its three labels (0 ... 7, names in `ATTRIBUTES`) and its nuisances."""
+    """An image, its three labels (0 ... 7, names in `ATTRIBUTES`) and its nuisances."""
 
     image: Image
     shape: Int[Array, ""]
@@ -84,12 +84,12 @@ class Sample:
 
 
 def sample(key: Key) -> Sample:
-    """A random image: labels uniform and independent of each other and of the nuisances."""
+    """Return a random image; labels are uniform and independent of each other and of nuisances."""
     return _sample(key, patterns, len(TEXTURES))
 
 
 def sample_unseen(key: Key) -> Sample:
-    """The image that `sample` draws, but for its texture, which is one of `UNSEEN`."""
+    """Return the image of `sample` with a texture of `UNSEEN`."""
     return _sample(key, unseen, len(UNSEEN))
 
 
@@ -103,7 +103,7 @@ def _sample(key: Key, textures: Patterns, count: int) -> Sample:
 
 
 def nuisances(key: Key) -> Nuisances:
-    """Random nuisances."""
+    """Return random nuisances."""
     uniform = jax.random.uniform(key, (len(_RANGES),))
     values = {
         name: low + (high - low) * uniform[i]
@@ -120,9 +120,9 @@ def render(
     key: Key,
     textures: Patterns = patterns,
 ) -> Image:
-    """The image of these labels and nuisances; `key` draws pixel noise and the random blobs.
+    """Return the image of labels and nuisances; `key` draws pixel noise and the random blobs.
 
-    `textures` draws all textures, of which `texture` is one: `patterns`, or `patterns.unseen`.
+    `textures` draws all textures (`patterns` or `patterns.unseen`); `texture` selects one.
     """
     n = nuisances
     noise_key, blob_key, clutter_key = jax.random.split(key, 3)
@@ -137,9 +137,9 @@ def render(
 
     across, along = _turn(dx / n.period, dy / n.period, n.angle)
     pattern = jnp.take(textures(across, along, n.phase, blob_key), texture, axis=0)
-    main, other = _tones(hue, n)
+    main, second = _tones(hue, n)
     mix = (0.5 + 0.5 * pattern)[..., None]
-    front = main[None, None] * mix + other[None, None] * (1 - mix)
+    front = main[None, None] * mix + second[None, None] * (1 - mix)
 
     slow = patterns(x / 20, y / 20, jnp.zeros(()), clutter_key)[TEXTURES.index("blobs")]
     back = _rgb(n.tint, jnp.asarray(0.15), n.background)[None, None]
@@ -157,7 +157,7 @@ def _photograph(image: Image, x: Array, y: Array, n: Nuisances, key: Key) -> Ima
 
 
 def _tones(hue: Int[Array, ""] | int, n: Nuisances) -> tuple[Array, Array]:
-    """The texture's two colours: the main one, and a dark or a light one of the same hue."""
+    """Return the texture's main colour, and a dark or light colour of the same hue."""
     degrees = jnp.asarray(_DEGREES)[hue] + jnp.asarray(_WIDTHS)[hue] * n.shift
     dark = _rgb(degrees, n.saturation, 0.1 + 0.3 * n.second)
     light = _rgb(degrees, 0.6 - 0.4 * n.second, jnp.asarray(1.0))
@@ -175,7 +175,7 @@ def _turn(x: Array, y: Array, degrees: Array) -> tuple[Array, Array]:
 
 
 def _blurred(image: Image, sigma: Scalar) -> Image:
-    """Separable five-tap Gaussian."""
+    """Blur by a separable five-tap Gaussian."""
     taps = jnp.exp(-0.5 * (jnp.arange(-2, 3) / sigma) ** 2)
     taps = taps / taps.sum()
     padded = jnp.pad(image, ((2, 2), (2, 2), (0, 0)), mode="edge")

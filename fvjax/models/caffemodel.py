@@ -39,7 +39,7 @@ def read_caffemodel(path: str | Path) -> dict[str, np.ndarray]:
     Weights are (out, in, rows, columns), of an inner product (out, in); a bias is (out,).
 
     Raises:
-        ValueError: one sentence, with the file's name, for a file that is absent, truncated, of
+        ValueError: a file, named in the message, that is absent, truncated, of
             another kind, or without weights.
     """
     checks.path("the path of a file", path)
@@ -47,26 +47,26 @@ def read_caffemodel(path: str | Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     try:
-        found = _net(memoryview(path.read_bytes()))
-        if not found:
+        blobs = _net(memoryview(path.read_bytes()))
+        if not blobs:
             raise ValueError("it holds no layer with weights")
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a .caffemodel: {error}") from error
-    return found
+    return blobs
 
 
 def _net(data: memoryview) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for number, value in _fields(data):
         if number not in _OF_LAYER:
             continue
         name, blobs = _layer(_message(value), _OF_LAYER[number])
         for place, blob in enumerate(blobs):
             key = f"{name}/{_KINDS[place] if place < len(_KINDS) else place}"
-            if key in found:
+            if key in arrays:
                 raise ValueError(f"two layers are called {name!r}")
-            found[key] = blob
-    return found
+            arrays[key] = blob
+    return arrays
 
 
 def _layer(data: memoryview, fields: _Fields) -> tuple[str, list[np.ndarray]]:
@@ -81,9 +81,9 @@ def _layer(data: memoryview, fields: _Fields) -> tuple[str, list[np.ndarray]]:
             blobs.append(_message(value))
     arrays = [_blob(blob, name) for blob in blobs]
     for place, array in enumerate(arrays):  # old blobs have four sides, the first ones of length 1
-        wanted = 2 if is_inner and place == 0 else 1 if place == 1 else array.ndim
-        if array.ndim > wanted and set(array.shape[:-wanted]) == {1}:
-            arrays[place] = array.reshape(array.shape[-wanted:])
+        rank = 2 if is_inner and place == 0 else 1 if place == 1 else array.ndim
+        if array.ndim > rank and set(array.shape[:-rank]) == {1}:
+            arrays[place] = array.reshape(array.shape[-rank:])
     return name, arrays
 
 

@@ -1,7 +1,7 @@
 """Class names: ImageNet's packaged list, and selection of a class by name.
 
 A network's class has one text, which may hold several synonyms: "goldfish, Carassius auratus,
-n01443537". A class of one of several heads has the head in front: "texture=stripes".
+n01443537". If a network has several heads, the head precedes the class: "texture=stripes".
 """
 
 import difflib
@@ -33,59 +33,59 @@ def synonyms(text: str) -> tuple[str, ...]:
 def find_class(classes: Sequence[str], name: str) -> int:
     """Return the index of the class that has a name among its synonyms.
 
-    Case and punctuation do not count: "jack_o_lantern" is "jack-o'-lantern". A class's whole text
-    is a name too.
+    Case and punctuation are ignored: "jack_o_lantern" is "jack-o'-lantern". A class's complete
+    text is a name too.
 
     Raises:
         ValueError: no class has the name, or several have it; the closest names, or all indices.
     """
-    found = _selected(classes, name)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        places = " and ".join(f"{i} ({classes[i]})" for i in found)
+    matches = _matches(classes, name)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        places = " and ".join(f"{i} ({classes[i]})" for i in matches)
         raise ValueError(f"several classes have the name {name!r}: {places}; give an index")
-    known = {_plain(n): n for text in classes for n in synonyms(text)}
-    close = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
-    hint = f"; did you mean {' or '.join(known[c] for c in close)}?" if close else ""
+    by_name = {_normalize(n): n for text in classes for n in synonyms(text)}
+    close = difflib.get_close_matches(_normalize(name), by_name, n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(by_name[c] for c in close)}?" if close else ""
     raise ValueError(f"no class of {len(classes)} has the name {name!r}{hint}")
 
 
 def match_class(classes: Sequence[str], text: str) -> int | None:
     """Return the class that another network calls `text`; None unless exactly one matches.
 
-    The same text matches before any of its synonyms does.
+    The complete text has priority over synonyms.
     """
     if text in classes:
         return list(classes).index(text)
     names = synonyms(text)
-    found = {i for name in names for i in _selected(classes, name)}
-    return found.pop() if len(found) == 1 else None
+    matches = {i for name in names for i in _matches(classes, name)}
+    return matches.pop() if len(matches) == 1 else None
 
 
 def class_label(classes: Sequence[str], index: int) -> str:
     """Return a short label: the first synonym, and the last one if classes share the first.
 
-    A class of one of several heads keeps its head.
+    If a network has several heads, the label includes the head.
     """
-    first, *others = classes[index].split(", ")
-    if not others or len(_selected(classes, first)) == 1:
+    first, *further = classes[index].split(", ")
+    if not further or len(_matches(classes, first)) == 1:
         return first
-    return f"{first} ({others[-1]})"
+    return f"{first} ({further[-1]})"
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return re.sub(r"[\W_]+", " ", name.casefold()).strip()
 
 
-def _selected(classes: Sequence[str], name: str) -> tuple[int, ...]:
-    return _index(tuple(classes)).get(_plain(name), ())
+def _matches(classes: Sequence[str], name: str) -> tuple[int, ...]:
+    return _index(tuple(classes)).get(_normalize(name), ())
 
 
 @cache
 def _index(classes: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+    indices: dict[str, tuple[int, ...]] = {}
     for index, text in enumerate(classes):
-        for name in dict.fromkeys(map(_plain, (text, *synonyms(text)))):
-            found[name] = (*found.get(name, ()), index)
-    return found
+        for name in dict.fromkeys(map(_normalize, (text, *synonyms(text)))):
+            indices[name] = (*indices.get(name, ()), index)
+    return indices

@@ -33,5 +33,5 @@ def parameter(module: nn.Module, name: str, initializer: Any, shape: tuple[int, 
     if module.is_initializing():
         made: Array = module.param(name, initializer, shape)
         return made
-    found: Array = module.get_variable("params", name)
-    return found
+    value: Array = module.get_variable("params", name)
+    return value

@@ -22,7 +22,7 @@ class Block(NamedTuple):
 
 
 def _blocks() -> tuple[Block, ...]:
-    found, inputs = [], STEM
+    blocks, inputs = [], STEM
     stages = [  # blocks, channels, kernel, stride of the first; Tan and Le 2019, table 1
         *((1, 16, 3, 1), (2, 24, 3, 2), (2, 40, 5, 2), (3, 80, 3, 2)),
         *((3, 112, 5, 1), (4, 192, 5, 2), (1, 320, 3, 1)),
@@ -30,9 +30,9 @@ def _blocks() -> tuple[Block, ...]:
     for stage, (count, outputs, kernel, stride) in enumerate(stages):
         for place in range(count):
             step, widening = 1 if place else stride, 6 if stage else 1
-            found.append(Block(f"blocks.{stage}.{place}", inputs, outputs, kernel, step, widening))
+            blocks.append(Block(f"blocks.{stage}.{place}", inputs, outputs, kernel, step, widening))
             inputs = outputs
-    return tuple(found)
+    return tuple(blocks)
 
 
 BLOCKS = _blocks()

@@ -32,18 +32,18 @@ def installed() -> Path:
 
 def _convolutions() -> dict[str, tuple[str, str, tuple[int, ...]]]:
     """Return, for each linen layer, the file's convolution, batch norm and weight shape."""
-    found = {}
+    convolutions = {}
     for number, b in enumerate(BLOCKS):
         old, width, side = f"_blocks.{number}", b.width, b.kernel
         if b.widening > 1:
             shape: tuple[int, ...] = (width, b.inputs, 1, 1)
-            found[f"{b.name}.conv_pw"] = (f"{old}._expand_conv", f"{old}._bn0", shape)
+            convolutions[f"{b.name}.conv_pw"] = (f"{old}._expand_conv", f"{old}._bn0", shape)
         shape = (width, 1, side, side)
-        found[f"{b.name}.conv_dw"] = (f"{old}._depthwise_conv", f"{old}._bn1", shape)
+        convolutions[f"{b.name}.conv_dw"] = (f"{old}._depthwise_conv", f"{old}._bn1", shape)
         last = "conv_pwl" if b.widening > 1 else "conv_pw"
         shape = (b.outputs, width, 1, 1)
-        found[f"{b.name}.{last}"] = (f"{old}._project_conv", f"{old}._bn2", shape)
-    return found
+        convolutions[f"{b.name}.{last}"] = (f"{old}._project_conv", f"{old}._bn2", shape)
+    return convolutions
 
 
 _ENDS = {  # the same, of the two convolutions that are recorded before their batch norms
@@ -55,13 +55,13 @@ _OF_NORM = ("weight", "bias", "running_mean", "running_var")
 
 def _shapes() -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor of the file."""
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     convolutions = [*_convolutions().values(), *((c, n, s) for c, n, _, s in _ENDS.values())]
     for convolution, norm, shape in convolutions:
-        found[f"{convolution}.weight"] = shape
-        found |= {f"{norm}.{part}": (shape[0],) for part in _OF_NORM}
-        found[f"{norm}.num_batches_tracked"] = ()
-    return found | {"_fc.weight": (CLASSES, HEAD), "_fc.bias": (CLASSES,)}
+        shapes[f"{convolution}.weight"] = shape
+        shapes |= {f"{norm}.{part}": (shape[0],) for part in _OF_NORM}
+        shapes[f"{norm}.num_batches_tracked"] = ()
+    return shapes | {"_fc.weight": (CLASSES, HEAD), "_fc.bias": (CLASSES,)}
 
 
 def _params(tensors: Mapping[str, np.ndarray]) -> Any:

@@ -1,6 +1,6 @@
 """A bank of known detectors: coloured Gabors, each with its own saturation.
 
-A detector is a quadrature pair of Gabors that reads one of three opponent colours at one of three
+A detector is a quadrature pair of Gabors for one of three opponent colours, one of three
 frequencies and one of several orientations. In their order the orientation changes fastest and the
 colour slowest. Contrast is (image - .5) / .5 read along a colour; a grating's is at most 1.
 """
@@ -37,7 +37,7 @@ def detectors(orientations: int) -> int:
 def kernels(orientations: int) -> Float[np.ndarray, "window window 1 pairs"]:
     """Return the Gabors by frequency and orientation: all even filters, then all odd filters.
 
-    Scaled such that a detector's own grating gives energy even² + odd² = contrast², averaged over
+    Scaled such that a detector's grating gives energy even² + odd² = contrast², averaged over
     the grating's phase. Even colours give none.
     """
     grid = np.arange(WINDOW) - (WINDOW - 1) / 2

@@ -41,9 +41,9 @@ class KerasNetwork:
         token = _RECORD.set(record)
         try:
             x = self.preprocess(image)[None]
-            kept = (weights["trainable"], weights["fixed"])
+            variables = (weights["trainable"], weights["fixed"])
             with jax.numpy_rank_promotion("allow"):
-                self.marked.stateless_call(*kept, x, training=False)
+                self.marked.stateless_call(*variables, x, training=False)
         finally:
             _RECORD.reset(token)
 
@@ -72,8 +72,8 @@ class Application:
     def __call__(self, image: Image) -> Array:
         """Preprocess an image (height, width, 3)."""
         function = importlib.import_module(self.module).preprocess_input
-        made: Array = function(image[None] * 255)[0]
-        return made
+        preprocessed: Array = function(image[None] * 255)[0]
+        return preprocessed
 
 
 def from_keras(
@@ -87,19 +87,19 @@ def from_keras(
 ) -> Model:
     """Import a functional or sequential Keras model, run by Keras's JAX backend.
 
-    Layers have Keras's own names. ReLU layers are redirected as fvjax's own are; a ReLU that is an
+    Layers have Keras's own names. ReLU layers are redirected as fvjax's ReLU; a ReLU that is an
     argument of another layer (`activation="relu"`) is not.
 
     Args:
         model: a `keras.Model` of images (height, width, 3), channels last.
-        image_size: pixels of the images, (height, width) or one number for square ones.
-        mean: of each channel of RGB in [0, 1], subtracted first.
+        image_size: pixels of the images, one number or (height, width).
+        mean: mean of each channel of RGB in [0, 1], subtracted first.
         std: the image is then divided by it.
         preprocess: instead of mean and std, a function of the image, hashable.
-        default_layer: the last main layer that has more positions than one if None.
+        default_layer: the last main layer with more than one position if None.
 
     Raises:
-        ValueError: one sentence for a subclassed model, another backend, or unknown preprocessing.
+        ValueError: a subclassed model, another backend, or unknown preprocessing.
     """
     keras = _keras()
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
@@ -117,11 +117,13 @@ def from_keras(
         "fixed": [jnp.asarray(v.value) for v in marked.non_trainable_variables],
     }
     size = as_size(image_size)
-    made = Model.from_function(KerasNetwork(marked, preprocess), weights, image_size=size)
-    spread = [name for name in made.main_layers if len(made.layers[name]) > 1 and name != "image"]
-    chosen = (spread or made.main_layers)[-1] if default_layer is None else default_layer
-    checks.choice("layer", chosen, made.layers)
-    return made.replace(default_layer=chosen)  # type: ignore[attr-defined, no-any-return]
+    imported = Model.from_function(KerasNetwork(marked, preprocess), weights, image_size=size)
+    spatial = [
+        name for name in imported.main_layers if len(imported.layers[name]) > 1 and name != "image"
+    ]
+    layer = (spatial or imported.main_layers)[-1] if default_layer is None else default_layer
+    checks.choice("layer", layer, imported.layers)
+    return imported.replace(default_layer=layer)  # type: ignore[attr-defined, no-any-return]
 
 
 def from_keras_factory(
@@ -141,7 +143,7 @@ def from_keras_factory(
         factory: the path of a function, such as keras.applications.ConvNeXtTiny.
         input_size: pixels of the images, as `image_size` of `from_keras`. keras.applications get it
             as `input_shape` where they have no classifier (`include_top=false`).
-        arguments: of the function.
+        arguments: keyword arguments of the function.
         checkpoint: a .weights.h5 file.
         mean: see `from_keras`.
         std: see `from_keras`.
@@ -149,17 +151,21 @@ def from_keras_factory(
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "jax")
     _keras()
-    function, given = resolve(factory), dict(arguments or {})
+    function, keywords = resolve(factory), dict(arguments or {})
     ours = ".applications." in function.__module__
-    if ours and (not given.get("include_top", True) or given.get("weights", "imagenet") is None):
-        given.setdefault("input_shape", (input_size, input_size, 3))
-    module = function(**given)
+    if ours and (
+        not keywords.get("include_top", True) or keywords.get("weights", "imagenet") is None
+    ):
+        keywords.setdefault("input_shape", (input_size, input_size, 3))
+    module = function(**keywords)
     if checkpoint is not None:
         module.load_weights(checkpoint)
     preprocess = Application(function.__module__) if ours and mean is None else None
-    made = from_keras(module, input_size, mean=mean, std=std, preprocess=preprocess)
-    told = ours and checkpoint is None and given.get("weights", "imagenet") == "imagenet"
-    return with_classes(made, imagenet_classes() if told else ())
+    imported = from_keras(module, input_size, mean=mean, std=std, preprocess=preprocess)
+    has_imagenet_classes = (
+        ours and checkpoint is None and keywords.get("weights", "imagenet") == "imagenet"
+    )
+    return with_classes(imported, imagenet_classes() if has_imagenet_classes else ())
 
 
 def _keras() -> Any:
@@ -179,15 +185,15 @@ def _marked(keras: Any, model: Any) -> Any:
     """Return the same layers and weights, with a marker behind each call of a layer."""
     marker, rectifier = _layer_classes()
     steps: list[Step] = []
-    place: dict[int, int] = {}  # the step that made a symbolic tensor, by its id
-    kept: list[Any] = []  # these tensors, so that no id is used again
+    step_of: dict[int, int] = {}  # the step that made a symbolic tensor, by its id
+    held: list[Any] = []  # keeps these tensors alive, so that no id is reused
     markers: dict[int, Any] = {}  # by their steps
     calls: Counter[str] = Counter()
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        given = keras.tree.flatten((args, kwargs))
+        inputs = keras.tree.flatten((args, kwargs))
         sources = tuple(
-            Value(place.get(id(x), -1)) for x in given if keras.utils.is_keras_tensor(x)
+            Value(step_of.get(id(x), -1)) for x in inputs if keras.utils.is_keras_tensor(x)
         )
         out = (rectifier() if _is_relu(keras, layer) else layer)(*args, **kwargs)
         if not keras.utils.is_keras_tensor(out):  # several outputs: no layer
@@ -198,18 +204,18 @@ def _marked(keras: Any, model: Any) -> Any:
         out = made(out)
         steps.append(Step(_KINDS.get(type(layer).__name__, ""), sources))
         steps.append(Layer(name, 0, -1, False).step(Value(len(steps) - 1)))
-        place[id(out)] = len(steps) - 1
+        step_of[id(out)] = len(steps) - 1
         markers[len(steps) - 1] = made
-        kept.append(out)
+        held.append(out)
         return out
 
     made = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
-    for step in on_main_path(steps, place[id(keras.tree.flatten(made.outputs)[0])]):
+    for step in on_main_path(steps, step_of[id(keras.tree.flatten(made.outputs)[0])]):
         markers[step].main = True
     return made
 
 
-# Layers that finish what they follow, under the names that `on_main_path` knows.
+# Layers that belong to the previous layer, by the names in `on_main_path`.
 _KINDS = {
     "ReLU": "relu.default",
     "Activation": "relu.default",

@@ -1,36 +1,36 @@
 """A model of known ground truth: the detectors of `gabors`, and a linear mixing.
 
-The detectors of the last colour at the last frequency are *decoys*, contrast that no feature stands
-for; all others are the K features. At a position with features f and decoys g, each in [0, 1]:
+The detectors of the last colour at the last frequency are *decoys*, contrast that belongs to no
+feature; all others are the K features. At a position with features f and decoys g, each in [0, 1]:
 
     features = f
     decoys = g
     previous = (f, depth · g)
     mixed = previous @ mixing + gain · (1 - Π(1 - g)), the gain's term in every channel
 
-`features` and `decoys` are the truth: later layers do not read their records, only an oracle does.
+`features` and `decoys` are the truth: only an oracle reads their records.
 The first K rows of `mixing` are the features' vectors, of unit length, in K channels; the others
 say how decoys leak. `mixed` is linear, without ReLU: a feature adds its vector, whatever the signs.
 Geometry and severity enter through the weights `mixing`, `depth` and `gain` alone, and share a
 compiled program.
 
-At severity 0 every geometry is `orthogonal`: a channel for each feature, silent decoys.
+At severity 0 every geometry is `orthogonal`: a channel for each feature, decoys without effect.
 
-- orthogonal: any severity is ignored. The control.
+- orthogonal: severity has no effect. The control.
 - skewed: any two vectors have the cosine `severity` < 1. Entanglement: to excite one feature is to
   excite all, a little.
-- paired: so have features n and n + K/2, which read other colours; no others do. Entanglement
-  with one other feature, which is no gain along one direction, as skew among all is.
-- random: a feature's own channel plus `severity` times random signs / sqrt(K), at unit length.
+- paired: features n and n + K/2, of different colours, have the cosine `severity`; all other pairs
+  are orthogonal. Entanglement with a single feature, without a common direction of gain.
+- random: a feature's channel plus `severity` times random signs / sqrt(K), at unit length.
   Entanglement with some, and its opposite with others.
-- superposed: the own channel less `severity` <= 1 times its part in a random subspace of K/2
+- superposed: the feature's channel less `severity` <= 1 times its part in a random subspace of K/2
   dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
-  were half as many channels as features: no linear readout can tell them apart.
+  were half as many channels as features: no linear readout separates them.
 - exciting: contrast at any of the decoys adds `severity` to every channel, without passing through
   `previous`. An input that excites everything.
 - cheap: the decoys are units of `previous`, of activation 0 ... `severity`. Each leaks a quarter of
-  it into one half of the channels and minus a quarter into the other half. Every channel has a
-  friend among them, and no decoy excites the layer as a whole. A feature gives its channel four
+  it into one half of the channels and minus a quarter into the other half. Every channel is
+  excited by a decoy, and no decoy excites all channels. A feature gives its channel four
   times as much for the same activation.
 """
 
@@ -49,8 +49,8 @@ from fvjax.types import Image
 
 SIZE = 40  # pixels
 
-_LEAK = 0.25  # of a decoy's activation, into a channel; a feature gives 1 to its own
-_SEED = 0  # of random signs and of the random subspace: a geometry at a severity is one world
+_LEAK = 0.25  # of a decoy's activation, into a channel; a feature adds 1 to its channel
+_SEED = 0  # of random signs and of the random subspace: a geometry at a severity has one mixing
 
 Vectors = Float[np.ndarray, "features channels"]
 
@@ -60,8 +60,8 @@ def planted(*, geometry: str, severity: float, orientations: int) -> Model:
 
     Args:
         geometry: one of `GEOMETRIES`.
-        severity: how far from orthogonal, at least 0.
-        orientations: of the bank, even.
+        severity: strength of the entanglement, at least 0.
+        orientations: number of orientations of the bank, even.
     """
     checks.choice("geometry", geometry, GEOMETRIES)
     checks.not_negative("severity", severity)
@@ -178,8 +178,8 @@ def _leaks(decoys: int, channels: int) -> Float[np.ndarray, "decoys channels"]:
     After every such set comes its complement, so a decoy's leaks add to 0; and with all sets of 4
     decoys in turn the decoys' leaks are orthogonal, so no two of them cancel each other.
     """
-    odd = [set(some) for n in range(1, decoys, 2) for some in combinations(range(decoys), n)]
-    turns = [friends for some in odd if 0 in some for friends in (some, {*range(decoys)} - some)]
+    odd = [set(c) for n in range(1, decoys, 2) for c in combinations(range(decoys), n)]
+    turns = [s for subset in odd if 0 in subset for s in (subset, {*range(decoys)} - subset)]
     rows = [[d in turns[c % len(turns)] for c in range(channels)] for d in range(decoys)]
     return _LEAK * np.where(rows, 1.0, -1.0)
 

@@ -46,8 +46,8 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     Numbers of other entries, such as an optimizer's, are not read.
 
     Raises:
-        ValueError: one sentence, with the file's name, for a file that is absent, truncated, of
-            another kind, or refers to anything but tensors and plain containers.
+        ValueError: a file that is absent, truncated, of another kind, or refers to anything but
+            tensors and containers; the message names the file.
     """
     checks.path("the path of a file", path)
     path = Path(path)
@@ -130,22 +130,22 @@ def _from_pickles(mapped: mmap.mmap) -> dict[str, np.ndarray]:
 
 def _tensors(held: Any) -> list[Tensor]:
     """Yield all tensors in plain containers, visiting each container once."""
-    found, open_, seen = [], [held], set()
+    tensors, open_, seen = [], [held], set()
     while open_:
         value = open_.pop()
         if isinstance(value, Tensor):
-            found.append(value)
+            tensors.append(value)
         elif isinstance(value, (dict, list, tuple)) and id(value) not in seen:
             seen.add(id(value))
             open_.extend(value.values() if isinstance(value, dict) else value)
-    return found
+    return tensors
 
 
 def _arrays(held: Any, storages: ReadStorages) -> dict[str, np.ndarray]:
     """Return the arrays of the state dict in the file's contents."""
     tensors = _state_dict(held)
-    found = storages(tensor.storage for tensor in tensors.values())
-    return {name: _array(tensor, found[tensor.storage.key]) for name, tensor in tensors.items()}
+    buffers = storages(tensor.storage for tensor in tensors.values())
+    return {name: _array(tensor, buffers[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
 def _state_dict(held: Any) -> Mapping[str, Tensor]:

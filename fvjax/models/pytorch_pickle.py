@@ -45,7 +45,7 @@ def read_pickle(file: IO[bytes]) -> Any:
 
 
 def _argument(opcode: pickletools.OpcodeInfo, file: IO[bytes]) -> Any:
-    if opcode.name == "GLOBAL":  # pickletools would look for escapes, which no name has
+    if opcode.name == "GLOBAL":  # pickletools would decode escapes, which names lack
         return [file.readline().rstrip(b"\n").decode() for _ in range(2)]
     return None if opcode.arg is None else opcode.arg.reader(file)
 

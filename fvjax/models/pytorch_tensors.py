@@ -75,11 +75,15 @@ class Global:
     made: Any = None
 
 
-def storage_of(given: Any) -> Storage:
+def storage_of(description: Any) -> Storage:
     """Return a storage from PyTorch's description: type, key, device, count and view."""
-    if type(given) is not tuple or len(given) not in (5, 6) or given[0] != "storage":
+    if (
+        type(description) is not tuple
+        or len(description) not in (5, 6)
+        or description[0] != "storage"
+    ):
         raise ValueError("its pickle refers to something that is no storage")
-    _, kind, key, _, count, *view = given
+    _, kind, key, _, count, *view = description
     if not isinstance(kind, Global) or not isinstance(kind.made, np.dtype):
         raise TypeError
     if not isinstance(key, str) or not _counts((count,)):
@@ -199,10 +203,10 @@ def find_global(module: Any, name: Any) -> Global:
     """Look a name up; refuse names outside the list, and never import them."""
     if type(module) is not str or type(name) is not str:
         raise TypeError
-    found = _ALLOWED.get((module, name))
-    if found is None:
+    allowed = _ALLOWED.get((module, name))
+    if allowed is None:
         raise ValueError(
             f"it refers to {module[:60]}.{name[:60]}, which is not loaded: write it with "
             "torch.save(network.state_dict(), path)"
         )
-    return found
+    return allowed

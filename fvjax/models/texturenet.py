@@ -51,12 +51,12 @@ class TextureNet(nn.Module):
 def texturenet(weights: str | Path | None = None) -> Model:
     """Return TextureNet with weights of `fvjax.training`; the shipped weights if `path` is None."""
     path = SHIPPED / "texturenet.safetensors" if weights is None else Path(weights)
-    found = read_arrays(path)
+    arrays = read_arrays(path)
     biases = [f"conv{i}/bias" for i in range(1, 6)]
-    missing = [name for name in biases if name not in found]
+    missing = [name for name in biases if name not in arrays]
     if missing:
         raise ValueError(f"{path} holds no TextureNet: it lacks the tensor {missing[0]!r}")
-    widths = tuple(found[name].size for name in biases)
+    widths = tuple(arrays[name].size for name in biases)
     tensors = read_weights(path, _shapes(widths))
     params: dict[str, dict[str, Array]] = {}
     for name, tensor in tensors.items():

@@ -24,8 +24,8 @@ class WithAffineLayer:
     def __call__(self, weights: Mapping[str, Any], image: Image, record: Record) -> Any:
         """Run the network, then the transform; the transform is always in float32."""
         out = self.network(weights["network"], image, record)
-        there = self.apply(weights, record.activations[self.layer])
-        record.add_space(self.layer, self.name, there)
+        mapped = self.apply(weights, record.activations[self.layer])
+        record.add_space(self.layer, self.name, mapped)
         return out
 
     def apply(
@@ -33,8 +33,8 @@ class WithAffineLayer:
     ) -> Float[Array, "*space features"]:
         """Apply the transform to the layer's activations."""
         mean = weights["mean"].reshape(*(1,) * (x.ndim - 1), -1)
-        there: Array = (x.astype(jnp.float32) - mean) @ weights["matrix"]
-        return there
+        mapped: Array = (x.astype(jnp.float32) - mean) @ weights["matrix"]
+        return mapped
 
 
 def with_affine_layer(

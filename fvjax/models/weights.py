@@ -54,11 +54,11 @@ def read_caffe(
         params: the params' shapes, by linen layer name ("kernel" and "bias").
         names: linen layer name -> Caffe layer name.
     """
-    found = read_weights(path, caffe_shapes(params, names))
+    tensors = read_weights(path, caffe_shapes(params, names))
     return {
         layer: {
-            "kernel": jnp.asarray(_back(found[f"{names[layer]}/weight"])),
-            "bias": jnp.asarray(found[f"{names[layer]}/bias"], jnp.float32),
+            "kernel": jnp.asarray(_back(tensors[f"{names[layer]}/weight"])),
+            "bias": jnp.asarray(tensors[f"{names[layer]}/bias"], jnp.float32),
         }
         for layer in params
     }

@@ -1,8 +1,7 @@
-"""Convolution whose gradients are right and quick.
+"""Convolution with fast gradients.
 
-The input gradient is an ordinary convolution with the flipped kernel: inside `lax.scan` XLA:CPU
-otherwise picks a slow kernel layout. Which way is quickest on a CPU is measured by
-benchmarks/speed/layers.py.
+The input gradient is an ordinary convolution with the flipped kernel: inside `lax.scan`, XLA:CPU
+otherwise picks a slow kernel layout. benchmarks/speed/layers.py measures the CPU implementations.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +18,10 @@ from fvjax.ops.winograd import Padding, winograd
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _WINOGRAD = {3: (2, 4), 5: (2,)}  # kernel's side -> sides of tiles
-_WINOGRAD_CHANNELS = 32  # at least
-_LEAST_TILES = 16  # in a batch: for fewer, reading the transformed kernel takes longest
-_LEAST_PIXELS = 64  # in a batch, for anything but XLA's own
-_FEW_FEATURES = 16  # at most
+_WINOGRAD_CHANNELS = 32  # least number of channels
+_LEAST_TILES = 16  # in a batch; for fewer tiles, reading the transformed kernel dominates
+_LEAST_PIXELS = 64  # in a batch; XLA's convolution is used below
+_FEW_FEATURES = 16  # largest number of features for `by_rows`
 
 
 def conv(
@@ -34,7 +33,7 @@ def conv(
     """Cross-correlate `x` with `kernel`; exact gradients for both.
 
     A strided convolution is a stride-1 convolution over blocks of stride x stride pixels, and a 1x1
-    convolution a matrix product, so that one backward formulation serves all.
+    convolution a matrix product, so that all share one backward pass.
     """
     x = x.astype(kernel.dtype)  # a network's constants may have widened it
     rows, columns, channels, features = kernel.shape
@@ -69,14 +68,14 @@ def _blocks(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Arr
 
 
 def xla_conv(x: Array, kernel: Array, padding: Padding) -> Array:
-    """XLA's own correlation of stride 1."""
+    """Apply XLA's correlation of stride 1."""
     return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
 
 def _on_cpu(
     x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding
 ) -> Callable[[Array, Array], Array] | None:
-    """A quicker way than XLA's, if there is one."""
+    """Return an implementation faster than XLA's for these shapes, or None."""
     n, height, width, channels = x
     rows, columns, _, features = kernel
     if min(min(padding)) < 0 or n * height * width < _LEAST_PIXELS:
@@ -86,7 +85,7 @@ def _on_cpu(
         out = (height + sum(padding[0]) - rows + 1, width + sum(padding[1]) - rows + 1)
         count = {m: -(-out[0] // m) * -(-out[1] // m) for m in tiles}
         wide = [m for m in tiles if n * count[m] >= _LEAST_TILES] or [min(tiles)]
-        m = min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)  # the fewest products
+        m = min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)  # the fewest multiplications
         return partial(winograd, padding=padding, m=m)
     if features <= _FEW_FEATURES and min(rows, columns) > 1:
         return partial(by_rows, padding=padding)
@@ -94,9 +93,9 @@ def _on_cpu(
 
 
 def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
-    """Correlation with each row of the kernel apart, then summed.
+    """Correlate with each row of the kernel separately, then sum.
 
-    For few features: the products are as many times wider as the kernel has rows.
+    For few features: the number of rows multiplies the width of the matrix products.
     """
     rows, columns, channels, features = kernel.shape
     wide = kernel.transpose(1, 2, 0, 3).reshape(1, columns, channels, rows * features)
@@ -160,7 +159,7 @@ def _conv_backward(padding: Padding, saved: tuple[Any, Array], g: Any) -> tuple[
     flipped = lax.optimization_barrier(lax.rev(kernel, (0, 1)).transpose(0, 1, 3, 2))
     back = ((rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right))
     dx = _conv(g, flipped, back)
-    if x is None:  # nobody asks for the weights' gradient
+    if x is None:  # the weights' gradient is not needed
         return dx, None
     # One matrix product per kernel tap.
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))

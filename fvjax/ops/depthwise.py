@@ -49,7 +49,7 @@ def _pad(x: Array, padding: Padding) -> Array:
 
 
 def _tap(x: Array, i: int, j: int, stride: int, outputs: tuple[int, int]) -> Array:
-    """What each output sees at row i and column j of its window."""
+    """Return each output's input at row i and column j of its window."""
     rows, columns = (
         slice(k, k + (n - 1) * stride + 1, stride) for k, n in zip((i, j), outputs, strict=True)
     )
@@ -70,7 +70,7 @@ def _forward(
     x: Any, kernel: Any, stride: int, padding: Padding
 ) -> tuple[Array, tuple[Any, Array, Array]]:
     y = _depthwise(x.value, kernel.value, stride, padding)
-    empty = jnp.zeros((*x.value.shape[-3:-1], 0))  # carries the size
+    empty = jnp.zeros((*x.value.shape[-3:-1], 0))  # stores the size
     return y, (x.value if kernel.perturbed else None, kernel.value, empty)
 
 
@@ -80,7 +80,7 @@ def _backward(
     x, kernel, empty = saved
     height, width, _ = empty.shape
     dx = _input_gradient(g, kernel, stride, padding, (height, width))
-    if x is None:  # nobody asks for the kernel's gradient
+    if x is None:  # the kernel's gradient is not needed
         return dx, None
     padded, outputs = _pad(x, padding), (g.shape[-3], g.shape[-2])
     axes = tuple(range(g.ndim - 1))
@@ -95,9 +95,9 @@ def _backward(
 def _input_gradient(
     g: Array, kernel: Array, stride: int, padding: Padding, size: tuple[int, int]
 ) -> Array:
-    """The gradient by the padded input's pixels, by phase of the stride, then cut to the input.
+    """Return the gradient by the padded input, computed by phase of the stride, cut to the input.
 
-    Pixel stride * m + phase hears from output m - t through the kernel's row stride * t + phase.
+    Pixel stride * m + phase receives output m - t times the kernel's row stride * t + phase.
     """
     blocks = [
         -(-max(n + low, 1) // stride) for n, (low, _) in zip(size, padding, strict=True)
@@ -118,9 +118,9 @@ def _input_gradient(
 
 
 def _phase(g: Array, kernel: Array, blocks: list[int]) -> Array:
-    """One pixel of every block: a correlation of the gradient with the flipped part of the kernel.
+    """Return the gradient of one phase: a correlation with the flipped kernel part.
 
-    A part without rows or columns, where the stride exceeds the kernel, hears nothing.
+    If the stride exceeds the kernel, a part may have no rows or columns, and its gradient is 0.
     """
     rows, columns, channels = kernel.shape
     if not rows or not columns:

@@ -1,8 +1,8 @@
-"""Layers whose gradients are right and quick: convolution, pooling, normalisation, redirected ReLU.
+"""Layers with fast gradients: convolution, pooling, normalisation, redirected ReLU.
 
-Every function works on (..., height, width, channels); leading axes, if any, are a batch. The
-backward passes are written by hand where XLA's own is slow on a CPU: max-pooling's is a sum of
-shifted copies instead of select-and-scatter; convolution has a file of its own.
+Every function works on (..., height, width, channels); leading axes are batch axes. Backward
+passes are hand-written if XLA's backward pass is slow on a CPU: max-pooling's is a sum of shifted
+copies instead of select-and-scatter. Convolution has its own file.
 """
 
 from functools import partial
@@ -23,12 +23,15 @@ from fvjax.types import Flag
 def max_pool(
     x: Float[Array, "*batch height width channels"], window: int, stride: int, padding: Padding
 ) -> Float[Array, "*batch out_height out_width channels"]:
-    """Maximum over windows; padding never wins. Among equal maxima the first takes the gradient."""
+    """Return the maximum over windows; padding is minus infinity.
+
+    The first of several equal maxima receives the gradient.
+    """
     return _pool_forward(x, window, stride, padding)[0]
 
 
 def ceil_padding(size: tuple[int, ...], window: int, stride: int) -> Padding:
-    """Caffe's rounding: pad the far side until the last window starts inside the image."""
+    """Return Caffe's padding of the far sides: the last window starts inside the image."""
     high = [max(-(-(s - window) // stride), 0) * stride + window - s for s in size]
     return ((0, high[0]), (0, high[1]))
 
@@ -44,7 +47,7 @@ def _pooled(x: Any, window: int, stride: int, padding: Padding) -> list[Any]:
 
 
 def _winners(x: Array, window: int, stride: int, padding: Padding) -> list[Array]:
-    """The maxima, and which pixel of the window each is."""
+    """Return the maxima, and the index of each maximum in its window."""
     height, width = _pooled(x, window, stride, padding)[0][0][-3:-1]
     lead = ((0, 0),) * (x.ndim - 3)
     padded = jnp.pad(x, (*lead, *padding, (0, 0)), constant_values=-jnp.inf)
@@ -66,24 +69,24 @@ def _winners(x: Array, window: int, stride: int, padding: Padding) -> list[Array
 def _scattered(
     g: Array, winner: Array, size: tuple[int, int], window: int, stride: int, padding: Padding
 ) -> list[Array]:
-    """The gradient at the winners of the windows, summed; of so many pixels."""
+    """Return the gradient by the input of `size` pixels: the sum over windows at their maxima."""
     height, width = size
-    reach = (window - 1) // stride  # input s*m + phase hears from outputs m - reach ... m
+    reach = (window - 1) // stride  # input s*m + phase receives from outputs m - reach ... m
     lead = ((0, 0),) * (g.ndim - 3)
     around = (*lead, (reach, reach), (reach, reach), (0, 0))
     g, winner = jnp.pad(g, around), jnp.pad(winner, around, constant_values=-1)
     rows, columns = g.shape[-3] - reach, g.shape[-2] - reach
 
-    def heard(phase: int, other: int) -> Array:
+    def of_phase(row_phase: int, column_phase: int) -> Array:
         total = jnp.zeros((*g.shape[:-3], rows, columns, g.shape[-1]), g.dtype)
-        for i in range(phase, window, stride):
-            for j in range(other, window, stride):
+        for i in range(row_phase, window, stride):
+            for j in range(column_phase, window, stride):
                 a, b = reach - i // stride, reach - j // stride
                 here = (..., slice(a, a + rows), slice(b, b + columns), slice(None))
                 total += jnp.where(winner[here] == i * window + j, g[here], 0)
         return total
 
-    phases = [jnp.stack([heard(i, j) for j in range(stride)], -2) for i in range(stride)]
+    phases = [jnp.stack([of_phase(i, j) for j in range(stride)], -2) for i in range(stride)]
     dx = jnp.stack(phases, -4).reshape(*g.shape[:-3], rows * stride, columns * stride, -1)
     (top, _), (left, _) = padding
     missing = (
@@ -106,7 +109,7 @@ def _pool_forward(
     x: Array, window: int, stride: int, padding: Padding
 ) -> tuple[Array, tuple[Array, Array]]:
     best, winner = _max_pool(x, window=window, stride=stride, padding=padding)
-    return best, (winner, jnp.zeros((*x.shape[-3:-1], 0)))  # the empty array carries x's size
+    return best, (winner, jnp.zeros((*x.shape[-3:-1], 0)))  # the empty array stores x's size
 
 
 def _pool_backward(
@@ -122,7 +125,7 @@ max_pool.defvjp(_pool_forward, _pool_backward)
 
 
 def average_pool(x: Float[Array, "*batch height width channels"], window: int) -> Array:
-    """Mean over non-overlapping square windows; height and width must be multiples of `window`."""
+    """Return the mean over disjoint square windows; sides must be multiples of `window`."""
     *batch, height, width, channels = x.shape
     x = x.reshape(*batch, height // window, window, width // window, window, channels)
     return x.mean((-4, -2))
@@ -133,12 +136,12 @@ _LRN_WINDOW, _LRN_ALPHA = 5, 1e-4  # BVLC GoogLeNet's prototxt; beta is .75, k i
 
 @jax.custom_vjp
 def local_response_norm(x: Float[Array, "*batch channels"]) -> Float[Array, "*batch channels"]:
-    """Caffe's normalisation across channels: x / (1 + alpha/window * sum of x^2 nearby)^(3/4)."""
+    """Apply Caffe's LRN: x / (1 + alpha/window * sum of x^2 over nearby channels)^(3/4)."""
     return _lrn_forward(x)[0]
 
 
 def _nearby(t: Array) -> Array:
-    """Sum over the window of channels around each channel."""
+    """Return the sum over the window of channels around each channel."""
     half, channels = _LRN_WINDOW // 2, t.shape[-1]
     padded = jnp.pad(t, ((0, 0),) * (t.ndim - 1) + ((half, half),))
     return sum((padded[..., i : i + channels] for i in range(_LRN_WINDOW)), jnp.zeros((), t.dtype))
@@ -161,12 +164,12 @@ local_response_norm.defvjp(_lrn_forward, _lrn_backward)
 
 @jax.custom_vjp
 def relu(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*shape"]:
-    """max(x, 0); while `redirect` is on, a channel that would block all gradient lets some through.
+    """Return max(x, 0); with `redirect`, channels that block all gradient pass positive gradients.
 
-    A unit at 0 everywhere passes no gradient, and its picture stays grey. With `redirect` such a
-    channel of such an image passes the part of the cotangent that pushes it up. Cotangents are of
-    the score, which is maximised; channels are the last axis. After Lucid's redirected_relu_grad,
-    but by channel: a test over the whole image is defeated by a gradient through other channels.
+    A channel that is 0 everywhere passes no gradient, and the picture stays grey. With `redirect`,
+    such a channel passes the cotangents that would increase it. Cotangents are those of the
+    maximised score; channels are the last axis. After Lucid's redirected_relu_grad, which decides
+    by image: there, a gradient through other channels prevents redirection.
     """
     return jnp.maximum(x, 0)
 
@@ -183,21 +186,21 @@ def _relu_backward(saved: tuple[Array, Bool[Array, ""]], g: Array) -> tuple[Arra
 
 
 def _no_gradient(gated: Array, redirect: Array, space: int) -> list[Array]:
-    """Whether to redirect, for each channel of each image; of so many axes of space.
+    """Return whether to redirect, for each channel of each image with `space` axes of space.
 
-    Looking at all gradients costs a tenth of a step, so that it is skipped while no image of the
-    whole batch is redirected: under vmap too, where a plain `cond` would always look.
+    Comparing all gradients with 0 costs a tenth of a step. It is skipped while no image of the
+    batch is redirected, even under vmap, which would turn a `cond` into a `select`.
     """
     axes = tuple(range(gated.ndim - 1 - space, gated.ndim - 1))
 
-    def look(gated: Array) -> Array:
+    def compare(gated: Array) -> Array:
         flags = jnp.expand_dims(redirect, range(redirect.ndim, gated.ndim))
         return flags & jnp.all(gated == 0, axis=axes, keepdims=True)
 
     def skip(gated: Array) -> Array:
         return jnp.zeros(_narrowed(gated, space), bool)
 
-    return [lax.cond(jnp.any(redirect), look, skip, gated)]
+    return [lax.cond(jnp.any(redirect), compare, skip, gated)]
 
 
 def _narrowed(gated: Any, space: int) -> tuple[int, ...]:

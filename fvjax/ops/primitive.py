@@ -1,7 +1,6 @@
-"""Operations of layers as primitives of JAX, made of other operations only when they are lowered.
+"""Operations as JAX primitives, whose implementation is chosen at lowering time.
 
-What an operation is made of then depends on the platform that it is lowered for and on the whole
-batch under vmap, and is traced once, when all transformations are done.
+The implementation is chosen for one platform and for the full vmapped batch, and traced once.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,30 +19,30 @@ Lists = Callable[..., Sequence[Any]]
 def primitive(
     name: str, shapes: Lists, default: Lists, batched: Lists | None = None, **platforms: Lists
 ) -> Lists:
-    """An operation on arrays, with static options as keywords, that returns a list of arrays.
+    """Return an operation from arrays to a list of arrays, with static options as keywords.
 
-    It has no gradient: that is for a `custom_vjp` around it.
+    The operation has no gradient; a `custom_vjp` around it supplies one.
 
     Args:
-        name: of the primitive.
-        shapes: of what it returns, and their types, as pairs; of the same rank as the first array.
-        default: what it does.
-        batched: what it does under vmap, given the arrays and their batched axes; all of it along
-            axis 0. If None, its arrays may have any number of leading axes, of which the batched
-            one becomes the first.
-        platforms: a platform's own way.
+        name: name of the primitive.
+        shapes: returns (shape, type) of each output, of the rank of the first input.
+        default: the implementation.
+        batched: the implementation under vmap, given arrays and batched axes; outputs are batched
+            along axis 0. If None, arrays may have leading axes, and the batched axis is moved to
+            the front.
+        platforms: implementations for single platforms, by name.
     """
-    made = Primitive(name)
-    made.multiple_results = True
+    new_primitive = Primitive(name)
+    new_primitive.multiple_results = True
 
     def bind(*arrays: Any, **static: Any) -> list[Array]:
-        """Precision is a setting of the time of tracing, and of that of lowering another."""
+        """Bind with the matmul precision at trace time: the context has ended at lowering."""
         precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-        return made.bind(*arrays, precision=precision, **static)  # type: ignore[no-any-return]
+        return new_primitive.bind(*arrays, precision=precision, **static)  # type: ignore[no-any-return]
 
-    def outputs(*given: Any, precision: Any, **static: Any) -> list[Any]:
-        found = shapes(*given, **static)
-        return [given[0].update(shape=s, dtype=t, weak_type=False) for s, t in found]
+    def outputs(*inputs: Any, precision: Any, **static: Any) -> list[Any]:
+        pairs = shapes(*inputs, **static)
+        return [inputs[0].update(shape=s, dtype=t, weak_type=False) for s, t in pairs]
 
     def batch(arrays: Any, axes: Any, *, precision: Any, **static: Any) -> Any:
         with jax.default_matmul_precision(precision):
@@ -57,19 +56,21 @@ def primitive(
 
         return mlir.lower_fun(precise)
 
-    made.def_impl(lambda *arrays, **static: jax.jit(partial(made.bind, **static))(*arrays))
-    made.def_abstract_eval(outputs)
-    batching.primitive_batchers[made] = batch
-    mlir.register_lowering(made, lowered(default))
+    new_primitive.def_impl(
+        lambda *arrays, **static: jax.jit(partial(new_primitive.bind, **static))(*arrays)
+    )
+    new_primitive.def_abstract_eval(outputs)
+    batching.primitive_batchers[new_primitive] = batch
+    mlir.register_lowering(new_primitive, lowered(default))
     for platform, function in platforms.items():
-        mlir.register_lowering(made, lowered(function), platform=platform)
+        mlir.register_lowering(new_primitive, lowered(function), platform=platform)
     return bind
 
 
 def _leading(
     bind: Lists, arrays: Sequence[Array], axes: Sequence[int | None], **static: Any
 ) -> Sequence[Any]:
-    """With the batched axis in front of each array."""
+    """Bind with the batched axis in front of each array."""
     size = next(x.shape[a] for x, a in zip(arrays, axes, strict=True) if a is not None)
     moved = (
         jnp.broadcast_to(x, (size, *jnp.shape(x))) if a is None else jnp.moveaxis(x, a, 0)

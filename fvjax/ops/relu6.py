@@ -14,11 +14,11 @@ _Saved = tuple[Bool[Array, "*shape"], Bool[Array, "*shape"], Bool[Array, ""]]
 
 @jax.custom_vjp
 def relu6(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*shape"]:
-    """min(max(x, 0), 6); while `redirect` is on, a blocking channel lets some gradient through.
+    """Return min(max(x, 0), 6); with `redirect`, blocking channels pass some gradients.
 
-    A channel whose units are all at 0 or at 6 passes no gradient. With `redirect` its units at 0
-    pass the part of the cotangent that pushes them up, and its units at 6 what pushes them down.
-    Channels are the last axis; `fvjax.ops.layers.relu` says why it goes by channel.
+    A channel whose units are all at 0 or 6 passes no gradient. With `redirect`, its units at 0 pass
+    positive cotangents, and its units at 6 negative cotangents. Channels are the last axis;
+    `fvjax.ops.layers.relu` gives the reason for channels.
     """
     return jnp.clip(x, 0, 6)
 

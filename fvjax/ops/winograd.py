@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
-# By the pixels a side of a tile of the input: its transform (B transposed). Four interpolate at the
-# points 0 1 -1, six at 0 1 -1 2 -2, both at infinity too.
+# Side of an input tile -> input transform (B transposed). Interpolation points: 0 1 -1 and infinity
+# (side 4), 0 1 -1 2 -2 and infinity (side 6).
 _INPUT = {
     4: np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
     6: np.array(
@@ -24,8 +24,8 @@ _INPUT = {
         ]
     ),
 }
-# F(m x m, r x r) by m, the side of a tile of the output, and r, that of the kernel: transforms of
-# the kernel (G) and the output (A transposed). The tile of the input has m + r - 1 pixels a side.
+# F(m x m, r x r), side m of an output tile and side r of the kernel -> transforms of the kernel (G)
+# and the output (A transposed). An input tile has m + r - 1 pixels a side.
 _KERNEL = {
     (2, 3): np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]) / 2,
     (4, 3): np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]])
@@ -57,25 +57,25 @@ def winograd(
     padding: Padding,
     m: int,
 ) -> Float[Array, "batch out_height out_width features"]:
-    """Cross-correlate `x` with `kernel`, output tile by output tile of m x m pixels.
+    """Cross-correlate `x` with `kernel` in output tiles of m x m pixels.
 
-    m is 2 or 4 for a kernel of 3 x 3, 2 for one of 5 x 5. Padding must not be negative. Rounding is
-    2e-7 (tiles of the input of 4 pixels a side) or 4e-6 (of 6) of the largest value.
+    m is 2 or 4 for a 3 x 3 kernel, 2 for a 5 x 5 kernel. Padding must not be negative. The rounding
+    error relative to the largest value is 2e-7 (input tiles of side 4) or 4e-6 (side 6).
     """
     n, height, width, channels = x.shape
     r = kernel.shape[0]
     (top, bottom), (left, right) = padding
     out = height + top + bottom - r + 1, width + left + right - r + 1
     down, across = -(-out[0] // m), -(-out[1] // m)
-    more = -(-(r - 1) // m)  # tiles beyond its own that a tile of the input reaches into
+    more = -(-(r - 1) // m)  # further tiles that an input tile overlaps
     fill = (top, (down + more) * m - height - top), (left, (across + more) * m - width - left)
     x = jnp.pad(x, ((0, 0), *fill, (0, 0)))
     x = x.reshape(n, down + more, m, across + more, m, channels)
-    # Stacking between the two axes keeps XLA from computing the first one anew for each output.
+    # Stacking between the two axes keeps XLA from recomputing the first axis for each output.
     transform = _INPUT[m + r - 1]
     x = jnp.stack(_mix(transform, _overlapping(x, 1, r)))
     x = jnp.stack(_mix(transform, _overlapping(x, 3, r)), 1)
-    # The barrier has XLA lift this whole, transpositions and all, out of a loop around it.
+    # The barrier lets XLA lift this, with its transpositions, out of a surrounding loop.
     taps = lax.optimization_barrier(_taps(kernel, _KERNEL[m, r]))
     y = jnp.matmul(x.reshape(len(taps), -1, channels), taps)
     y = y.reshape(m + r - 1, m + r - 1, n, down, across, -1)
@@ -86,14 +86,14 @@ def winograd(
 
 
 def _taps(kernel: Array, transform: np.ndarray) -> Array:
-    """The kernel's transform, (taps, channels, features)."""
+    """Return the kernel's transform, (taps, channels, features)."""
     rows = jnp.stack(_mix(transform, list(kernel)))
     both = jnp.stack(_mix(transform, [rows[:, i] for i in range(kernel.shape[1])]), 1)
     return both.reshape(-1, *kernel.shape[2:])
 
 
 def _overlapping(x: Array, axis: int, r: int) -> list[Array]:
-    """The m + r - 1 lines of each tile: its own m, along axis + 1, and those of the next ones."""
+    """Return the m + r - 1 lines of each tile: its m lines along axis + 1, and the next lines."""
     m = x.shape[axis + 1]
     more = -(-(r - 1) // m)
     tiles = x.shape[axis] - more
@@ -104,12 +104,12 @@ def _overlapping(x: Array, axis: int, r: int) -> list[Array]:
 
 
 def _mix(matrix: np.ndarray, lines: Sequence[Array]) -> list[Array]:
-    """The matrix applied to a list of arrays, zeros left out."""
+    """Apply a matrix to a list of arrays, skipping zeros."""
     return [_weighted(row, lines) for row in matrix.tolist()]
 
 
 def _weighted(row: Sequence[float], lines: Sequence[Array]) -> Array:
-    """Of lax's operations, which are traced several times quicker than jax.numpy's."""
+    """Return a weighted sum, by lax's operations: jax.numpy's are traced several times slower."""
     terms = sorted(((w, x) for w, x in zip(row, lines, strict=True) if w), key=lambda t: t[0] < 0)
     total = None
     for weight, line in terms:  # positive weights first

@@ -46,8 +46,7 @@ def job(
         penalty: an objective that is subtracted.
         parameterization: `Fourier(image_size=...)` if None.
         transform: random views of the image; `Standard()` if None.
-        image_size: pixels, one number or (height, width); the model's if None. Not with
-            `parameterization`.
+        image_size: pixels or (height, width); the model's if None. Not with `parameterization`.
         steps: number of gradient steps.
         learning_rate: step size; the parameterization's own if None.
         optimizer: a name in `fvjax.optimization.optimizers.OPTIMIZERS`.

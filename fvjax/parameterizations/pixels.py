@@ -12,7 +12,7 @@ from fvjax.types import Image, Key, Number
 
 @dataclass
 class Pixels:
-    """One unbounded value per pixel and colour; a sigmoid maps it to [0, 1]."""
+    """Unbounded values per pixel and colour; a sigmoid maps them to [0, 1]."""
 
     learning_rate: ClassVar[float] = 0.05
     image_size: ImageSize = static()  # pixels: one number, or height and width

@@ -1,4 +1,4 @@
-"""A direction together with its label, its kind and where it comes from."""
+"""A direction with its label, its kind and its provenance."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -12,16 +12,16 @@ from fvjax.sources.setup import Setup
 
 @dataclass(frozen=True)
 class DirectionInfo:
-    """A direction, and what people and spaces must know of it; only the direction enters a Job.
+    """A direction with its description; only the direction enters a Job.
 
     Attributes:
         direction: the direction in the network's own space.
-        label: its name for people.
-        kind: how it is mapped by a linear transform: point, vector or covector.
+        label: the direction's name in tables and figures.
+        kind: point, vector or covector; decides the mapping under a linear transform.
         channel: the channel, if the direction is exactly one.
-        concept: the label that it stands for, such as "texture=stripes".
-        feature: the feature of a planted model that it stands for.
-        reference_projections: (images,) the reference images' own dot products with it.
+        concept: the label that the direction represents, such as "texture=stripes".
+        feature: the feature of a planted model that the direction represents.
+        reference_projections: (images,) the reference images' dot products with the direction.
     """
 
     direction: AnyDirection
@@ -40,11 +40,11 @@ class DirectionInfo:
 
 @runtime_checkable
 class DirectionSource(Protocol):
-    """Finds a direction in a setup; constructed from plain values."""
+    """A source of directions, constructed from plain values."""
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the direction at all positions of its layer.
 
         Raises:
-            ValueError: there is no such direction, in one sentence.
+            ValueError: the setup has no such direction.
         """

@@ -21,13 +21,13 @@ from fvjax.sources.direction_info import DirectionInfo
 from fvjax.sources.setup import Setup
 from fvjax.types import Image
 
-# Of a layer: its centre, its mean, all positions (a caricature), [row, column], or counted by rows.
+# The centre, the mean, all positions (a caricature), [row, column], or a number counted by rows.
 At = Literal["center", "mean", "all"] | int | Sequence[int]
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph's activation: at one position of the layer, their mean, or all of them."""
+    """A photograph's activation: at one position of the layer, their mean, or all positions."""
 
     path: str
     at: At = "center"
@@ -71,7 +71,7 @@ def point(setup: Setup, image: Image, at: At, name: str) -> DirectionInfo:
     """Return an image's activation at a place of the setup's layer; `name` names the image."""
     layer, model = setup.layer, setup.model
     checks.choice("layer", layer, model.layers)
-    if at == "all":  # the target is read anew under each step's transform
+    if at == "all":  # the activations follow each step's transform
         return DirectionInfo(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")
     place, vector = _vector(_forward(model, layer, image), layer, at)
     if not bool(jnp.any(vector != 0)):
@@ -81,7 +81,7 @@ def point(setup: Setup, image: Image, at: At, name: str) -> DirectionInfo:
 
 
 def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:
-    """Return the place as text, and the activation there; a layer without space has one."""
+    """Return the position as text, and the activation at the position."""
     *space, channels = activations.shape
     if not space:
         return "", activations

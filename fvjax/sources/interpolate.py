@@ -1,4 +1,4 @@
-"""Directions between two others of one kind."""
+"""Directions between two directions of one kind."""
 
 from dataclasses import dataclass
 
@@ -17,44 +17,45 @@ class Interpolate:
 
     first: DirectionSource
     second: DirectionSource
-    mix: float = 0.5  # 0 is the first direction, 1 the second; beyond, it is extrapolated
+    mix: float = 0.5  # 0 is the first direction, 1 the second; other values extrapolate
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the mixed direction, of the kind of both."""
         checks.finite("direction.mix", self.mix)
-        one, other = _pair(self.first, self.second, setup)
-        vector = (1 - self.mix) * one_vector(one) + self.mix * one_vector(other)
+        start, end = _pair(self.first, self.second, setup)
+        vector = (1 - self.mix) * one_vector(start) + self.mix * one_vector(end)
         if not vector.any():
-            raise ValueError(f"{one.label} and {other.label} cancel at direction.mix={self.mix}")
-        direction = Direction(vector=jnp.asarray(vector, jnp.float32), layer=one.direction.layer)
-        return DirectionInfo(direction, f"{one.label} to {other.label} {self.mix:g}", one.kind)
+            raise ValueError(f"{start.label} and {end.label} cancel at direction.mix={self.mix}")
+        direction = Direction(vector=jnp.asarray(vector, jnp.float32), layer=start.direction.layer)
+        return DirectionInfo(direction, f"{start.label} to {end.label} {self.mix:g}", start.kind)
 
 
 @dataclass(frozen=True)
 class InterpolationPath:
-    """All of the way: each image of a job (images_per_job) has a direction of its own."""
+    """Interpolated directions, one for each image of a job (images_per_job)."""
 
     first: DirectionSource
     second: DirectionSource
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the interpolation, of the kind of both."""
-        one, other = _pair(self.first, self.second, setup)
-        ends = one.direction, other.direction
-        one_vector(one), one_vector(other)
+        start, end = _pair(self.first, self.second, setup)
+        ends = start.direction, end.direction
+        one_vector(start), one_vector(end)
         assert isinstance(ends[0], Direction) and isinstance(ends[1], Direction)
         direction = Interpolation(first=ends[0], second=ends[1])
-        return DirectionInfo(direction, f"{one.label} to {other.label}", one.kind)
+        return DirectionInfo(direction, f"{start.label} to {end.label}", start.kind)
 
 
 def _pair(
     first: DirectionSource, second: DirectionSource, setup: Setup
 ) -> tuple[DirectionInfo, DirectionInfo]:
-    """Resolve both ends; ends of different kinds or layers are refused."""
-    one, other = first.resolve(setup), second.resolve(setup)
-    if one.kind != other.kind or one.direction.layer != other.direction.layer:
+    """Resolve both directions; refuse directions of different kinds or layers."""
+    start, end = first.resolve(setup), second.resolve(setup)
+    if start.kind != end.kind or start.direction.layer != end.direction.layer:
         raise ValueError(
-            f"only directions of one kind and layer can be mixed: {one.label} is a {one.kind} of "
-            f"{one.direction.layer}, {other.label} a {other.kind} of {other.direction.layer}"
+            f"only directions of one kind and layer can be mixed: {start.label} is a "
+            f"{start.kind} of {start.direction.layer}, {end.label} a {end.kind} of "
+            f"{end.direction.layer}"
         )
-    return one, other
+    return start, end

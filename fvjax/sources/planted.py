@@ -1,4 +1,4 @@
-"""Directions whose truth is known: features of the planted model, and images of known content."""
+"""Directions of known ground truth: features of the planted model, and feature images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +16,13 @@ from fvjax.sources.direction_info import DirectionInfo, Kind
 from fvjax.sources.image import At, point
 from fvjax.sources.setup import Setup
 
-_SINGULAR = 1e-5  # of the largest singular value: what is smaller is rounding of the mixing
-_MARGIN = 1.2  # of the contrast from which a detector is fully on: its energy varies with the phase
+_SINGULAR = 1e-5  # singular values below this share of the largest are rounding
+_MARGIN = 1.2  # times the saturating contrast, because a detector's energy varies with the phase
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature's vector: what it adds to the layer. At layer `features` it is the oracle's."""
+    """The vector that a feature adds to the layer; at layer `features`, a unit vector."""
 
     index: int = 0
 
@@ -34,10 +34,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Dual:
-    """A feature's dual covector: what reads the feature off the layer and is blind to the others.
+    """A feature's dual covector: 1 on the feature's vector, 0 on the other features' vectors.
 
-    A row of the pseudo-inverse of the vectors; where these are linearly dependent (`superposed` at
-    severity 1), the readout of least squared error.
+    It is a row of the vectors' pseudo-inverse. If the vectors are linearly dependent (`superposed`
+    at severity 1), it is the readout of least squared error.
     """
 
     index: int = 0
@@ -51,7 +51,7 @@ class Dual:
 
 @dataclass(frozen=True)
 class FeatureImage:
-    """The activation of an image that shows one feature, or several, and nothing else."""
+    """The activation of an image that shows one feature or several, and no others."""
 
     index: int | Sequence[int] = 0
     at: At = "center"
@@ -60,7 +60,7 @@ class FeatureImage:
         """Return the activation vector, with its length, of the sum of the features' gratings."""
         features = len(vectors_of(setup.model, setup.layer))
         indices = tuple(self.index) if isinstance(self.index, Sequence) else (self.index,)
-        if isinstance(self.index, str):  # which is a sequence
+        if isinstance(self.index, str):  # a string is a sequence
             indices = (self.index,)
         if not indices:
             raise ValueError("direction.index must name at least one feature, got none")
@@ -68,8 +68,8 @@ class FeatureImage:
             checks.index("direction.index", index, features)
         orientations = features // (gabors.detectors(1) - 1)
         image = jnp.asarray(picture(indices, setup.image_size, orientations))
-        found = point(setup, image, self.at, "+".join(str(i) for i in indices))
-        return replace(found, feature=indices[0] if len(indices) == 1 else None)
+        info = point(setup, image, self.at, "+".join(str(i) for i in indices))
+        return replace(info, feature=indices[0] if len(indices) == 1 else None)
 
 
 def picture(
@@ -77,8 +77,8 @@ def picture(
 ) -> Float[np.ndarray, "height width 3"]:
     """Return the sum of the gratings of detectors, on grey.
 
-    Each has a contrast at which it is fully on, or its share of all contrast where that is less:
-    nothing is clipped.
+    Each grating has the contrast that saturates its detector, or an equal share of all contrast if
+    that is less, so that no pixel is clipped.
     """
     image = np.full((*height_width(size), 3), 0.5, np.float32)
     for index in indices:

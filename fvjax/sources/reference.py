@@ -21,28 +21,26 @@ Rows = Float[np.ndarray, "count channels"]
 class Centroid:
     """The mean activation, over positions, of the reference images of one class."""
 
-    attribute: str = (
-        "texture"  # of the labels: shape, texture or hue of generated images; class of a folder's
-    )
+    attribute: str = "texture"  # shape, texture or hue (generated images), class (a folder)
     index: int = 0
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the centroid with its length."""
-        known = setup.require_reference("direction=centroid")
-        attributes = known.images.attributes
+        reference = setup.require_reference("direction=centroid")
+        attributes = reference.images.attributes
         if not attributes:
             raise ValueError(
-                f"direction=centroid needs labels, and {known.images.source} has none: "
+                f"direction=centroid needs labels, and {reference.images.source} has none: "
                 "a folder needs a folder in it for each class"
             )
         checks.choice("direction.attribute", self.attribute, attributes)
         checks.index("direction.index", self.index, len(attributes[self.attribute]))
-        statistics = known.statistics(setup.layer)
-        mine = statistics.labels[:, list(attributes).index(self.attribute)] == self.index
+        statistics = reference.statistics(setup.layer)
+        has_label = statistics.labels[:, list(attributes).index(self.attribute)] == self.index
         name = f"{self.attribute}={attributes[self.attribute][self.index]}"
-        if not mine.any():
+        if not has_label.any():
             raise ValueError(f"no reference image has {name}: raise reference_count")
-        vector = statistics.means[mine].mean(0)
+        vector = statistics.means[has_label].mean(0)
         return replace(
             _direction_info(vector, setup.layer, f"{setup.layer}:{name} centroid", "point"),
             concept=name,
@@ -58,12 +56,12 @@ class NearestMean:
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the mean with its length."""
-        known, first = (
+        reference, first = (
             setup.require_reference("direction=nearest_mean"),
             self.to.resolve(setup),
         )
         vector = one_vector(first)
-        rows = known.vectors(setup.layer)
+        rows = reference.vectors(setup.layer)
         checks.count("direction.count", self.count, most=len(rows))
         lengths = np.linalg.norm(rows, axis=-1)
         cosines = rows @ vector / np.where(lengths > 0, lengths, 1)
@@ -78,10 +76,10 @@ class Factor:
 
     Args:
         method: nmf, pca, ica (FastICA), kmeans (a centroid) or dictionary (sparse, and overcomplete
-            where `count` exceeds the channels).
-        count: of factors.
-        index: of this one, from 0; the widest first.
-        seed: of the fit's start.
+            if `count` exceeds the channels).
+        count: number of factors.
+        index: number of the factor, from 0, in the order of decreasing variance.
+        seed: seed of the fit.
     """
 
     method: str = "nmf"
@@ -90,10 +88,10 @@ class Factor:
     seed: int = 0
 
     def resolve(self, setup: Setup) -> DirectionInfo:
-        """Return the factor; the label tells its share of the variance (kmeans: of the vectors)."""
-        known, layer = setup.require_reference("direction=factor"), setup.layer
+        """Return the factor; its label gives the share of variance (kmeans: of vectors)."""
+        reference, layer = setup.require_reference("direction=factor"), setup.layer
         checks.choice("direction.method", self.method, METHODS)
-        rows = known.vectors(layer)
+        rows = reference.vectors(layer)
         most = min(rows.shape) if self.method == "pca" else len(rows)
         checks.count("direction.count", self.count, most=most)
         checks.index("direction.index", self.index, self.count)
@@ -101,7 +99,7 @@ class Factor:
         if self.method == "nmf" and rows.min() < 0:
             raise ValueError(
                 f"nmf needs activations that are never negative, layer {layer!r} has "
-                f"{rows.min():.3g}: choose one after a ReLU, or another direction.method"
+                f"{rows.min():.3g}: choose a layer after a ReLU, or another direction.method"
             )
 
         def fit() -> dict[str, np.ndarray]:
@@ -109,15 +107,17 @@ class Factor:
             order = np.argsort(-shares, kind="stable")
             return {"factors": factors[order].astype(np.float32), "shares": shares[order]}
 
-        found = known.get_or_compute(f"{self.method} {self.count} seed {self.seed} of {layer}", fit)
-        share = 100 * found["shares"][self.index]
+        fitted = reference.get_or_compute(
+            f"{self.method} {self.count} seed {self.seed} of {layer}", fit
+        )
+        share = 100 * fitted["shares"][self.index]
         name = f"{layer}:{self.method} {self.index}/{self.count} ({share:.1f} %)"
         kind: Kind = "point" if self.method == "kmeans" else "vector"
-        return _direction_info(found["factors"][self.index], layer, name, kind)
+        return _direction_info(fitted["factors"][self.index], layer, name, kind)
 
 
 def one_vector(info: DirectionInfo) -> Float[np.ndarray, "channels"]:
-    """The vector of a direction; one of several positions is refused."""
+    """Return the vector (channels,) of a direction; refuse directions of full shape."""
     if not isinstance(info.direction, Direction) or info.direction.vector.ndim != 1:
         raise ValueError(f"{info.label} is not one vector (channels,)")
     return np.asarray(info.direction.vector, np.float64)
@@ -128,15 +128,15 @@ def _direction_info(vector: np.ndarray, layer: str, label: str, kind: Kind) -> D
     return DirectionInfo(direction, label, kind)
 
 
-def _along(rows: Vectors, factors: Rows) -> Float[np.ndarray, "count"]:
-    """Share of the rows' variance along each factor."""
+def _variance_shares(rows: Vectors, factors: Rows) -> Float[np.ndarray, "count"]:
+    """Return the share of the rows' variance along each factor."""
     units = factors / np.maximum(np.linalg.norm(factors, axis=-1, keepdims=True), 1e-30)
     shares: np.ndarray = (rows @ units.T).var(0) / rows.var(0).sum()
     return shares
 
 
-def _outward(rows: Vectors, factors: Rows) -> Rows:
-    """Factors without a sign of their own, turned to where the activations reach further."""
+def _positively_skewed(rows: Vectors, factors: Rows) -> Rows:
+    """Return factors with the sign of positive skewness of the activations along them."""
     scores = (rows - rows.mean(0)) @ factors.T
     return factors * np.where((scores**3).mean(0) < 0, -1, 1)[:, None]
 
@@ -145,22 +145,22 @@ def _nmf(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
     from sklearn.decomposition import NMF
 
     factors = NMF(count, init="nndsvda", max_iter=400, random_state=seed).fit(rows).components_
-    return factors, _along(rows, factors)
+    return factors, _variance_shares(rows, factors)
 
 
 def _pca(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
     from sklearn.decomposition import PCA
 
     fit = PCA(count, random_state=seed).fit(rows)
-    return _outward(rows, fit.components_), fit.explained_variance_ratio_
+    return _positively_skewed(rows, fit.components_), fit.explained_variance_ratio_
 
 
 def _ica(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
     from sklearn.decomposition import FastICA
 
     fit = FastICA(count, whiten="unit-variance", max_iter=1000, random_state=seed).fit(rows)
-    factors = _outward(rows, fit.mixing_.T)  # what a source adds to the activations
-    return factors, _along(rows, factors)
+    factors = _positively_skewed(rows, fit.mixing_.T)  # a source's vector in the activations
+    return factors, _variance_shares(rows, factors)
 
 
 def _kmeans(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]:
@@ -177,8 +177,8 @@ def _dictionary(rows: Vectors, count: int, seed: int) -> tuple[Rows, np.ndarray]
     fit = MiniBatchDictionaryLearning(
         count, alpha=1.0, fit_algorithm="cd", max_iter=20, batch_size=256, random_state=seed
     ).fit(rows / scale)
-    factors = _outward(rows, fit.components_)
-    return factors, _along(rows, factors)
+    factors = _positively_skewed(rows, fit.components_)
+    return factors, _variance_shares(rows, factors)
 
 
 METHODS: Mapping[str, Callable[[Any, int, int], tuple[Any, np.ndarray]]] = {

@@ -10,15 +10,15 @@ from fvjax.reference.activation_statistics import ReferenceStatistics, require_r
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that is fixed before a direction is chosen.
+    """The settings that are fixed before a direction is chosen.
 
     Attributes:
         model: the network.
-        layer: the layer that is asked for; a source may choose another one.
+        layer: the configured layer; a source may choose another layer.
         position: `all`, `center`, or one index for each axis of space.
         image_size: height and width of the job's images in pixels.
-        reference: the network's statistics on reference images, if there are any.
-        judge: another network, which classifies the pictures, if there is one.
+        reference: the network's statistics on reference images, or None.
+        judge: another network, which classifies the pictures, or None.
     """
 
     model: Model
@@ -32,7 +32,7 @@ class Setup:
         """Return the reference statistics.
 
         Raises:
-            ValueError: there are none; `user` names what needs them.
+            ValueError: there are none; `user` names the option that needs them.
         """
         return require_reference(user, self.reference)
 

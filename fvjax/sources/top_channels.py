@@ -14,10 +14,10 @@ from fvjax.sources.setup import Setup
 
 @dataclass(frozen=True)
 class TopChannels:
-    """A weighted sum of the `count` channels that are largest, in magnitude, in another direction.
+    """A weighted sum of the `count` channels of largest magnitude in another direction.
 
-    Of an activation vector, all channels are the vector itself (in the network's own space), one
-    is the neuron that it excites most. A sum of neurons is a covector, as a neuron is.
+    All channels of an activation vector are the vector itself; a single channel is its strongest
+    neuron. Sums of neurons are covectors.
     """
 
     of: DirectionSource
@@ -25,13 +25,13 @@ class TopChannels:
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the covector, with the weights of the other direction."""
-        whole = self.of.resolve(setup)
-        vector = one_vector(whole)
+        base = self.of.resolve(setup)
+        vector = one_vector(base)
         checks.count("direction.count", self.count, most=len(vector))
-        kept = np.argsort(-np.abs(vector), kind="stable")[: self.count]
+        strongest = np.argsort(-np.abs(vector), kind="stable")[: self.count]
         sparse = np.zeros_like(vector)
-        sparse[kept] = vector[kept]
-        direction = Direction(vector=jnp.asarray(sparse, jnp.float32), layer=whole.direction.layer)
-        channel = int(kept[0]) if self.count == 1 else None
+        sparse[strongest] = vector[strongest]
+        direction = Direction(vector=jnp.asarray(sparse, jnp.float32), layer=base.direction.layer)
+        channel = int(strongest[0]) if self.count == 1 else None
         which = f"{self.count} strongest" if channel is None else f"strongest :{channel}"
-        return DirectionInfo(direction, f"{whole.label}, {which}", "covector", channel)
+        return DirectionInfo(direction, f"{base.label}, {which}", "covector", channel)

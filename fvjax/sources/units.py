@@ -22,7 +22,7 @@ def _one_hot(indices: Sequence[int], layer: str, channels: int) -> Direction:
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of the layer, or a sum of several.
+    """A channel of the layer, or a weighted sum of channels.
 
     Attributes:
         index: the channel, or several.
@@ -71,7 +71,7 @@ def _sum(indices: Sequence[int], weights: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class Logit:
-    """One class of the network's readout, whatever the setup's layer is.
+    """A class of the network's readout; the setup's layer has no effect.
 
     Attributes:
         index: the class's number, or its name if the network has names.

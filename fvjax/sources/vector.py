@@ -1,4 +1,4 @@
-"""Directions from a file: one vector, or one row of a set."""
+"""Directions from a file: a vector, or a row of a matrix."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from fvjax.sources.setup import Setup
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector (channels,), or row `index` of a set (n, channels), such as a decoder's."""
+    """A vector (channels,), or row `index` of a matrix (n, channels), such as a decoder."""
 
     path: str  # .npy, .npz or .safetensors
     kind: Kind = "vector"
     index: int = 0
-    name: str | None = None  # of the array, where the file holds several
+    name: str | None = None  # name of the array, if the file holds several
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the vector with its length."""

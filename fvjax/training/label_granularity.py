@@ -36,7 +36,7 @@ def classes_per_attribute(labels: int, first: str) -> ClassesPerAttribute:
             It has no effect at 0 and 24 labels.
     """
     checks.choice("labels", labels, LABELS)
-    checks.choice("head", first, ATTRIBUTES)
+    checks.choice("attribute", first, ATTRIBUTES)
     ahead = list(ATTRIBUTES).index(first)
     return tuple(_GROUPS[labels][(i - ahead) % len(ATTRIBUTES)] for i in range(len(ATTRIBUTES)))
 

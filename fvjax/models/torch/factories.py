@@ -29,20 +29,20 @@ def from_factory(
     Args:
         factory: a function or its path, such as torchvision.models.resnet50.
         input_size: pixels of the images, as `image_size` of `from_torch`.
-        arguments: of the function. torchvision's `weights` also say mean, std and classes.
+        arguments: keyword arguments; torchvision's `weights` also supply mean, std and classes.
         checkpoint: a file of PyTorch or a .safetensors file with the module's weights, all of them.
         mean: see `from_torch`.
         std: see `from_torch`.
     """
-    function, given = resolve(factory), dict(arguments or {})
+    function, keywords = resolve(factory), dict(arguments or {})
     try:
-        module = function(**given)
+        module = function(**keywords)
     except TypeError as error:
-        names = ", ".join(given) or "no argument"
+        names = ", ".join(keywords) or "no argument"
         raise ValueError(f"{factory} cannot be called with {names}: {error}") from error
     if checkpoint is not None:
         load_checkpoint(module, checkpoint)
-    weights = _torchvision_weights(function, given.get("weights"))
+    weights = _torchvision_weights(function, keywords.get("weights"))
     if weights is not None and mean is None and std is None:
         mean, std = of_transforms(weights) or (None, None)
     model = from_torch(module, input_size, mean=mean, std=std)
@@ -63,20 +63,20 @@ def from_timm(
     A vision transformer whose images have a fixed size is made for `input_size`.
     """
     timm = _package("timm")
-    given = {"pretrained": checkpoint is None, **(arguments or {})}
-    found = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    if found is not None and found.fixed_input_size:
-        given.setdefault("img_size", input_size)
+    keywords = {"pretrained": checkpoint is None, **(arguments or {})}
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if config is not None and config.fixed_input_size:
+        keywords.setdefault("img_size", input_size)
     try:
-        module = timm.create_model(name, **given)
+        module = timm.create_model(name, **keywords)
     except (RuntimeError, TypeError) as error:  # an unknown name or argument
         raise ValueError(f"timm cannot make {name}: {str(error).splitlines()[0]}") from error
     if checkpoint is not None:
         load_checkpoint(module, checkpoint)
     model = from_torch(module, input_size, mean=mean, std=std)
     tag = str(module.pretrained_cfg.get("tag", ""))  # such as a1_in1k
-    told = checkpoint is None and given["pretrained"] and tag.endswith("in1k")
-    return with_classes(model, imagenet_classes() if told else ())
+    has_imagenet_classes = checkpoint is None and keywords["pretrained"] and tag.endswith("in1k")
+    return with_classes(model, imagenet_classes() if has_imagenet_classes else ())
 
 
 def from_transformers(
@@ -94,22 +94,22 @@ def from_transformers(
     Of a network of images and texts, the vision part is taken.
 
     Args:
-        name: of the hub, or a folder. With a checkpoint, only its config is read.
+        name: a name on the hub, or a folder. With a checkpoint, only its config is read.
         input_size: pixels of the images, as `image_size` of `from_torch`.
         auto_class: AutoModel, AutoModelForImageClassification, ...
-        arguments: of `from_pretrained`, or with a checkpoint of `from_config`.
+        arguments: those of `from_pretrained`, or with a checkpoint those of `from_config`.
         checkpoint: see `from_factory`.
         mean: see `from_torch`.
         std: see `from_torch`.
     """
     transformers = _package("transformers")
-    made = resolve(f"transformers.{auto_class}")
+    auto_model = resolve(f"transformers.{auto_class}")
     try:
         if checkpoint is None:
-            module = made.from_pretrained(name, **(arguments or {}))
+            module = auto_model.from_pretrained(name, **(arguments or {}))
         else:
             config = transformers.AutoConfig.from_pretrained(name)
-            module = made.from_config(config, **(arguments or {}))
+            module = auto_model.from_config(config, **(arguments or {}))
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"transformers cannot load {name}: {reason}") from error
@@ -132,7 +132,7 @@ def resolve(path: str | Callable[..., Any]) -> Any:
     """Return the object at a dotted path.
 
     Raises:
-        ValueError: one sentence that says which part is missing.
+        ValueError: a part of the path is missing; the message names it.
     """
     if not isinstance(path, str):
         return path
@@ -142,7 +142,7 @@ def resolve(path: str | Callable[..., Any]) -> Any:
     for end in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:end])
         try:
-            found: Any = importlib.import_module(module)
+            target: Any = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name is None or not module.startswith(error.name):
                 raise ValueError(f"{module} cannot be imported: {error}") from error
@@ -150,10 +150,10 @@ def resolve(path: str | Callable[..., Any]) -> Any:
         except (ImportError, RuntimeError) as error:
             raise ValueError(f"{module} cannot be imported: {error}") from error
         for name in parts[end:]:
-            if not hasattr(found, name):
+            if not hasattr(target, name):
                 raise ValueError(f"{module} has no {name}")
-            found = getattr(found, name)
-        return found
+            target = getattr(target, name)
+        return target
     raise ValueError(f"there is no package {parts[0]} in this environment (factory={path})")
 
 
@@ -161,7 +161,7 @@ def load_checkpoint(module: Any, path: str | Path) -> None:
     """Load all weights of a module from a file, strictly; nothing is unpickled.
 
     Raises:
-        ValueError: one sentence that names the first tensor that is missing, unknown or misshapen.
+        ValueError: a missing, unknown or misshapen tensor; the message names the first.
     """
     import torch
 
@@ -171,13 +171,15 @@ def load_checkpoint(module: Any, path: str | Path) -> None:
         arrays = read_state_dict(path)
     if arrays and all(name.startswith("module.") for name in arrays):  # of DataParallel
         arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    missing, extra = ([n for n in a if n not in b] for a, b in ((wanted, arrays), (arrays, wanted)))
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    missing, extra = (
+        [n for n in a if n not in b] for a, b in ((expected, arrays), (arrays, expected))
+    )
     if missing:
         raise ValueError(f"{path} lacks the tensor {missing[0]!r} ({len(missing)} missing in all)")
     if extra:
         raise ValueError(f"{path} holds the unknown tensor {extra[0]!r} ({len(extra)} in all)")
-    for name, shape in wanted.items():
+    for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise ValueError(
                 f"tensor {name!r} in {path} has shape {arrays[name].shape}, expected {shape}"

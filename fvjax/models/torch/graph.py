@@ -1,6 +1,6 @@
 """A network as plain data: the operators from image to activations, in order.
 
-A `Graph` is static and hashable. Two imports of one architecture are equal whatever their weights,
+A `Graph` is static and hashable. Two imports of the same architecture are equal for any weights,
 so that the checkpoints of a training run share one compiled program.
 """
 
@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 FORMAT = 1  # of the JSON text; raise it when an operator's arguments or a field change meaning
-# Operators of our own, beside PyTorch's: record, take one of several values, return several.
+# fvjax's operators besides PyTorch's: record, select one of several values, return several.
 LAYER, ITEM, TUPLE = "fvjax.layer", "fvjax.item", "fvjax.tuple"
 
 
@@ -68,7 +68,7 @@ class Graph:
     """A network for images of one size: preprocessing and steps."""
 
     image_size: tuple[int, int]  # (height, width) in pixels
-    mean: tuple[float, ...]  # of each channel; a single one is that of a gray image
+    mean: tuple[float, ...]  # of each channel; gray images have one channel
     std: tuple[float, ...]
     steps: tuple[Step, ...]
 
@@ -87,8 +87,8 @@ class Graph:
     @property
     def weights(self) -> tuple[str, ...]:
         """Names of all weights that a step reads, in order of first use."""
-        found = (a for s in self.steps for a in leaves(s.arguments) if isinstance(a, Weight))
-        return tuple(dict.fromkeys(weight.name for weight in found))
+        weights = (a for s in self.steps for a in leaves(s.arguments) if isinstance(a, Weight))
+        return tuple(dict.fromkeys(weight.name for weight in weights))
 
     def to_json(self) -> str:
         """Return the graph as JSON text, without its weights."""
@@ -101,11 +101,11 @@ class Graph:
         """Return the graph of a JSON text.
 
         Raises:
-            ValueError: one sentence for a text that is no graph or has another format.
+            ValueError: a text that is not a graph or has another format.
         """
         try:
             fields = json.loads(text)
-            found = fields.pop("format")
+            version = fields.pop("format")
             steps = tuple(
                 Step(operator, tuple(map(_decode, arguments)))
                 for operator, *arguments in fields.pop("steps")
@@ -113,8 +113,10 @@ class Graph:
             graph = cls(steps=steps, **{name: tuple(value) for name, value in fields.items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"the text is no graph of a network: {error!r}") from error
-        if found != FORMAT:
-            raise ValueError(f"the graph has format {found}, but this fvjax reads format {FORMAT}")
+        if version != FORMAT:
+            raise ValueError(
+                f"the graph has format {version}, but this fvjax reads format {FORMAT}"
+            )
         return graph
 
 

@@ -27,21 +27,20 @@ def from_torch(
     """Import a PyTorch network, in eval mode; PyTorch is not needed afterwards.
 
     `torch.export` traces the module once at this size. Layers have the paths of its submodules:
-    `layer3.5`, `encoder.layers.encoder_layer_3.mlp`; `output` is the whole; a module that is called
-    again is `layer1.0.relu_1`; a functional ReLU in `stem` is `stem.relu`.
+    `layer3.5`, `encoder.layers.encoder_layer_3.mlp`. The network's output is `output`, the second
+    call of a module is `layer1.0.relu_1`, and a functional ReLU in `stem` is `stem.relu`.
 
     Args:
         module: a `torch.nn.Module` whose forward takes images (1, 3, height, width), or (1, 1,
-            height, width) where `mean` is one number. It is left as it was.
-        image_size: pixels of the images, (height, width) or one number for square ones.
-        mean: of each channel of RGB in [0, 1], subtracted first; timm's and transformers' networks
-            know their own.
-        std: the image is then divided by it.
-        default_layer: three quarters along the main path if None.
-        layers: which to record, by name; all of them if None.
+            height, width) if `mean` is one number. The module is not changed.
+        image_size: pixels of the images, one number or (height, width).
+        mean: mean of each channel of RGB in [0, 1]; optional for timm and transformers.
+        std: standard deviation of each channel; optional for timm and transformers.
+        default_layer: the layer three quarters along the main path if None.
+        layers: names of the layers to record; all layers if None.
 
     Raises:
-        ValueError: one sentence for a module that cannot be traced, operators without a counterpart
+        ValueError: a module that cannot be traced, operators without a counterpart
             in JAX (all at once, with their modules), an unknown layer, or unknown mean and std.
     """
     torch = _torch()
@@ -50,12 +49,12 @@ def from_torch(
     size = as_size(image_size)
     statistics = _statistics(module, mean, std)
     arrays, steps = _steps(torch, module, size, len(statistics[0]))
-    found = {Layer.of(s).name: Layer.of(s) for s in steps if s.operator == LAYER}
+    by_name = {Layer.of(s).name: Layer.of(s) for s in steps if s.operator == LAYER}
     for name in layers if layers is not None else ():
-        checks.choice("layer", name, found)
+        checks.choice("layer", name, by_name)
     graph = Graph(size, *statistics, tuple(pruned(steps, layers)))
     weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
-    first = next(iter(layers if layers is not None else found), None)
+    first = next(iter(layers if layers is not None else by_name), None)
     model = Model.from_function(GraphNetwork(graph), weights, image_size=size, default_layer=first)
     chosen = _middle(model) if default_layer is None else default_layer
     checks.choice("layer", chosen, model.layers)
@@ -82,13 +81,13 @@ def as_size(image_size: Any) -> tuple[int, int]:
 
 def _statistics(module: Any, mean: Any, std: Any) -> Statistics:
     if mean is None and std is None:
-        found = find_statistics(module)
-        if found is None:
+        statistics = find_statistics(module)
+        if statistics is None:
             raise ValueError(
                 f"{type(module).__name__} does not say how its images are normalised: give mean "
                 "and std of each channel of RGB in [0, 1] (mean=(0, 0, 0), std=(1, 1, 1) for none)"
             )
-        return found
+        return statistics
     if mean is None or std is None:
         raise ValueError("mean and std must be given together")
     return as_statistics(mean, std)

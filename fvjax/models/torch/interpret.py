@@ -48,17 +48,17 @@ class GraphNetwork:
                 f"the network was imported for images of {_pixels(graph.image_size)} pixels, not "
                 f"of {_pixels(image.shape[:2])}: import it with image_size={image.shape[:2]}"
             )
-        found: list[Any] = []  # what each step returned; the image is behind the last one
+        results: list[Any] = []  # what each step returned; the image is behind the last one
         given = ChannelsLast(preprocess(image, graph.mean, graph.std))
 
         def see(argument: Any) -> Any:
             if isinstance(argument, Value):
-                return given if argument.step < 0 else found[argument.step]
+                return given if argument.step < 0 else results[argument.step]
             return weights[argument.name] if isinstance(argument, Weight) else argument
 
         with jax.numpy_rank_promotion("allow"):  # PyTorch's operators broadcast
             for step in graph.steps:
-                found.append(_run(step, substitute(step.arguments, see), record))
+                results.append(_run(step, substitute(step.arguments, see), record))
 
 
 def _pixels(size: Any) -> str:

@@ -1,8 +1,8 @@
 """Layout of images: channels last, as long as operators allow, for a graph with channels second.
 
-PyTorch's order of axes is (batch, channels, *space). Convolutions want channels last, and so do
-the layers that are recorded. Turning an image between the two costs more than what is done to it,
-so that it is turned only where an operator needs PyTorch's order.
+PyTorch's order of axes is (batch, channels, *space). Convolutions and recorded layers
+have channels last. Transposing an image costs more than most operators, so that an image is
+transposed only if an operator requires PyTorch's order.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -14,14 +14,14 @@ _FINISHES = {
 
 def needed(steps: Sequence[Step], ends: Iterable[int]) -> set[int]:
     """Return the steps on which `ends` depend, `ends` included."""
-    found: set[int] = set()
+    visited: set[int] = set()
     waiting = [end for end in ends if end >= 0]
     while waiting:
         step = waiting.pop()
-        if step not in found:
-            found.add(step)
+        if step not in visited:
+            visited.add(step)
             waiting += [i for i in values(steps[step]) if i >= 0]
-    return found
+    return visited
 
 
 def on_main_path(steps: Sequence[Step], end: int) -> set[int]:
@@ -35,7 +35,7 @@ def on_main_path(steps: Sequence[Step], end: int) -> set[int]:
     for i, step in enumerate(steps):
         for value in values(step):
             readers[value].append(i)
-    on_the_way = {i: [j for j in found if j in used] for i, found in readers.items()}
+    on_the_way = {i: [j for j in users if j in used] for i, users in readers.items()}
     begun = max(on_the_way.get(-1, [-1]))  # the last reader of the image
     main, furthest = set(), begun
     for i, step in enumerate(steps):

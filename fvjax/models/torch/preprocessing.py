@@ -13,9 +13,13 @@ def find_statistics(module: Any) -> Statistics | None:
     timm keeps them in `pretrained_cfg`; transformers in the image processor of the checkpoint that
     the module was loaded from. torchvision keeps them beside the weights: see `of_transforms`.
     """
-    kept = getattr(module, "pretrained_cfg", None)
-    if isinstance(kept, dict) and kept.get("mean") is not None and kept.get("std") is not None:
-        return as_statistics(kept["mean"], kept["std"])
+    config = getattr(module, "pretrained_cfg", None)
+    if (
+        isinstance(config, dict)
+        and config.get("mean") is not None
+        and config.get("std") is not None
+    ):
+        return as_statistics(config["mean"], config["std"])
     name = getattr(getattr(module, "config", None), "_name_or_path", "")
     if name and type(module).__module__.split(".")[0] == "transformers":
         return _of_processor(name)

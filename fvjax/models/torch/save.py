@@ -32,7 +32,7 @@ def save(model: Model, path: str | Path) -> None:
     if not isinstance(model.network, GraphNetwork):
         raise ValueError("only a network that from_torch imported can be saved")
     graph = model.network.graph
-    kept = {
+    fields = {
         "graph": graph.to_json(),
         "default_layer": model.default_layer,
         "classes": list(model.classes),
@@ -41,7 +41,7 @@ def save(model: Model, path: str | Path) -> None:
     arrays = {name: np.ascontiguousarray(model.weights[name]) for name in graph.weights}
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(to_bytes(arrays, metadata={_KEY: json.dumps(kept)}))
+        partial.write_bytes(to_bytes(arrays, metadata={_KEY: json.dumps(fields)}))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -66,10 +66,10 @@ def load(path: str | Path) -> Model:
     if _KEY not in metadata:
         raise ValueError(f"{path} holds weights without a network: fvjax.save did not write it")
     try:
-        kept = json.loads(metadata[_KEY])
-        graph = Graph.from_json(kept["graph"])
-        classes = tuple(map(str, kept["classes"]))
-        default, precision = str(kept["default_layer"]), kept["precision"]
+        fields = json.loads(metadata[_KEY])
+        graph = Graph.from_json(fields["graph"])
+        classes = tuple(map(str, fields["classes"]))
+        default, precision = str(fields["default_layer"]), fields["precision"]
         checks.choice("precision", precision, PRECISIONS)
         check_graph(graph, arrays)
         weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
@@ -96,8 +96,8 @@ def check_graph(graph: Graph, arrays: Mapping[str, Any]) -> None:
             raise ValueError(f"step {i} reads the value of step {late[0]}, which is not before it")
         if step.operator == LAYER and not isinstance(step.arguments[0], Value):
             raise ValueError(f"layer {Layer.of(step).name!r} does not depend on the image")
-    wanted = set(graph.weights)
-    missing, extra = sorted(wanted - set(arrays)), sorted(set(arrays) - wanted)
+    expected = set(graph.weights)
+    missing, extra = sorted(expected - set(arrays)), sorted(set(arrays) - expected)
     if missing:
         raise ValueError(f"the tensor {missing[0]!r} is missing ({len(missing)} in all)")
     if extra:

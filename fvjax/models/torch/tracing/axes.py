@@ -1,7 +1,7 @@
 """Batch and channel axes of a value, inferred from its operators.
 
-The shape does not tell: an image of 24 x 24 pixels may have 24 channels. So the axes are followed
-from the network's input through each operator.
+Shapes are ambiguous: an image of 24 x 24 pixels may have 24 channels. So the axes are followed from
+the network's input through each operator.
 """
 
 import math
