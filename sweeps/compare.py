@@ -34,7 +34,7 @@ _NUMBERS = ("mean", "mean_baseline", "difference", "low", "high", "p_holm", "eff
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compare, write and print."""
+    """Compare the arms, write the table as CSV and print it."""
     parser = argparse.ArgumentParser(prog="python -m sweeps.compare", description=__doc__)
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--by", nargs="+", default=["objective"], help="columns or groups")
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         parser.error("give --metric, for the table's numbers, or --choices, for people's answers")
     if chosen.choices is not None:
         out = chosen.out or chosen.directory / "choices.csv"
-        judged(chosen.choices, chosen.directory, out)
+        print_choices(chosen.choices, chosen.directory, out)
         return
     results = load(chosen.directory)
     table = compare(results, chosen.by, chosen.metric, chosen.baseline)
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     _save(table, out)
     console = Console()
     for metric, rows in table.groupby("metric", sort=False):
-        console.print(shown(str(metric), rows))
+        console.print(metric_table(str(metric), rows))
     for line in notes(table):
         console.print(line, highlight=False, markup=False)
     absent = int(arm_names(results, chosen.by).isna().sum())
@@ -69,33 +69,37 @@ def main(arguments: Sequence[str]) -> None:
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
 
 
-def judged(files: Sequence[Path], directory: Path, out: Path) -> None:
-    """Print and write what people chose: shares, strengths, and how steady the raters were."""
+def print_choices(files: Sequence[Path], directory: Path, out: Path) -> None:
+    """Print and write the answers of raters: shares, strengths and consistency.
+
+    Args:
+        files: the CSV files that the report saved.
+        directory: the directory of the sweep, whose arms the answers name.
+        out: the CSV file to write.
+    """
     choices = read_choices(files)
     known = set(arm_labels(load(directory)).replace("", "all jobs"))
-    named = {
+    names = {
         arm.removeprefix("'") for arm in choices[["arm", "arm_left", "arm_right"]].to_numpy().flat
     }
-    strangers = sorted(named - known - {"", "most", "least"})
-    if strangers:
-        raise ValueError(
-            f"{directory} has no arm {strangers[0]!r}: the answers are of another sweep"
-        )
+    unknown = sorted(names - known - {"", "most", "least"})
+    if unknown:
+        raise ValueError(f"{directory} has no arm {unknown[0]!r}: the answers are of another sweep")
     shares, strengths = win_shares(choices), bradley_terry(choices)
     strengths = strengths.rename(columns={"low": "strength_low", "high": "strength_high"})
     _save(shares.merge(strengths.assign(task=PREFERENCE), on=["task", "arm"], how="left"), out)
     console = Console()
     for task, rows in shares.groupby("task", sort=False):
-        console.print(plain_table(rows.drop(columns="task"), f"{task}: share of trials won"))
+        console.print(number_table(rows.drop(columns="task"), f"{task}: share of trials won"))
     if len(strengths) > 2:
-        console.print(plain_table(strengths, "Bradley-Terry strengths"))
-    console.print(plain_table(rater_consistency(choices), "raters"))
+        console.print(number_table(strengths, "Bradley-Terry strengths"))
+    console.print(number_table(rater_consistency(choices), "raters"))
     console.print("intervals are 95 %, over directions and raters; 0.5 is chance", highlight=False)
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
 
 
-def plain_table(rows: pd.DataFrame, title: str) -> Table:
-    """A table of three digits; nothing where there is no number."""
+def number_table(rows: pd.DataFrame, title: str) -> Table:
+    """Return a printable table with three digits; missing numbers are empty cells."""
     table = Table(*rows.columns, title=title, box=SIMPLE, pad_edge=False)
     for row in rows.itertuples(index=False):
         cells = ["" if pd.isna(v) else f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
@@ -110,8 +114,8 @@ def _save(table: pd.DataFrame, out: Path) -> None:
         raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
 
 
-def shown(metric: str, rows: pd.DataFrame) -> Table:
-    """One metric's rows, for people: pairs of how many directions; p after Holm's correction."""
+def metric_table(metric: str, rows: pd.DataFrame) -> Table:
+    """Return a printable table of one metric, with p-values after Holm's correction."""
     title = f"{metric} against {rows['baseline'].iloc[0]}: 95 % intervals over directions"
     heads = ("pairs", "of", "mean", "baseline", "difference", "p", "effect")
     table = Table(
@@ -134,26 +138,26 @@ def shown(metric: str, rows: pd.DataFrame) -> Table:
 
 
 def notes(table: pd.DataFrame) -> list[str]:
-    """What has no pair and why, and what differs besides; what holds for all metrics once."""
-    told: dict[str, list[str]] = {}
+    """Return notes on unpaired rows and confounded columns; a note for all metrics appears once."""
+    metrics_of: dict[str, list[str]] = {}
     for row in table.to_dict("records"):
         arm, baseline = row["arm"], row["baseline"]
-        said = (
+        lines = (
             [f"{arm}: {row['unpaired']} unpaired, {row['unpaired_reason']}"]
             if row["unpaired_reason"]
             else []
         )
         if row["baseline_unpaired_reason"]:
-            alone = f"{row['baseline_unpaired']} unpaired, {row['baseline_unpaired_reason']}"
-            said.append(f"{baseline} (against {arm}): {alone}")
+            unpaired = f"{row['baseline_unpaired']} unpaired, {row['baseline_unpaired_reason']}"
+            lines.append(f"{baseline} (against {arm}): {unpaired}")
         if row["also_differs"]:
-            said.append(f"{arm} differs from {baseline} also in {row['also_differs']}")
-        for line in said:
-            told.setdefault(line, []).append(row["metric"])
+            lines.append(f"{arm} differs from {baseline} also in {row['also_differs']}")
+        for line in lines:
+            metrics_of.setdefault(line, []).append(row["metric"])
     every = table["metric"].nunique()
     return [
         line if len(metrics) == every else f"{', '.join(metrics)}: {line}"
-        for line, metrics in told.items()
+        for line, metrics in metrics_of.items()
     ]
 
 

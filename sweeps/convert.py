@@ -30,7 +30,7 @@ _NETWORKS: Mapping[str, tuple[Any, Mapping[str, str]]] = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Convert one file and print what to type next."""
+    """Convert one file, and print the overrides that load the result."""
     parser = argparse.ArgumentParser(prog="python -m sweeps.convert", description=__doc__)
     parser.add_argument("file", type=Path, help="a .caffemodel of GoogLeNet or SqueezeNet 1.1")
     parser.add_argument("out", type=Path, nargs="?", help="by default FILE.safetensors")
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def convert(path: Path) -> tuple[str, dict[str, np.ndarray]]:
-    """The network that a .caffemodel holds, and exactly the tensors that it needs."""
+    """Return the name of the network in a .caffemodel, and the tensors that the network needs."""
     found = read_caffemodel(path)
     wanted = {name: caffe_shapes(params_of(m), names) for name, (m, names) in _NETWORKS.items()}
     name = max(wanted, key=lambda name: len(wanted[name].keys() & found.keys()) / len(wanted[name]))

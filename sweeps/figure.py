@@ -22,11 +22,11 @@ from sweeps.results.table import METRICS, load
 SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 _MOST = 1000  # pictures
 _LINE = 0.16  # inches of a line of text
-_LETTER = 6  # pixels, of one
+_LETTER = 6  # pixels of a letter
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Choose, draw and write."""
+    """Select the jobs, draw their images and write the figure."""
     parser = argparse.ArgumentParser(prog="python -m sweeps.figure", description=__doc__)
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
     parser.add_argument("out", type=Path, help="the file: .png .jpg .pdf or .svg")
@@ -38,20 +38,20 @@ def main(arguments: Sequence[str]) -> None:
     checks.count("pixels", chosen.pixels)
     for metric in chosen.captions:
         checks.choice("caption", metric, METRICS)
-    results = kept(load(chosen.directory), chosen.where)
+    results = select(load(chosen.directory), chosen.where)
     draw(results, chosen.captions, chosen.pixels).savefig(chosen.out, dpi=100, facecolor="white")
     print(chosen.out)
 
 
-def kept(results: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The jobs that a query keeps.
+def select(results: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the jobs that a query selects; all jobs if the query is empty.
 
     Raises:
-        ValueError: a query that pandas does not understand, that keeps none, or too many to draw.
+        ValueError: pandas cannot read the query, or the query selects no job or too many jobs.
     """
     try:
         chosen = results.query(where) if where else results
-    except Exception as error:  # whatever pandas and its parser raise
+    except Exception as error:  # pandas and its parser raise many types
         raise ValueError(f"cannot read --where {where!r}: {error}") from error
     if not 0 < len(chosen) <= _MOST:
         raise ValueError(
@@ -61,7 +61,7 @@ def kept(results: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
-    """The jobs' pictures in rows of directions and seeds and columns of whatever else differs."""
+    """Draw the jobs' images: rows are directions and seeds, columns are the arms."""
     jobs = results.assign(row=row_labels(results), arm=arm_labels(results))
     jobs = jobs.drop_duplicates(["row", "arm"])
     names, columns = (
@@ -80,7 +80,7 @@ def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
         axis = axes[names.index(job["row"])][columns.index(job["arm"])]
         axis.imshow(tile(job["image"], job["status"], pixels))
         lines = [f"{name} {job[name]:.3g}" for name in captions if pd.notna(job[name])]
-        _frame(axis, "\n".join(lines))
+        _show_frame(axis, "\n".join(lines))
     for axis, name in zip(axes[0], columns, strict=True):
         axis.set_title(wrap_label(name, pixels // _LETTER), fontsize=8, parse_math=False)
     for axis, name in zip(axes[:, 0], names, strict=True):
@@ -95,7 +95,7 @@ def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
     return figure
 
 
-def _frame(axis: Axes, caption: str) -> None:
+def _show_frame(axis: Axes, caption: str) -> None:
     axis.set_axis_on()
     axis.set_xticks([])
     axis.set_yticks([])

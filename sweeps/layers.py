@@ -1,4 +1,4 @@
-"""`python -m sweeps.layers model=...`: what a network records.
+"""`python -m sweeps.layers model=...`: the layers of a network.
 
 Prints every layer with its shape, those on the main path marked, and the names of the classes, if
 the network has them. All keys are those of `python -m sweeps`; model and image_size matter.
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def layer_table(model: Model, size: tuple[int, int]) -> Table:
-    """One row for each layer, in forward order, at this image size."""
+    """Return a printable table with the shape of each layer, in forward order."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("layer", overflow="fold")
     table.add_column("shape")
@@ -54,7 +54,7 @@ def layer_table(model: Model, size: tuple[int, int]) -> Table:
 
 
 def class_list(model: Model) -> str:
-    """The classes with the index by which direction=logit takes them."""
+    """List the classes with the indices that direction=logit takes."""
     named = (f"{i} {name}" for i, name in enumerate(model.classes))
     return f"classes: {', '.join(named)}"
 

@@ -25,11 +25,11 @@ from sweeps.studies.planted import board, cross_fitted_scores, matrix
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
 _COLUMNS = 3  # of panels
-_SHOWN |= {"decoys": "content of decoys", "optimum_purity": "purity of the optimum on paper"}
+_SHOWN |= {"decoys": "content of decoys", "optimum_purity": "purity of the ideal optimum"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Judge, write and print."""
+    """Score the families, write the table and the figure, and print them."""
     parser = argparse.ArgumentParser(prog="python -m sweeps.leaderboard", description=__doc__)
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--baseline", default="dot", help="the family to compare with")
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str]) -> None:
     draw(table, picture)
     console = Console()
     for value, title in _SHOWN.items():
-        console.print(shown(matrix(table, value), title))
+        console.print(world_table(matrix(table, value), title))
     for path in (out, picture):
         console.print(str(path), soft_wrap=True, highlight=False, markup=False)
 
 
-def shown(wide: pd.DataFrame, title: str) -> Table:
-    """Worlds by families, for people."""
+def world_table(wide: pd.DataFrame, title: str) -> Table:
+    """Return a printable table of worlds by families."""
     heads = [Column(str(f).replace(" ", "\n"), overflow="fold") for f in wide.index]
     table = Table(Column("", no_wrap=True), *heads, title=title, box=SIMPLE, pad_edge=False)
     table.padding = (0, 1, 0, 0)
@@ -58,7 +58,7 @@ def shown(wide: pd.DataFrame, title: str) -> Table:
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """A panel for each geometry: purity against the severity, with 95 % bands over features."""
+    """Draw purity against severity, a panel per geometry, with 95 % bands over features."""
     geometries = [g for g in dict.fromkeys(table["model_geometry"]) if g != "orthogonal"]
     zero = table[table["model_geometry"] == "orthogonal"]
     columns = min(len(geometries), _COLUMNS) or 1
@@ -69,8 +69,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_axis_off()
     for axis, geometry in zip(axes, geometries, strict=False):
         rows = pd.concat([zero, table[table["model_geometry"] == geometry]])
-        for place, (family, mine) in enumerate(rows.groupby("family", sort=False)):
-            line = mine.sort_values("model_severity")
+        for place, (family, family_rows) in enumerate(rows.groupby("family", sort=False)):
+            line = family_rows.sort_values("model_severity")
             style = "--" if "whitened" in str(family) else "-"
             colour = f"C{place % 10}"
             x, y = line["model_severity"], line["purity"]

@@ -45,7 +45,7 @@ _OWN = ("concept", "average_precision", "chance", "best", "top")  # columns besi
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Rank, write and print."""
+    """Rank the reference images, write the table and the images, and print a summary."""
     if help_requested(arguments, __doc__):
         return
     jobs = jobs_of(
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     command = "python -m sweeps.retrieve"
     references = [environment(c)[1].require_reference(command) for c in jobs.configs]
     images = [reference.require_images(command) for reference in references]
-    table = pd.DataFrame(ranked(tasks, references))
+    table = pd.DataFrame(rank_images(tasks, references))
     directory.mkdir(parents=True, exist_ok=True)
     table.to_parquet(directory / "retrieval.parquet")
     tiles = [[images[i].image(n) for n in top] for i, top in enumerate(table["top"])]
@@ -71,10 +71,10 @@ def main(arguments: Sequence[str]) -> None:
         console.print(f"{hidden} jobs not shown; all are in retrieval.parquet", highlight=False)
 
 
-def ranked(
+def rank_images(
     tasks: Sequence[Task], references: Sequence[ReferenceStatistics]
 ) -> list[dict[str, Any]]:
-    """A row for each task: how its score ranks the reference images."""
+    """Return a row for each task, with the ranking of the reference images by its score."""
     if any(task.job.recipe.images_per_job > 1 for task in tasks):
         raise ValueError("images_per_job must be 1 to rank single images")
     scores: dict[int, np.ndarray] = {}
@@ -82,15 +82,15 @@ def ranked(
         for first in range(0, len(group.members), _JOBS):
             members = group.members[first : first + _JOBS]
             chosen = [tasks[m].job for m in members]
-            found = scored(group.model, chosen, references[members[0]])
-            scores |= dict(zip(members, found, strict=True))
+            group_scores = score_images(group.model, chosen, references[members[0]])
+            scores |= dict(zip(members, group_scores, strict=True))
     return [_row(task, scores[place], references[place]) for place, task in enumerate(tasks)]
 
 
-def scored(
+def score_images(
     model: Model, jobs: Sequence[Job], reference: ReferenceStatistics
 ) -> Float[np.ndarray, "jobs images"]:
-    """The score of every reference image, untransformed, by each of several jobs."""
+    """Score every untransformed reference image by each of several jobs."""
     ready = jax.jit(jax.vmap(balanced, (None, 0)))(model, stack_jobs(jobs))
     parts = [_scores(model, ready, batch.images) for batch in reference.require_images("a ranking")]
     return np.concatenate(parts, 1)
@@ -99,12 +99,12 @@ def scored(
 @jax.jit
 @with_model_precision
 def _scores(model: Model, jobs: Job, images: Array) -> Float[Array, "jobs images"]:
-    def one(job: Job, image: Array) -> Array:
+    def score_image(job: Job, image: Array) -> Array:
         return score_of(model, job, image)[0]
 
     # The network does not depend on the job: under this vmap it runs once for all of them.
     scores: Array = jax.lax.map(
-        lambda image: jax.vmap(partial(one, image=image))(jobs), images, batch_size=_IMAGES
+        lambda image: jax.vmap(partial(score_image, image=image))(jobs), images, batch_size=_IMAGES
     )
     return scores.T
 
@@ -122,14 +122,14 @@ def _row(task: Task, scores: np.ndarray, reference: ReferenceStatistics) -> dict
 
 
 def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
-    """Mean precision at the rank of each relevant image (scikit-learn's)."""
+    """Return the mean precision at the rank of each relevant image (scikit-learn's definition)."""
     from sklearn.metrics import average_precision_score  # takes two seconds to import
 
     return float(average_precision_score(relevant, scores))
 
 
 def summary(table: pd.DataFrame) -> Table:
-    """Mean average precision by what differs between jobs."""
+    """Return a printable table of the mean average precision of each arm."""
     shown = Table("", "jobs", "average precision", "chance", box=SIMPLE, pad_edge=False)
     named = arm_labels(table.drop(columns=list(_OWN)))
     for arm, jobs in table.groupby(named, sort=False):

@@ -1,4 +1,4 @@
-"""Print and keep what layers do on reference images.
+"""Compute the statistics of layers on reference images, and print condition numbers.
 
 `python -m sweeps.statistics model=... layer=a,b reference_images=FOLDER` streams the reference
 images through the network and keeps the statistics in the user's cache folder, where sweeps find
@@ -32,7 +32,7 @@ _SHRUNK = ("cross_validated", "ledoit_wolf")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compute and print."""
+    """Compute the statistics, print the table and write the file."""
     if help_requested(arguments, __doc__):
         return
     arguments = search_config_dirs(arguments)
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str]) -> None:
         raise ValueError(f"out must be a .npz file, got {outs[-1]}")
     reference.collect(names)
     console = Console()
-    console.print(table([row_of(reference, name) for name in names]))
+    console.print(table([layer_row(reference, name) for name in names]))
     if outs:
         save_statistics(reference, names, Path(outs[-1]))
         console.print(outs[-1], soft_wrap=True, highlight=False, markup=False)
 
 
-def row_of(reference: ReferenceStatistics, layer: str) -> dict[str, Any]:
-    """Size, rank and condition number of a layer's covariance, as it is and shrunk."""
+def layer_row(reference: ReferenceStatistics, layer: str) -> dict[str, Any]:
+    """Return size, rank and condition number of a layer's covariance, unshrunk and shrunk."""
     statistics = reference.statistics(layer)
     covariance = statistics.covariance
     row = {
@@ -82,7 +82,7 @@ def row_of(reference: ReferenceStatistics, layer: str) -> dict[str, Any]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
-    """For people."""
+    """Return a printable table of the layers."""
     title = "condition of the covariance: as it is, and shrunk (by how much)"
     shown = Table(*rows[0], title=title, box=SIMPLE, pad_edge=False)
     for row in rows:

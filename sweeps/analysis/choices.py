@@ -1,8 +1,8 @@
-"""Answers of blind judging: what share of its trials each arm wins, and how steady raters are.
+"""Answers of blind judging: the share of trials that each arm wins, and the raters' consistency.
 
-Directions and raters are both clusters: another sample of either would give other answers. A
-resample therefore draws both, and a trial counts as often as its direction times its rater was
-drawn (Owen 2007, "The pigeonhole bootstrap").
+Directions and raters are both clusters. A resample therefore draws both, and the weight of a trial
+is the number of draws of its direction times that of its rater (Owen 2007, "The pigeonhole
+bootstrap").
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ _SIDES = ("left", "right", "none")
 
 
 def read_choices(paths: Sequence[Path]) -> pd.DataFrame:
-    """The answers in CSV files that the report saved, one row a trial.
+    """Read the answers in CSV files that the report saved, one row per trial.
 
     Raises:
-        ValueError: a file that is no such CSV or has no answers.
+        ValueError: a file is no such CSV or has no answers.
     """
     tables = []
     for path in paths:
@@ -49,11 +49,11 @@ def read_choices(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def win_shares(choices: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Of every task and arm the share of trials that it wins.
+    """Return the share of trials that each arm wins, for each task.
 
-    An arm wins a preference that it is chosen in; it wins an identification that its picture led
-    to the right image. "Cannot tell" is half a win, as a guess would be on average. Repeated trials
-    do not count.
+    An arm wins a preference if the rater chooses it. It wins an identification if its image led to
+    the right answer. "Cannot tell" is half a win, the average of a guess. Repeated trials do not
+    count.
 
     Args:
         choices: what `read_choices` returns.
@@ -65,17 +65,17 @@ def win_shares(choices: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """
     wins = pd.concat([_preferred(choices), _identified(choices)], ignore_index=True)
     rows = []
-    for (task, arm), told in wins.groupby(["task", "arm"], sort=False):
-        low, high = _interval(told, seed)
+    for (task, arm), trials in wins.groupby(["task", "arm"], sort=False):
+        low, high = _interval(trials, seed)
         rows.append(
             {
                 "task": task,
                 "arm": arm,
-                "trials": len(told),
-                "undecided": int((told["won"] == 0.5).sum()),
-                "directions": told["direction"].nunique(),
-                "raters": told["rater"].nunique(),
-                "share": told["won"].mean(),
+                "trials": len(trials),
+                "undecided": int((trials["won"] == 0.5).sum()),
+                "directions": trials["direction"].nunique(),
+                "raters": trials["rater"].nunique(),
+                "share": trials["won"].mean(),
                 "low": low,
                 "high": high,
             }
@@ -84,7 +84,7 @@ def win_shares(choices: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def bradley_terry(choices: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """The strengths of arms that explain who was preferred to whom.
+    """Fit the strengths of arms to the preferences.
 
     Bradley and Terry (1952): arm i is preferred to j with probability 1 / (1 + exp(s_j - s_i)).
     Fitted by the MM algorithm (Hunter 2004), with half a win added to both sides of each pair that
@@ -115,7 +115,7 @@ def bradley_terry(choices: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def rater_consistency(choices: pd.DataFrame) -> pd.DataFrame:
-    """How steady raters are.
+    """Return how consistently each rater answered repeated trials.
 
     Returns:
         `rater task answers repeated alike left seconds`: `alike`, the share of repeated trials with
@@ -123,34 +123,34 @@ def rater_consistency(choices: pd.DataFrame) -> pd.DataFrame:
         decided trials answered left; `seconds`, the median time.
     """
     rows = []
-    for (rater, task), told in choices.groupby(["rater", "task"], sort=False):
-        again = told[told["repeats"] != ""]
-        earlier = told[told["repeats"] == ""].set_index(["file", "trial"])["choice"]
-        before = [earlier[one] for one in zip(again["file"], again["repeats"], strict=True)]
+    for (rater, task), trials in choices.groupby(["rater", "task"], sort=False):
+        again = trials[trials["repeats"] != ""]
+        earlier = trials[trials["repeats"] == ""].set_index(["file", "trial"])["choice"]
+        before = [earlier[trial] for trial in zip(again["file"], again["repeats"], strict=True)]
         turned = {"left": "right", "right": "left", "none": "none"}
         alike = [turned[a] == b for a, b in zip(again["choice"], before, strict=True)]
-        decided = told[told["choice"] != "none"]
+        decided = trials[trials["choice"] != "none"]
         rows.append(
             {
                 "rater": rater,
                 "task": task,
-                "answers": len(told),
+                "answers": len(trials),
                 "repeated": len(again),
                 "alike": np.mean(alike) if alike else np.nan,
                 "left": (decided["choice"] == "left").mean() if len(decided) else np.nan,
-                "seconds": told["milliseconds"].astype(float).median() / 1000,
+                "seconds": trials["milliseconds"].astype(float).median() / 1000,
             }
         )
     return pd.DataFrame(rows)
 
 
 def _first(choices: pd.DataFrame, task: str) -> pd.DataFrame:
-    """A task's trials, the repeated ones left out."""
+    """Return a task's trials without the repeated trials."""
     return choices[(choices["task"] == task) & (choices["repeats"] == "")].reset_index(drop=True)
 
 
 def _preferred(choices: pd.DataFrame) -> pd.DataFrame:
-    """A row for each arm of a preference: whether it won."""
+    """Return a row for each arm of each preference, with its win."""
     met = _first(choices, PREFERENCE)
     sides = []
     for side in ("left", "right"):
@@ -160,28 +160,28 @@ def _preferred(choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def _identified(choices: pd.DataFrame) -> pd.DataFrame:
-    """A row for each identification: whether the image was the right one."""
+    """Return a row for each identification, with the win of its arm."""
     shown = _first(choices, IDENTIFICATION)
     right = np.where(shown["choice"] == "none", 0.5, (shown["correct"] == "1").astype(float))
     return shown[["task", "direction", "rater", "arm"]].assign(won=right)
 
 
-def _interval(told: pd.DataFrame, seed: int) -> tuple[float, float]:
-    if told["direction"].nunique() < _LEAST:
+def _interval(trials: pd.DataFrame, seed: int) -> tuple[float, float]:
+    if trials["direction"].nunique() < _LEAST:
         return np.nan, np.nan
-    weights, won = _weights(told, seed), told["won"].to_numpy()
+    weights, won = _weights(trials, seed), trials["won"].to_numpy()
     total = weights.sum(1)
     shares = (weights @ won)[total > 0] / total[total > 0]
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def _weights(told: pd.DataFrame, seed: int) -> Float[np.ndarray, "resamples trials"]:
-    """How often each trial counts: its direction's draws times its rater's."""
+def _weights(trials: pd.DataFrame, seed: int) -> Float[np.ndarray, "resamples trials"]:
+    """Return the weight of each trial: the draws of its direction times those of its rater."""
     random = np.random.default_rng(seed)
-    weights = np.ones((_RESAMPLES, len(told)))
+    weights = np.ones((_RESAMPLES, len(trials)))
     for column in ("direction", "rater"):
-        place, names = pd.factorize(told[column])
+        place, names = pd.factorize(trials[column])
         if len(names) > 1:  # of a single rater there is no sample
             even = np.full(len(names), 1 / len(names))
             weights *= random.multinomial(len(names), even, _RESAMPLES)[:, place]
@@ -189,7 +189,7 @@ def _weights(told: pd.DataFrame, seed: int) -> Float[np.ndarray, "resamples tria
 
 
 def _strengths(wins: Float[np.ndarray, "sets arms arms"]) -> Float[np.ndarray, "sets arms"]:
-    """Log strengths with mean 0, of matrices of wins (row over column)."""
+    """Fit log strengths with mean 0 to matrices of wins (row over column)."""
     met = (wins[0] + wins[0].T) > 0
     wins = wins + _PRIOR * met
     games, total = wins + wins.swapaxes(1, 2), wins.sum(2)

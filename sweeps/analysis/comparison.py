@@ -1,7 +1,7 @@
-"""Arms of a sweep against a baseline.
+"""Comparison of the arms of a sweep with a baseline.
 
-Differences are averaged over the pairs (sweeps/analysis/pairing.py) of a direction first;
-directions are the clusters, and weigh equally.
+Differences are first averaged over the pairs (sweeps/analysis/pairing.py) of each direction. The
+directions are the clusters, with equal weights.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def compare(
     metrics: str | Sequence[str],
     baseline: str | None = None,
 ) -> pd.DataFrame:
-    """Every arm against the baseline, a row for each metric and arm.
+    """Compare each arm with the baseline; return a row for each metric and arm.
 
     Args:
         results: what `sweeps.load` returns.
@@ -50,7 +50,7 @@ def compare(
         effect two: null where there are fewer.
 
     Raises:
-        ValueError: an unknown column, metric or arm; a single arm; not one pair.
+        ValueError: a column, metric or arm is unknown; there is a single arm, or no pair.
     """
     by, metrics = ([x] if isinstance(x, str) else list(dict.fromkeys(x)) for x in (by, metrics))
     own = compared_columns(results, by)
@@ -80,7 +80,7 @@ def compare(
 
 
 def _numbers(results: pd.DataFrame, metric: str) -> pd.Series:
-    """A column as floats."""
+    """Return a column as floats."""
     if metric not in results:
         checks.choice("metric", metric, [c for c in results if c in METRICS])
     try:
@@ -90,7 +90,7 @@ def _numbers(results: pd.DataFrame, metric: str) -> pd.Series:
 
 
 def _summary_row(pairs: Pairs) -> dict[str, Any]:
-    """What pairs say: a row of the table but for its names."""
+    """Summarize the pairs of one arm and metric as a row of the table."""
     means = pairs.values.groupby("direction")[["mine", "base"]].mean()
     differences = (means["mine"] - means["base"]).to_numpy()
     mean, low, high = interval(differences)

@@ -1,4 +1,4 @@
-"""How sure a mean over clusters is: bootstrap intervals, sign flips, Holm's correction."""
+"""Inference for means over clusters: bootstrap intervals, sign flips, Holm's correction."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ Values = Float[np.ndarray, "clusters"]
 
 
 class Interval(NamedTuple):
-    """A mean and its interval, NaN where fewer than four clusters or no spread tell of it."""
+    """A mean and its interval, which is NaN for fewer than four clusters or without spread."""
 
     mean: float
     low: float
@@ -24,7 +24,7 @@ class Interval(NamedTuple):
 
 
 def interval(values: Values, seed: int = 0) -> Interval:
-    """The mean over independent clusters and its 95 % symmetric bootstrap-t interval.
+    """Return the mean over independent clusters and its 95 % symmetric bootstrap-t interval.
 
     Each resample of the clusters is studentised by its own standard error, and the interval reaches
     as far to either side as 95 % of these |t| (Hall 1988, "On symmetric bootstrap confidence
@@ -50,12 +50,12 @@ def interval(values: Values, seed: int = 0) -> Interval:
 
 
 def _varies(x: Values) -> bool:
-    """Whether values differ by more than rounding."""
+    """Return whether values differ by more than rounding."""
     return bool(np.ptp(x) > 1e-9 * np.abs(x).max())
 
 
 def sign_flips(differences: Values, seed: int = 0) -> float:
-    """Two-sided p of the mean difference, by flipping the signs of whole clusters.
+    """Return the two-sided p-value of the mean difference, by flipping the signs of clusters.
 
     The share of flips whose mean is at least as far from 0: exact where the distribution is
     symmetric about 0, as it is when two arms do the same, and for a mean of 0 nearly right in
@@ -70,16 +70,16 @@ def sign_flips(differences: Values, seed: int = 0) -> float:
         minus = np.arange(2**n)[:, None] >> np.arange(n) & 1
     else:
         minus = np.random.default_rng(seed).integers(0, 2, (2**_FLIPS, n))
-        minus[0] = 0  # what was found is one of the flips
+        minus[0] = 0  # the observed signs are one of the flips
     sums = np.abs((1 - 2 * minus) @ x)
     return float(np.mean(sums >= sums[0] - 1e-9 * np.abs(x).sum()))
 
 
 def rank_biserial(differences: Values) -> float:
-    """The matched-pairs rank-biserial correlation: ranks in favour less ranks against, -1 ... 1.
+    """Return the matched-pairs rank-biserial correlation, from -1 to 1.
 
-    Ranks of |difference|, as a share of all (Kerby 2014); differences of 0 are left out. NaN with
-    fewer than two clusters.
+    The ranks of |difference| in favour less the ranks against, as a share of all ranks (Kerby
+    2014). Differences of 0 are left out. NaN with fewer than two clusters.
     """
     x = np.asarray(differences, np.float64)
     moved = x[x != 0]
@@ -90,7 +90,7 @@ def rank_biserial(differences: Values) -> float:
 
 
 def holm(p: Sequence[float]) -> Float[np.ndarray, "tests"]:
-    """p-values corrected for their number by Holm's step-down method; NaN stay and do not count."""
+    """Correct p-values for their number by Holm's step-down method; NaN stay and do not count."""
     values = np.asarray(p, np.float64)
     result = np.full(len(values), np.nan)
     real = np.flatnonzero(~np.isnan(values))

@@ -1,7 +1,7 @@
-"""What is a pair: rows of two arms that are equal in all else; and why other rows have none.
+"""Pairs of rows that differ only in their arm, and the reasons why other rows have no pair.
 
-An arm is what the compared columns say (`dot_cosine exponent=2`). Rows of two arms are a pair where
-all other config columns are equal: direction, layer, seed and the rest.
+An arm is a combination of the compared columns (`dot_cosine exponent=2`). Two rows of two arms are
+a pair if all other config columns are equal: direction, layer, seed and the rest.
 """
 
 from collections import Counter
@@ -16,18 +16,22 @@ from sweeps.results.labels import arm_labels, config_columns, format_exact, is_r
 
 
 class Pairs(NamedTuple):
-    """The pairs of an arm and the baseline, and what has none."""
+    """The pairs of an arm and the baseline, with the number of unpaired rows and the reasons."""
 
     values: pd.DataFrame  # a row for each pair: direction (a number), mine, base
     unpaired: int  # rows of the arm without a pair
     unpaired_reason: str
     baseline_unpaired: int
     baseline_unpaired_reason: str
-    also_differs: str  # columns that are one value in the arm and another in the baseline
+    also_differs: str  # columns with one value in the arm and another in the baseline
 
 
 def compared_columns(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
-    """The compared columns: a group's with its keys; raises ValueError for an unknown one."""
+    """Return the compared columns, where a group stands for its keys too.
+
+    Raises:
+        ValueError: a column is unknown.
+    """
     columns = config_columns(results)
     own: list[str] = []
     for name in by:
@@ -38,7 +42,7 @@ def compared_columns(results: pd.DataFrame, by: Sequence[str]) -> list[str]:
 
 
 def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
-    """The name of each row's arm, as the sheet has it; null where a compared key does not apply.
+    """Return the name of each row's arm; null where a compared key does not apply.
 
     A key (`objective_exponent`) does not apply to the options of its group that never have it.
     """
@@ -58,9 +62,9 @@ def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
 
 
 def factorize(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Numbers that are equal where values are: 2 and 2.0, None and NaN.
+    """Return numbers that are equal where values are equal: 2 and 2.0, None and NaN.
 
-    Columns of one value are left out: they tell no two rows apart.
+    Columns of one value are left out, since they distinguish no rows.
     """
     differing = [c for c in columns if results[c].nunique(dropna=False) > 1]
     return {c: pd.factorize(_text(results[c]))[0] for c in differing}
@@ -69,28 +73,33 @@ def factorize(results: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.nda
 def pair(
     results: pd.DataFrame,
     metric: str,
-    mine: np.ndarray,
-    base: np.ndarray,
+    in_arm: np.ndarray,
+    in_base: np.ndarray,
     code: Mapping[str, np.ndarray],
 ) -> Pairs:
     """Pair the rows of two arms.
 
-    A column that is one value throughout the arm and another throughout the baseline (a learning
-    rate that comes with a parameterization) is a part of the arm: it is named in `also`, and keeps
-    no rows apart. Of rows that are equal in all columns the newest that can be used counts.
+    If a column has one value throughout the arm and another throughout the baseline, it is
+    confounded with the arm (a parameterization has its own learning rate). Such columns are ignored
+    for pairing and named in `also_differs`. Of rows equal in all columns, the newest usable
+    row counts.
 
     Args:
         results: the table, with the metric as floats.
-        mine: whether a row is the arm's; `base`, the baseline's.
-        code: `codes` of all columns that are not compared.
+        metric: the metric's column.
+        in_arm: whether each row belongs to the arm.
+        in_base: whether each row belongs to the baseline.
+        code: `factorize` of all columns that are not compared.
     """
-    also = [c for c in code if _apart(code[c][mine], code[c][base]) and not is_row_key(c)]
+    also = [
+        c for c in code if _is_confounded(code[c][in_arm], code[c][in_base]) and not is_row_key(c)
+    ]
     on = [c for c in code if c not in also]
     table = np.stack([np.zeros(len(results), int), *(code[c] for c in on)], axis=1)
     key = _numbered(table)
     direction = _numbered(table[:, [0, *(1 + i for i, c in enumerate(on) if _of_direction(c))]])
     state = _state(results, metric)
-    ours, theirs = np.flatnonzero(mine), np.flatnonzero(base)
+    ours, theirs = np.flatnonzero(in_arm), np.flatnonzero(in_base)
     own, other = (_newest(key, state, places) for places in (ours, theirs))
     both = [
         (own[k], other[k])
@@ -100,7 +109,9 @@ def pair(
     first, second = np.array(sorted(both), int).reshape(-1, 2).T
     value = results[metric].to_numpy()
     values = {"direction": direction[first], "mine": value[first], "base": value[second]}
-    differing = [f"{c}={_first(results[c], mine)} against {_first(results[c], base)}" for c in also]
+    differing = [
+        f"{c}={_first(results[c], in_arm)} against {_first(results[c], in_base)}" for c in also
+    ]
     return Pairs(
         values=pd.DataFrame(values),
         unpaired=len(ours) - len(both),
@@ -112,14 +123,14 @@ def pair(
 
 
 def _state(results: pd.DataFrame, metric: str) -> list[str]:
-    """Why a row cannot be used; empty where it can."""
-    there = np.isfinite(results[metric].to_numpy())
-    told = zip(results["status"], there, strict=True)
-    return [str(s) if s != "ok" else "" if ok else f"without {metric}" for s, ok in told]
+    """Return why each row cannot be used; "" for usable rows."""
+    finite = np.isfinite(results[metric].to_numpy())
+    rows = zip(results["status"], finite, strict=True)
+    return [str(s) if s != "ok" else "" if ok else f"without {metric}" for s, ok in rows]
 
 
 def _newest(key: np.ndarray, state: Sequence[str], places: np.ndarray) -> dict[int, int]:
-    """For every key the last row that can be used, or else the last."""
+    """Return the last usable row of each key, or its last row if none is usable."""
     order = sorted(places.tolist(), key=lambda place: (not state[place], place))
     return {int(key[place]): place for place in order}
 
@@ -133,42 +144,41 @@ def _reasons(
     table: np.ndarray,
     on: Sequence[str],
 ) -> str:
-    """Why rows have no pair, and how many."""
-    told: Counter[str] = Counter()
+    """Return the reasons why rows have no pair, each with its number of rows."""
+    counts: Counter[str] = Counter()
     rest = table[list(other.values())]
     for place in places.tolist():
         partner = other.get(key[place])
         if state[place]:
-            told[state[place]] += 1
+            counts[state[place]] += 1
         elif own[key[place]] != place:
-            told["more than once"] += 1
+            counts["more than once"] += 1
         elif partner is None:
-            told[
-                f"without a partner (the closest differs in {_closest(table[place], rest, on)})"
-            ] += 1
+            closest = _closest(table[place], rest, on)
+            counts[f"without a partner (the closest differs in {closest})"] += 1
         elif state[partner]:
-            told[f"whose partner is {state[partner]}"] += 1
-    return ", ".join(f"{count} {reason}" for reason, count in told.items())
+            counts[f"whose partner is {state[partner]}"] += 1
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def _closest(row: np.ndarray, rest: np.ndarray, on: Sequence[str]) -> str:
-    """The columns in which the closest of other rows differs."""
-    # Of equally close ones first those of the same direction, then those of the same seed.
+    """Return the columns in which the closest row differs."""
+    # Among equally close rows, the same direction comes first, then the same seed.
     cost = [0, *(1 + 0.02 * _of_direction(c) + 0.01 * (c == "seed") for c in on)]
     differ = rest != row
     closest = differ[(differ @ np.array(cost)).argmin()][1:]
     columns = [c for c, d in zip(on, closest, strict=True) if d]
-    # Where a group's option differs, that its keys do goes without saying.
+    # If a group's option differs, its keys are not named.
     return ", ".join(c for c in columns if c.partition("_")[0] not in {*columns} - {c})
 
 
-def _apart(mine: np.ndarray, base: np.ndarray) -> bool:
-    """Whether two columns are one value each, and not the same."""
-    return len(np.unique(mine)) == len(np.unique(base)) == 1 and bool(mine[0] != base[0])
+def _is_confounded(arm: np.ndarray, base: np.ndarray) -> bool:
+    """Return whether both columns are constant, with different values."""
+    return len(np.unique(arm)) == len(np.unique(base)) == 1 and bool(arm[0] != base[0])
 
 
 def _numbered(table: np.ndarray) -> np.ndarray:
-    """A number for every row, the same for equal rows."""
+    """Return a number for each row; equal rows have equal numbers."""
     number = np.zeros(len(table), int)
     for column in table.T:  # sorting whole rows, as np.unique(axis=0) does, takes ten times as long
         number = np.unique(number * (column.max(initial=0) + 1) + column, return_inverse=True)[1]
@@ -184,7 +194,7 @@ def _of_direction(column: str) -> bool:
 
 
 def _text(values: pd.Series) -> pd.Series:
-    """As text; 2 and 2.0 are equal, and so are None and NaN."""
+    """Return values as text in which 2 equals 2.0, and None equals NaN."""
     numbers = pd.to_numeric(values, errors="coerce")
     text = values.astype(str).where(values.notna(), "")
     written: pd.Series = text.where(numbers.isna(), numbers.map(format_exact))

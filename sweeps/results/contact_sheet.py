@@ -1,4 +1,4 @@
-"""The contact sheet: rows are directions and seeds, columns what else differs between jobs."""
+"""The contact sheet: rows are directions and seeds, columns are the other differences of jobs."""
 
 import io
 import warnings
@@ -15,11 +15,11 @@ from sweeps.results.labels import arm_labels, natural_sort_key, row_labels, wrap
 from sweeps.storage.atomic import atomic_write
 
 _SMOOTH = Image.Resampling.LANCZOS
-_GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around one that is marked
+_GAP, _FRAME = 8, 3  # pixels between tiles, and of the frame around a marked tile
 _SIDES = 112, 160  # least and most pixels of a tile
 _MOST = 24, 60  # columns and rows on one sheet
-_LETTER = 7  # pixels, of the widest common ones
-_MARKS = {  # status -> what the legend says, colour
+_LETTER = 7  # pixels of the widest common letter
+_MARKS = {  # status -> text of the legend, colour
     "failed": ("red: failed", (200, 0, 0)),
     "diverged": ("orange: diverged, or too few steps", (235, 120, 0)),
     "dead": ("grey: dead", (120, 120, 120)),
@@ -27,7 +27,7 @@ _MARKS = {  # status -> what the legend says, colour
 
 
 def write_sheet(results: pd.DataFrame, path: Path) -> int:
-    """Write the contact sheet of a table of results as a PNG; how many jobs it does not show."""
+    """Write the contact sheet of a table as PNG; return the number of jobs that it omits."""
     jobs = results.assign(row=row_labels(results), arm=arm_labels(results)).drop_duplicates(
         ["row", "arm"]
     )
@@ -52,12 +52,12 @@ def write_sheet(results: pd.DataFrame, path: Path) -> int:
 
 
 def not_shown(hidden: int) -> str:
-    """What to say of the jobs that are not on the sheet."""
+    """Return the note on the jobs that the sheet omits."""
     return f"{hidden} jobs not shown; all are in results.parquet"
 
 
 def tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
-    """The picture at the sheet's size; a cross in the status's colour where there is none."""
+    """Return the image at the tile's size; without image, a cross in the status's colour."""
     if image is None:
         tile = np.full((side, side, 3), 255, np.uint8)
         eye = np.eye(side, dtype=bool)
@@ -66,12 +66,12 @@ def tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
     data = image["bytes"]
     assert isinstance(data, bytes)
     with Image.open(io.BytesIO(data)) as picture:
-        whole = ImageOps.pad(picture.convert("RGB"), (side, side), _SMOOTH, "white")
-    return np.asarray(whole)
+        padded = ImageOps.pad(picture.convert("RGB"), (side, side), _SMOOTH, "white")
+    return np.asarray(padded)
 
 
 def write_tiles(tiles: Sequence[Sequence[np.ndarray]], names: Sequence[str], path: Path) -> int:
-    """Write rows of images (height, width, 3) in [0, 1] as a PNG; how many rows it leaves out."""
+    """Write rows of images (height, width, 3) in [0, 1] as PNG; return how many rows it omits."""
     shown, width = tiles[: _MOST[1]], max(len(row) for row in tiles)
     step = _SIDES[0] + _GAP
     canvas = np.full((len(shown) * step + _GAP, width * step + _GAP, 3), 255, np.uint8)
@@ -114,5 +114,5 @@ def draw(
     axes.spines[:].set_visible(False)
     figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
     with atomic_write(path) as partial, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # it draws a box instead
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # matplotlib draws a box instead
         figure.savefig(partial, format="png", facecolor="white")

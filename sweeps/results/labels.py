@@ -1,4 +1,4 @@
-"""Labels of jobs: rows are directions and seeds, arms what else differs between jobs."""
+"""Labels of jobs: rows are directions and seeds, arms are the other differences of jobs."""
 
 import re
 from collections.abc import Iterable
@@ -8,26 +8,26 @@ import pandas as pd
 
 from sweeps.results.table import COLUMNS
 
-_LINES = 7  # of a label: beside a tile there is room for no more
+_LINES = 7  # of a label, as many as fit beside a tile
 _GROUPS = ("objective", "penalty", "space", "parameterization", "transform", "optimizer", "model")
 
 
 def row_labels(results: pd.DataFrame) -> pd.Series:
-    """Each job's direction and seed, as text: `conv4:3 seed=1`.
+    """Return each job's direction and seed as text: `conv4:3 seed=1`.
 
-    Where several directions have one label, also what tells them apart: `direction.path=b/cat.jpg`.
+    If several directions have equal labels, the differing keys follow: `direction.path=b/cat.jpg`.
     """
     columns = [c for c in config_columns(results) if is_row_key(c) and c != "seed"]
     keys = {c: c.replace("direction_", "direction.", 1) for c in columns}
-    told = [_differing(results, column, key, "label") for column, key in keys.items()]
-    return join([results["label"].astype(str), *told, _differing(results, "seed", "seed")])
+    differences = [_differing(results, column, key, "label") for column, key in keys.items()]
+    return join([results["label"].astype(str), *differences, _differing(results, "seed", "seed")])
 
 
 def arm_labels(results: pd.DataFrame) -> pd.Series:
-    """What each job is apart from its direction and seed, as text: `dot_cosine exponent=2`.
+    """Return each job's other choices as text: `dot_cosine exponent=2`.
 
-    Made of the config columns that differ between jobs; a group's keys only where they differ
-    within its option.
+    The text holds the config columns that differ between jobs. A key of a group is included only
+    if it differs among the jobs with the same option.
     """
     columns = [c for c in config_columns(results) if not is_row_key(c)]
     parts = {}
@@ -48,19 +48,19 @@ def arm_labels(results: pd.DataFrame) -> pd.Series:
 
 
 def config_columns(results: pd.DataFrame) -> list[str]:
-    """The columns that are the config's."""
+    """Return the columns that hold the config."""
     return [c for c in results.columns if c not in COLUMNS and c != "sweep"]
 
 
 def is_row_key(column: str) -> bool:
-    """Whether a column says where a job looks, or its seed, and not how it makes the image."""
+    """Return whether a column belongs to the direction or is the seed, and so labels rows."""
     return column in ("layer", "seed") or column.split("_")[0] == "direction"
 
 
 def _differing(
     results: pd.DataFrame, column: str, key: str, within: str | None = None
 ) -> pd.Series:
-    """`key=value` for jobs among which a column differs (those equal in `within`), else nothing."""
+    """Return `key=value` where a column differs among the jobs equal in `within`, else ""."""
     values = results[column]
     among = pd.Series(0, results.index) if within is None else results[within]
     many = values.groupby(among, dropna=False).transform(lambda v: v.nunique(dropna=False))
@@ -68,7 +68,7 @@ def _differing(
 
 
 def format_exact(value: object) -> str:
-    """Text that no other value has: `2` for 2.0, but all digits where six are too few."""
+    """Format a value uniquely: `2` for 2.0, and all digits where six do not suffice."""
     if not isinstance(value, float):
         return str(value)
     short = f"{value:g}"
@@ -76,7 +76,7 @@ def format_exact(value: object) -> str:
 
 
 def join(parts: Iterable[pd.Series]) -> pd.Series:
-    """The texts of each row, one space between words; parts have one index."""
+    """Join the texts of each row with single spaces; the parts have equal indices."""
     columns = list(parts)
     texts = zip(*columns, strict=True)  # ten times as fast as pandas' rows
     return pd.Series(
@@ -85,12 +85,14 @@ def join(parts: Iterable[pd.Series]) -> pd.Series:
 
 
 def natural_sort_key(text: str) -> list[str | int]:
-    """A key to sort by in which conv4:9 comes before conv4:10."""
+    """Return a sort key that places conv4:9 before conv4:10."""
     return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", text)]
 
 
 def wrap_label(text: str, width: int) -> str:
-    """Lines of so many letters; of a text too long for its place, the beginning and the end."""
+    """Wrap a text into lines of `width` letters; shorten long texts to their beginning and end."""
     lines = wrap(text, width, break_on_hyphens=False)
-    kept = lines if len(lines) <= _LINES else [*lines[: _LINES // 2], "...", *lines[-_LINES // 2 :]]
-    return "\n".join(kept)
+    shown = (
+        lines if len(lines) <= _LINES else [*lines[: _LINES // 2], "...", *lines[-_LINES // 2 :]]
+    )
+    return "\n".join(shown)

@@ -1,4 +1,4 @@
-"""Tables of before version 0.2, read under today's names of columns and options."""
+"""Tables from before version 0.2, with columns and options renamed to the present names."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
 
 
 def rename_columns(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with today's names; a table that has them is returned as it is."""
+    """Return a table with the present names; a table that has them is returned unchanged."""
     if "first_score" not in results:
         return results
     renamed = results.rename(columns=_COLUMNS)

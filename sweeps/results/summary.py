@@ -1,4 +1,4 @@
-"""The end of a sweep or run: the whole table, the contact sheet, and a summary to read."""
+"""The end of a sweep or run: the merged table, the contact sheet and a printed summary."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from sweeps.results.contact_sheet import not_shown, write_sheet
 from sweeps.results.labels import arm_labels, row_labels
 from sweeps.results.table import RESULTS, consolidate, holds_results
 
-# In 80 letters there is room for four numbers and for words of so many letters.
+# A terminal of 80 columns holds four numbers and words of 24 letters.
 _WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4
 _SHOWN = ("final_score", "dot", "cosine", "orthogonal")
-_ROWS = 40  # of the summary; more are not read
+_ROWS = 40  # of the summary
 
 
 def finish(directory: Path) -> None:
@@ -34,7 +34,7 @@ def finish(directory: Path) -> None:
 
 
 def summary(results: pd.DataFrame) -> Table:
-    """Mean metrics of the jobs that are ok, the optimized_metric's among them, by what differs."""
+    """Return the mean metrics of each arm's jobs that are ok, the optimized metric included."""
     optimized = (
         results["metrics_optimized_metric"].dropna()
         if "metrics_optimized_metric" in results
@@ -43,11 +43,11 @@ def summary(results: pd.DataFrame) -> Table:
     shown = [name for name in dict.fromkeys([*optimized, *_SHOWN]) if name in results][:_NUMBERS]
     named, good = arm_labels(results), results["status"] == "ok"
     words = [len(word) for arm in named.unique() for word in arm.split()]
-    # Two arms cut short may look the same, and so may numbers.
-    whole = Column(overflow="fold", min_width=min(_WORD, max(words, default=0)))
+    # Arms and numbers fold instead of being cut, since two cut texts may look equal.
+    arms = Column(overflow="fold", min_width=min(_WORD, max(words, default=0)))
     numbers = [Column(_heading(name), overflow="fold", min_width=_NUMBER) for name in shown]
     omitted = [] if good.all() else ["left out"]
-    table = Table(whole, "jobs", *omitted, *numbers, title="means over the jobs that are ok")
+    table = Table(arms, "jobs", *omitted, *numbers, title="means over the jobs that are ok")
     table.box, table.pad_edge, table.padding = SIMPLE, False, 0  # for 80 letters
     for arm in named.unique()[:_ROWS]:
         jobs = results[named == arm]

@@ -1,4 +1,4 @@
-"""The table of results: one row per job, written part by part, read back for pandas."""
+"""The table of results, one row per job: parts are written as parquet and read for pandas."""
 
 import os
 import uuid
@@ -15,8 +15,8 @@ from sweeps.storage.atomic import atomic_write
 
 RESULTS, HISTORY, PARTS = "results", "history", "parts"
 
-# Every column that is not the config's. The config follows one rule: a group's column holds the
-# chosen option, its keys are <group>_<key>, and top-level keys keep their names.
+# All columns but the config's. A config group has a column with the chosen option, and a column
+# <group>_<key> for each key; top-level keys keep their names.
 COLUMNS = {
     "job": "Hydra's job number, by which the job's directory is named unless hydra.sweep.subdir "
     "says otherwise; 0 for a single run",
@@ -24,7 +24,7 @@ COLUMNS = {
     "names: equal jobs have equal ids",
     "status": "ok; failed: an error while running; diverged: a step that was not finite, or a "
     "final score below the first image's, which too few steps can also cause; dead: the direction "
-    "never woke, the picture is grey",
+    "never had a gradient, the image stayed grey",
     "error": "what was wrong with a failed or diverged job",
     "label": "the direction, for people",
     "kind": "point, vector or covector: how the direction travels through a linear transform",
@@ -96,15 +96,15 @@ _NUMBERS = {*METRICS, "seconds", "compile_seconds"}
 def write_part(
     directory: Path, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Write rows and history columns as one more part, each file whole or not at all."""
+    """Write rows and history columns as another part, each file atomically."""
     name = uuid.uuid4().hex[:12]
-    # History first: a job whose row is there is not run again.
+    # History first, since a resumed sweep skips every job that has a row.
     _write(pa.table(dict(history)), directory / PARTS / f"{HISTORY}-{name}.parquet")
     _write(_table(rows), directory / PARTS / f"{RESULTS}-{name}.parquet")
 
 
 def consolidate(directory: Path) -> pd.DataFrame:
-    """Merge all parts into results.parquet and history.parquet, a job's newest rows alone."""
+    """Merge all parts into results.parquet and history.parquet; keep each job's newest rows."""
     parts = sorted((directory / PARTS).glob("*.parquet"))
     rows, history = _read(directory, RESULTS), _read(directory, HISTORY)
     _write(rows, directory / f"{RESULTS}.parquet")
@@ -115,69 +115,69 @@ def consolidate(directory: Path) -> pd.DataFrame:
         partial.unlink()
     if parts:
         (directory / PARTS).rmdir()
-    return _frame(rows)
+    return _to_pandas(rows)
 
 
 def load(path: str | Path) -> pd.DataFrame:
-    """The results of a sweep, of a run, or of a folder of them (then with a column `sweep`).
+    """Return the results of a sweep, of a run, or of a folder of sweeps (with a column `sweep`).
 
-    A sweep that was killed is read as far as it came.
+    A killed sweep has the rows of its finished batches.
 
     Raises:
-        ValueError: a folder without results.
+        ValueError: the folder holds no results.
     """
     return rename_columns(_load(Path(path), RESULTS))
 
 
 def load_history(path: str | Path) -> pd.DataFrame:
-    """The history of every job and step (`job step score dot ...`), read as `load` reads."""
+    """Return the history of each job and step (`job step score dot ...`), for `load`'s paths."""
     return _load(Path(path), HISTORY)
 
 
 def holds_results(directory: Path) -> bool:
-    """Whether the directory is a sweep's or a run's."""
-    whole = directory / f"{RESULTS}.parquet"
-    return whole.exists() or any((directory / PARTS).glob(f"{RESULTS}-*.parquet"))
+    """Return whether the directory holds the results of a sweep or run."""
+    merged = directory / f"{RESULTS}.parquet"
+    return merged.exists() or any((directory / PARTS).glob(f"{RESULTS}-*.parquet"))
 
 
 def _load(path: Path, kind: str) -> pd.DataFrame:
     if holds_results(path):
-        return _frame(_read(path, kind))
+        return _to_pandas(_read(path, kind))
     patterns = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
-    found = {
+    directories = {
         p.parent.parent if p.parent.name == PARTS else p.parent
         for pattern in patterns
         for p in path.rglob(pattern)
     }
-    if not found:
+    if not directories:
         raise ValueError(f"{path} holds no results: no {RESULTS}.parquet in it or below")
     tables = []
-    for directory in sorted(found):
-        one = _read(directory, kind)
-        name = pa.array([str(directory.relative_to(path))] * len(one))
-        tables.append(one.add_column(0, "sweep", name))
-    return _frame(_concatenate(tables))
+    for directory in sorted(directories):
+        table = _read(directory, kind)
+        name = pa.array([str(directory.relative_to(path))] * len(table))
+        tables.append(table.add_column(0, "sweep", name))
+    return _to_pandas(_concatenate(tables))
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
 def _read(directory: Path, kind: str) -> pa.Table:
-    whole = directory / f"{kind}.parquet"
+    merged_path = directory / f"{kind}.parquet"
     parts = sorted((directory / PARTS).glob(f"{kind}-*.parquet"), key=os.path.getmtime)
-    tables = [pq.read_table(p) for p in (*([whole] if whole.exists() else []), *parts)]
-    if not tables:  # no job came as far as its history
+    tables = [pq.read_table(p) for p in (*([merged_path] if merged_path.exists() else []), *parts)]
+    if not tables:  # no job has a history
         return pa.table({"job": pa.array([], pa.int64()), "step": pa.array([], pa.int64())})
-    newest: dict[int, int] = {}  # job -> the table that says most recently what became of it
+    newest: dict[int, int] = {}  # job -> place of the table with its newest rows
     for place, table in enumerate(tables):
         newest |= dict.fromkeys(table["job"].to_pylist(), place)
-    kept = [
+    current = [
         table.filter(pa.array([newest[j] == place for j in table["job"].to_pylist()], pa.bool_()))
         for place, table in enumerate(tables)
     ]
-    merged = _concatenate(kept)
+    merged = _concatenate(current)
     order = [("job", "ascending")] + ([("step", "ascending")] if kind == HISTORY else [])
     return merged.sort_by(order)
 
@@ -189,7 +189,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def _array(name: str, values: list[Any]) -> pa.Array:
-    if name in _NUMBERS:  # numbers also where this part has nulls alone
+    if name in _NUMBERS:  # numbers even if this part holds only nulls
         return pa.array(values, pa.float64())
     try:
         return pa.array(values)
@@ -198,7 +198,7 @@ def _array(name: str, values: list[Any]) -> pa.Array:
 
 
 def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of all; a column of numbers here and text there becomes text."""
+    """Concatenate tables; a column of numbers in one table and text in another becomes text."""
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):

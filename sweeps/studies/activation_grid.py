@@ -1,4 +1,4 @@
-"""The pictures of all positions of a photograph's layer, tiled in place over the photograph."""
+"""The grid of images for all positions of a photograph's layer, beside the photograph."""
 
 import io
 import math
@@ -23,10 +23,10 @@ _INCHES = 5.0  # of one grid
 
 
 class Tiles(Callback):
-    """After a sweep over `direction.at` of photographs: writes activation_grid.png."""
+    """A callback that writes activation_grid.png after a sweep over `direction.at`."""
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Called by Hydra."""
+        """Write the grids of the sweep and print the path."""
         directory = Path(str(config.hydra.sweep.dir))
         with report_user_errors():
             write_grids(load(directory), directory / NAME)
@@ -34,26 +34,26 @@ class Tiles(Callback):
 
 
 def write_grids(results: pd.DataFrame, path: Path) -> None:
-    """A row for each photograph: the photograph, and a grid for each arm.
+    """Write a row for each photograph: the photograph, and a grid for each arm.
 
     Raises:
-        ValueError: jobs that are no positions of a photograph, counted row by row.
+        ValueError: the jobs are not positions of a photograph, counted row by row.
     """
     if "direction_at" not in results or not pd.api.types.is_integer_dtype(results["direction_at"]):
         raise ValueError("an activation grid needs direction.at=range(0,n), positions row by row")
-    named = arm_labels(results)
-    columns = list(dict.fromkeys(named))
+    arms = arm_labels(results)
+    columns = list(dict.fromkeys(arms))
     photos = list(dict.fromkeys(results["direction_path"]))
     figure = Figure(
         figsize=(_INCHES * (len(columns) + 1), _INCHES * len(photos) + 0.3), layout="constrained"
     )
     axes = figure.subplots(len(photos), len(columns) + 1, squeeze=False)
     for row, photo in zip(axes, photos, strict=True):
-        mine = results["direction_path"] == photo
-        side = math.isqrt(int(results.loc[mine, "direction_at"].max())) + 1
+        of_photo = results["direction_path"] == photo
+        side = math.isqrt(int(results.loc[of_photo, "direction_at"].max())) + 1
         row[0].imshow(_square(photo))
         for axis, arm in zip(row[1:], columns, strict=True):
-            axis.imshow(grid(results[mine & (named == arm)], side))
+            axis.imshow(grid(results[of_photo & (arms == arm)], side))
             axis.set_title(arm)
         for axis in row:
             axis.set_axis_off()
@@ -62,7 +62,7 @@ def write_grids(results: pd.DataFrame, path: Path) -> None:
 
 
 def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
-    """side x side pictures, each at its position; grey where there is none."""
+    """Place the images of side x side positions; a missing image is grey."""
     size = int(jobs["image_height"].iloc[0])
     canvas = np.full((side * size, side * size, 3), 128, np.uint8)
     for position, picture in zip(jobs["direction_at"], jobs["image"], strict=True):
@@ -74,6 +74,6 @@ def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
 
 
 def _square(path: str) -> np.ndarray:
-    """The part of a photograph that the network sees (`fvjax.data.photos.read_photo`)."""
+    """Read the square of a photograph that the network sees (`fvjax.data.photos.read_photo`)."""
     square: np.ndarray = read_photo(path, 448)
     return square

@@ -1,4 +1,4 @@
-"""How well objectives recover planted features, each at the settings that suit it.
+"""Recovery of planted features by objectives, each at its best settings.
 
 A *world* is a geometry at a severity. A *family* is an objective with its penalty and space; its
 *settings* are all other columns in which its jobs differ (exponent, weight, learning rate). Seeds
@@ -23,13 +23,13 @@ _NOT_SETTINGS = {*WORLD, FEATURE, *FAMILY, "seed", "sweep"}
 
 
 def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
-    """Each world, family and feature at the setting that the other half of the features chose.
+    """Return the scores of each feature at the setting that the other half of the features chose.
 
-    Columns: `model_geometry model_severity family direction_index setting`, and the means over
-    seeds of `JUDGED`. An image without content has no purity: it counts as 0.
+    Columns: `model_geometry model_severity family direction_index setting`, and the means of
+    `JUDGED` over seeds. An image without content has no purity and counts as 0.
 
     Raises:
-        ValueError: a table without planted scores; a world of fewer than two features.
+        ValueError: the table has no planted scores, or a world has fewer than two features.
     """
     missing = [c for c in (*WORLD, FEATURE, "purity") if c not in results]
     if missing or not results["purity"].notna().any():
@@ -49,45 +49,45 @@ def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cross_fitted(rows: pd.DataFrame) -> pd.DataFrame:
-    """One world and family: each half of the features at the setting best on the other half."""
+    """Take each half of the features at the setting that is best on the other half."""
     features = sorted(rows[FEATURE].unique())
     if len(features) < 2:
         raise ValueError(f"choosing on half of the features needs two of them, got {features}")
     halves = [set(features[::2]), set(features[1::2])]
     parts = []
-    for mine, other in (halves, halves[::-1]):
+    for half, other in (halves, halves[::-1]):
         scores = rows[rows[FEATURE].isin(other)].groupby("setting", sort=False)["purity"].mean()
         chosen = scores.idxmax()
-        parts.append(rows[rows[FEATURE].isin(mine) & (rows["setting"] == chosen)])
+        parts.append(rows[rows[FEATURE].isin(half) & (rows["setting"] == chosen)])
     return pd.concat(parts)
 
 
-def board(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """A row for each world and family: means over features, how sure, and against the baseline.
+def board(results: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Return a row for each world and family: means, intervals and the difference to the baseline.
 
     Columns: the world, `family`, `features`; means of `JUDGED`; `low high` of purity (95 %
-    bootstrap-t over features); `gap_objective`, 1 less the purity of the optimum on paper, and
-    `gap_optimizer`, what the pictures fall short of that; `difference difference_low
+    bootstrap-t over features); `gap_objective`, 1 less the purity of the ideal optimum, and
+    `gap_optimizer`, that purity less the images' purity; `difference difference_low
     difference_high` of purity to the baseline, `p p_holm` of sign flips over features, corrected
     for all rows; `effect`, the rank-biserial correlation; `settings`, the ones chosen.
     """
-    checks.choice("baseline", baseline, list(dict.fromkeys(rows["family"])))
-    found = []
-    for world, part in rows.groupby(WORLD, sort=False):
+    checks.choice("baseline", baseline, list(dict.fromkeys(results["family"])))
+    board_rows = []
+    for world, part in results.groupby(WORLD, sort=False):
         base = part[part["family"] == baseline].set_index(FEATURE)["purity"]
-        for family, mine in part.groupby("family", sort=False):
-            purity = mine.set_index(FEATURE)["purity"]
+        for family, rows in part.groupby("family", sort=False):
+            purity = rows.set_index(FEATURE)["purity"]
             mean, low, high = interval(purity.to_numpy())
-            row = {**dict(zip(WORLD, world, strict=True)), "family": family, "features": len(mine)}
-            row |= {name: mine[name].mean() for name in JUDGED} | {
+            row = {**dict(zip(WORLD, world, strict=True)), "family": family, "features": len(rows)}
+            row |= {name: rows[name].mean() for name in JUDGED} | {
                 "purity": mean,
                 "low": low,
                 "high": high,
             }
             row |= _against(purity, base if family != baseline else None)
-            row["settings"] = "; ".join(dict.fromkeys(mine["setting"]))
-            found.append(row)
-    table = pd.DataFrame(found)
+            row["settings"] = "; ".join(dict.fromkeys(rows["setting"]))
+            board_rows.append(row)
+    table = pd.DataFrame(board_rows)
     table["p_holm"] = holm(table["p"].tolist())
     table["gap_objective"] = 1 - table["optimum_purity"]
     table["gap_optimizer"] = table["optimum_purity"] - table["purity"]
@@ -98,14 +98,18 @@ def _against(purity: pd.Series, base: pd.Series | None) -> dict[str, float]:
     names = ("difference", "difference_low", "difference_high", "p", "effect")
     if base is None:
         return dict.fromkeys(names, np.nan)
-    apart = (purity - base).dropna().to_numpy()
+    differences = (purity - base).dropna().to_numpy()
     return dict(
-        zip(names, (*interval(apart), sign_flips(apart), rank_biserial(apart)), strict=True)
+        zip(
+            names,
+            (*interval(differences), sign_flips(differences), rank_biserial(differences)),
+            strict=True,
+        )
     )
 
 
 def families(rows: pd.DataFrame) -> pd.Series:
-    """`dot`, `dot - orthogonal`, `dot_cosine whitened`: an objective, its penalty and space.
+    """Name each row's objective, penalty and space: `dot - orthogonal`, `dot_cosine whitened`.
 
     The whitened dot product is a point of the same program: exponent 0 is among the settings.
     """
@@ -113,29 +117,29 @@ def families(rows: pd.DataFrame) -> pd.Series:
     space = rows["space"].astype(str)
     name = rows["objective"].astype(str)
     name = name + (" - " + penalty).where(penalty != "none", "")
-    named: pd.Series = name + (" " + space).where(space != "plain", "")
-    return named
+    names: pd.Series = name + (" " + space).where(space != "plain", "")
+    return names
 
 
 def chance(rows: pd.DataFrame) -> pd.Series:
-    """The raw share of the feature in pictures made for *other* features, alike in all else.
+    """Return the raw share of each row's feature in images that were made for other features.
 
-    What a picture would score that has nothing to do with its feature.
+    An image that is unrelated to the feature would score this share on average.
     """
     alike = [c for c in rows if c not in COLUMNS and c != FEATURE]
-    found = pd.Series(np.nan, rows.index)
+    chances = pd.Series(np.nan, rows.index)
     for _, part in rows.groupby(alike, dropna=False, sort=False):
         content = np.array(part["content"].tolist())
         shares = content / np.maximum(content.sum(1, keepdims=True), 1e-9)
         wanted = part[FEATURE].to_numpy(int)
         for place, (index, feature) in enumerate(zip(part.index, wanted, strict=True)):
             others = np.delete(shares[:, feature], place)
-            found[index] = others.mean() if len(others) else np.nan
-    return found
+            chances[index] = others.mean() if len(others) else np.nan
+    return chances
 
 
 def _settings(rows: pd.DataFrame) -> pd.Series:
-    """Text of the columns in which a family's jobs differ."""
+    """Return the columns in which a family's jobs differ, as text."""
     columns = [str(c) for c in rows if c not in COLUMNS and c not in _NOT_SETTINGS]
     columns = [c for c in columns if c not in ("family", "chance", "setting")]
     text = pd.Series("", rows.index)
@@ -149,8 +153,12 @@ def _settings(rows: pd.DataFrame) -> pd.Series:
 
 
 def matrix(table: pd.DataFrame, value: str, worlds: Sequence[str] | None = None) -> pd.DataFrame:
-    """Families by worlds (`skewed .5`), for people."""
-    named = table["model_geometry"] + table["model_severity"].map(lambda d: f" {d:g}" if d else "")
-    wide = table.assign(world=named).pivot_table(index="family", columns="world", values=value)
-    order = list(dict.fromkeys(named)) if worlds is None else list(worlds)
+    """Return a value by family and world (`skewed .5`)."""
+    worlds_of_rows = table["model_geometry"] + table["model_severity"].map(
+        lambda d: f" {d:g}" if d else ""
+    )
+    wide = table.assign(world=worlds_of_rows).pivot_table(
+        index="family", columns="world", values=value
+    )
+    order = list(dict.fromkeys(worlds_of_rows)) if worlds is None else list(worlds)
     return wide.reindex(index=list(dict.fromkeys(table["family"])), columns=order)

@@ -16,7 +16,7 @@ from fvjax.data.image_sets import ReferenceImages
 from fvjax.optimization.recipe import as_leaves
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.config.enumerate_jobs import jobs_of
-from sweeps.retrieve import average_precision, main, scored
+from sweeps.retrieve import average_precision, main, score_images
 from sweeps.studies.activation_grid import grid, write_grids
 
 MODEL = fvjax.load("tiny")
@@ -49,7 +49,7 @@ def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:
 def test_images_are_ranked_by_the_score_itself() -> None:
     reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 40))
     jobs = [job_of(exponent=e, index=i) for e in (0.0, 2.0) for i in (1, 4)]
-    found = scored(MODEL, jobs, reference)
+    found = score_images(MODEL, jobs, reference)
     images = np.concatenate([batch.images for batch in reference.images])
     assert found.shape == (4, 40)
     for scores, job in zip(found, jobs, strict=True):

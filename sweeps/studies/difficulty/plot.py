@@ -13,19 +13,19 @@ from sweeps.studies.difficulty.trends import LEVEL, LINE
 
 _UNITS = {
     "selectivity": "selectivity index (1: one label)",
-    "effective labels": "effective labels (1: one)",
+    "effective labels": "effective labels",
     "effective attributes": "effective attributes (1: one, of 3)",
     "explained": "variance that labels explain",
     "precision": "best images with the preferred label",
 }
-_CHANCE = 1 / 8  # of a head's labels
+_CHANCE = 1 / 8  # an attribute has eight labels
 
 
 def draw(values: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
-    """Above, a panel for each measure of units, a line for each layer; below, pictures by layer.
+    """Draw measures of units in the upper row, and measures of images in the lower row.
 
-    Thick lines are means over networks, with 95 % bands over lines (seeds) where there are four or
-    more; thin lines are single ones.
+    Thick lines are means over networks. Four or more lines (seeds) have 95 % bands. Thin lines are
+    single seeds.
     """
     layers = [x for x in dict.fromkeys(table["layer"]) if x != "logits"]
     columns = max(len(_UNITS), len(layers) + 1)
@@ -53,23 +53,23 @@ def _panel(
     by: str,
     title: str,
 ) -> None:
-    """One measure against the labels, a colour for each value of `by`."""
+    """Draw one measure against the number of labels, in a colour for each value of `by`."""
     order = sorted(table[LEVEL].unique())
     axis.set_axis_on()
     axis.set_title(title, fontsize=10)
     axis.set_xticks(range(len(order)), [str(n) if n else "untrained" for n in order])
     axis.set_xlabel("labels told apart")
     means, single = (_where(frame, chosen) for frame in (table, values))
-    for place, (name, mine) in enumerate(means.groupby(by, sort=False)):
+    for place, (name, rows) in enumerate(means.groupby(by, sort=False)):
         colour = f"C{place}"
-        mine = mine.sort_values(LEVEL)
-        x = np.searchsorted(order, mine[LEVEL])
-        axis.plot(x, mine["mean"], marker="o", markersize=4, color=colour, label=str(name))
-        axis.fill_between(x, mine["low"], mine["high"], color=colour, alpha=0.15, linewidth=0)
+        rows = rows.sort_values(LEVEL)
+        x = np.searchsorted(order, rows[LEVEL])
+        axis.plot(x, rows["mean"], marker="o", markersize=4, color=colour, label=str(name))
+        axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
         lines = single[single[by] == name].groupby([LINE, LEVEL])["value"].mean().reset_index()
-        for _, one in lines.groupby(LINE):
+        for _, line in lines.groupby(LINE):
             axis.plot(
-                np.searchsorted(order, one[LEVEL]), one["value"], color=colour, alpha=0.3, lw=0.7
+                np.searchsorted(order, line[LEVEL]), line["value"], color=colour, alpha=0.3, lw=0.7
             )
     if len(means):
         axis.legend(fontsize=7)

@@ -1,8 +1,9 @@
-"""Does a harder task make units less poly-semantic? After a sweep of `model=trained`, the answer.
+"""The report of `experiment=difficulty`: do harder tasks make units less poly-semantic?
 
-Reads the sweep's table, and each of its networks on the reference images: all units of the layers
-that it visualized, not only those with a picture. Writes difficulty.csv (`trends.levels`),
-difficulty_trends.csv (`trends`), difficulty_units.csv (every value) and difficulty.png.
+Reads the table of a sweep of `model=trained`, and measures its networks on the reference images.
+All units of the visualized layers are measured, also those without an image. Writes difficulty.csv
+(`trends.levels`), difficulty_trends.csv (`trends`), difficulty_units.csv (every value) and
+difficulty.png.
 """
 
 import json
@@ -38,10 +39,10 @@ _BEST = 16  # images, for the precision
 
 
 class Difficulty(Callback):
-    """After a sweep over `model.labels` of `model=trained`: writes difficulty.csv and .png."""
+    """A callback that writes difficulty.csv and .png after a sweep over `model.labels`."""
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Called by Hydra."""
+        """Report on the sweep."""
         directory = Path(str(config.hydra.sweep.dir))
         report(values_of(load(directory)), directory)
 
@@ -53,61 +54,60 @@ def report(values: pd.DataFrame, directory: Path) -> None:
         frame.to_csv(directory / f"{NAME}{name}.csv", index=False)
     draw(values, table, directory / f"{NAME}.png")
     console = Console()
-    console.print(shown(table, slopes))
+    console.print(trend_table(table, slopes))
     console.print(str(directory / f"{NAME}.png"), soft_wrap=True, highlight=False, markup=False)
 
 
 def values_of(results: pd.DataFrame) -> pd.DataFrame:
-    """Every value: columns `measure layer objective labels line unit value`.
+    """Return all values: columns `measure layer objective labels line unit value`.
 
-    A line is a `first_attribute` and a seed. `objective` is "" for what is measured on reference
-    images.
+    A line is a first attribute with a seed. `objective` is "" for measures on reference images.
 
     Raises:
-        ValueError: a sweep of other networks.
+        ValueError: the table is of other networks.
     """
     columns = [f"model_{name}" for name in _SETTINGS]
     missing = [column for column in columns if column not in results]
     if missing:
         raise ValueError(f"difficulty needs a sweep of model=trained: there is no {missing[0]}")
     parts = []
-    for cells, mine in results.groupby([*columns, *_IMAGES], sort=False):
+    for cells, jobs in results.groupby([*columns, *_IMAGES], sort=False):
         settings = dict(zip((*_SETTINGS, *_IMAGES), cells, strict=True))
-        parts.append(_network(settings, list(dict.fromkeys(mine["layer"]))))
+        parts.append(_network(settings, list(dict.fromkeys(jobs["layer"]))))
     parts.append(_pictures(results))
     return pd.concat(parts, ignore_index=True)
 
 
 def _network(settings: dict[str, Any], layers: list[str]) -> pd.DataFrame:
-    """A network's units and its accuracy on the reference images."""
+    """Measure a network's units, and its accuracy on the reference images."""
     images, count, size = (settings[name] for name in _IMAGES)
     chosen = {name: settings[name] for name in _SETTINGS}
     model = trained(**chosen | {"widths": json.loads(settings["widths"]), "also_train": ()})
     reference = require_reference(NAME, load_reference_statistics(model, images, count, size))
     reference.collect([*layers, "logits"])
     rows = [row for layer in layers for row in _units(reference, layer)]
-    told = classes_per_attribute(settings["labels"], settings["first_attribute"])
-    if max(told) > 1:
-        there = reference.statistics("logits")
-        logits, labels = jnp.asarray(there.means), jnp.asarray(there.labels)
-        right = np.asarray(correct(logits, labels, told)).mean(0)
-        rows.append(("accuracy", "logits", -1, right[np.array(told) > 1].mean()))
-    found = pd.DataFrame(rows, columns=["measure", "layer", "unit", "value"])
+    granularity = classes_per_attribute(settings["labels"], settings["first_attribute"])
+    if max(granularity) > 1:
+        activations = reference.statistics("logits")
+        logits, labels = jnp.asarray(activations.means), jnp.asarray(activations.labels)
+        right = np.asarray(correct(logits, labels, granularity)).mean(0)
+        rows.append(("accuracy", "logits", -1, right[np.array(granularity) > 1].mean()))
+    values = pd.DataFrame(rows, columns=["measure", "layer", "unit", "value"])
     line = f"{settings['first_attribute']} {settings['seed']}"
-    return found.assign(objective="", labels=settings["labels"], line=line)
+    return values.assign(objective="", labels=settings["labels"], line=line)
 
 
 def _units(reference: ReferenceStatistics, layer: str) -> Iterator[tuple[str, str, int, float]]:
-    """Measure, layer, unit and value of all units of a layer."""
+    """Yield measure, layer, unit and value of all units of a layer."""
     statistics, attributes = reference.statistics(layer), reference.images.attributes
     counts = [len(names) for names in attributes.values()]
-    found = selectivity(statistics.means, statistics.labels, counts)
+    indices = selectivity(statistics.means, statistics.labels, counts)
     measures = {
-        "selectivity": found.index,
-        "effective labels": found.effective_labels,
-        "effective attributes": found.effective_attributes,
-        "explained": found.explained.sum(-1),
-        "precision": precision(statistics.means, statistics.labels, found, _BEST),
+        "selectivity": indices.index,
+        "effective labels": indices.effective_labels,
+        "effective attributes": indices.effective_attributes,
+        "explained": indices.explained.sum(-1),
+        "precision": precision(statistics.means, statistics.labels, indices, _BEST),
         "fires": (statistics.means > 0).any(0).astype(float),
     }
     for name, values in measures.items():
@@ -115,7 +115,7 @@ def _units(reference: ReferenceStatistics, layer: str) -> Iterator[tuple[str, st
 
 
 def _pictures(results: pd.DataFrame) -> pd.DataFrame:
-    """What the judge reads off each picture, by objective."""
+    """Return the judge's measures of each image, by objective."""
     alike = results.drop(columns=[c for c in results if str(c).startswith("model")])
     parts = [
         pd.DataFrame(
@@ -135,21 +135,21 @@ def _pictures(results: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts) if parts else pd.DataFrame()
 
 
-def shown(table: pd.DataFrame, slopes: pd.DataFrame) -> Table:
-    """Means by the number of labels, and the change with each doubling, for people."""
+def trend_table(table: pd.DataFrame, slopes: pd.DataFrame) -> Table:
+    """Return a printable table: means by the number of labels, and the change per doubling."""
     places = sorted(table[LEVEL].unique())
     attributes = [*KEYS, *map(str, places), "per doubling [95 %]", "rising"]
     title = "means over networks, by the labels that they tell apart"
     printed = Table(*attributes, title=title, box=SIMPLE, pad_edge=False)
     slope_of = {tuple(row[k] for k in KEYS): row for row in slopes.to_dict("records")}
-    for keys, mine in table.groupby(KEYS, sort=False):
-        mean = dict(zip(mine[LEVEL], mine["mean"], strict=True))
+    for keys, rows in table.groupby(KEYS, sort=False):
+        mean = dict(zip(rows[LEVEL], rows["mean"], strict=True))
         cells = [f"{mean[place]:.3g}" if place in mean else "" for place in places]
         trend = slope_of.get(tuple(keys))
-        told = ["", ""]
+        trend_cells = ["", ""]
         if trend is not None and trend["lines"]:
             between = f" [{trend['low']:.2g}, {trend['high']:.2g}]"
-            told[0] = f"{trend['slope']:+.2g}" + (between if pd.notna(trend["low"]) else "")
-            told[1] = f"{trend['rising']}/{trend['lines']}"
-        printed.add_row(*map(str, keys), *cells, *told)
+            trend_cells[0] = f"{trend['slope']:+.2g}" + (between if pd.notna(trend["low"]) else "")
+            trend_cells[1] = f"{trend['rising']}/{trend['lines']}"
+        printed.add_row(*map(str, keys), *cells, *trend_cells)
     return printed

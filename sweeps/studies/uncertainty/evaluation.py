@@ -1,4 +1,4 @@
-"""Images that a network should be less sure of, and what detectors say of them."""
+"""Test sets of distorted and unfamiliar images, and the scores of detectors on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,14 +28,14 @@ Scores = dict[tuple[str, str], np.ndarray]  # by layer and detector
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Images, each changed in the same way, or not at all."""
+    """A set of test images, all with the same change or without change."""
 
     name: str
     reference: ReferenceImages
     change: str | None = None
     strength: float = 0.0
-    related: bool = True  # each is made of the familiar image of the same number
-    labelled: bool = False  # with the network's own classes
+    related: bool = True  # each image derives from the familiar image of the same number
+    labelled: bool = False  # the labels are the network's classes
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Fold:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What detectors say of pictures."""
+    """The scores of detectors on a set of images."""
 
     images: Int[np.ndarray, "pictures"]  # equal for pictures made of the same image
-    right: Bool[np.ndarray, "pictures"] | None  # every head's answer; None without labels
+    right: Bool[np.ndarray, "pictures"] | None  # whether all heads are right; None without labels
     scores: Scores
 
 
@@ -62,14 +62,20 @@ def folds(
     noises: Mapping[str, float],
     photos: str | None,
 ) -> tuple[Fold, ...]:
-    """What to judge: generated images that the reference has not, or each half of a folder.
+    """Return the fits and their test sets.
+
+    Generated reference images have one fold, tested on other generated images. A folder has two
+    folds: each half of its images is scored by the fit to the other half.
 
     Args:
-        natural: the reference images; a folder's halves fit and are judged by turns.
-        tested: how many images of each kind, at most.
-        distortions: strengths, by name.
-        noises: the same.
-        photos: a folder, which a network of generated images is not made for.
+        reference: the statistics on reference images.
+        tested: the largest number of images in a test set.
+        distortions: strengths of distortions, by name.
+        noises: strengths of noises, by name.
+        photos: a folder of photographs, unfamiliar to a network of generated images; or None.
+
+    Raises:
+        ValueError: the reference images are absent, or too few to be halved.
     """
     images = reference.images
     if not isinstance(images, ReferenceImages):
@@ -80,10 +86,10 @@ def folds(
 
     if images.source == GENERATED:
         others = replace(images, first=len(images), count=tested)
-        strangers = [EvaluationSet("unseen textures", replace(others, source=UNSEEN))]
+        unfamiliar = [EvaluationSet("unseen textures", replace(others, source=UNSEEN))]
         if photos is not None and Path(photos).is_dir():
             folder = ReferenceImages(photos, images.image_size, tested)
-            strangers.append(EvaluationSet(PHOTOS, folder, related=False))
+            unfamiliar.append(EvaluationSet(PHOTOS, folder, related=False))
         pairs = [(reference, others)]
     else:
         if len(images) < _LEAST:
@@ -91,7 +97,7 @@ def folds(
                 "one half of the images is judged by what the other half does: "
                 f"{images.source} must hold at least {_LEAST}, it holds {len(images)}"
             )
-        half, strangers = images.count // 2, []
+        half, unfamiliar = images.count // 2, []
         halves = [replace(images, first=i, every=2, count=half) for i in range(2)]
         fits = [
             ReferenceStatistics(reference.model, one, reference.store, announce) for one in halves
@@ -100,33 +106,34 @@ def folds(
         pairs = list(zip(fits, judged[::-1], strict=True))
     labelled = answers_are_labels(reference.model, images)
     return tuple(
-        Fold(fit, (*_made_of(one, labelled, distortions, noises), *strangers)) for fit, one in pairs
+        Fold(fit, (*_related_sets(images_of_fold, labelled, distortions, noises), *unfamiliar))
+        for fit, images_of_fold in pairs
     )
 
 
-def _made_of(
+def _related_sets(
     reference: ReferenceImages,
     labelled: bool,
     distortions: Mapping[str, float],
     noises: Mapping[str, float],
 ) -> list[EvaluationSet]:
-    """The images themselves, which come first, and what is made of them."""
-    kept = {
+    """Return the unchanged images first, then the changed sets."""
+    distorted = {
         name: EvaluationSet(f"{name} {x:g}", reference, name, x) for name, x in distortions.items()
     }
-    noise = [EvaluationSet(f"{name} noise", reference, name, x) for name, x in noises.items()]
-    own = [EvaluationSet(IN_DISTRIBUTION, reference), *kept.values()]
-    return [*(replace(one, labelled=labelled) for one in own), *noise]
+    noisy = [EvaluationSet(f"{name} noise", reference, name, x) for name, x in noises.items()]
+    unchanged_and_distorted = [EvaluationSet(IN_DISTRIBUTION, reference), *distorted.values()]
+    return [*(replace(test_set, labelled=labelled) for test_set in unchanged_and_distorted), *noisy]
 
 
 def answers_are_labels(model: Model, reference: ImageSet | ImageSetDescription) -> bool:
-    """Whether the network's classes are the labels of the images."""
+    """Return whether the network's classes are the labels of the images."""
     labels = [f"{head}={name}" for head, names in reference.attributes.items() for name in names]
     return bool(labels) and model.classes == tuple(labels)
 
 
 def left_out(fold: Fold, photos: str | None) -> list[str]:
-    """What could not be asked, and why, in sentences."""
+    """Return the reasons for missing results, one sentence each."""
     reference, model = fold.reference.images, fold.reference.model
     notes = []
     if not reference.attributes:
@@ -141,25 +148,27 @@ def left_out(fold: Fold, photos: str | None) -> list[str]:
 
 
 def evaluate(fold: Fold, layers: Sequence[str], logits: str, pictures: EvaluationSet) -> Evaluation:
-    """What the detectors fitted to the fold's reference images say of some pictures."""
+    """Score a set of images by the detectors that are fitted to the fold's reference images."""
     model = fold.reference.model
     fold.reference.collect(layers)
     distributions = {layer: fold.reference.distribution(layer) for layer in layers}
     ask = partial(_evaluate, logits=logits, groups=heads(model, logits), labelled=pictures.labelled)
-    parts = [ask(model, distributions, *_seen(batch, pictures)) for batch in pictures.reference]
-    found, known = jax.tree.map(lambda *each: np.concatenate(each), *parts)
+    parts = [
+        ask(model, distributions, *_apply_change(batch, pictures)) for batch in pictures.reference
+    ]
+    scores_by_layer, right = jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
     scores = {
-        (layer, name): found[layer][name]
+        (layer, name): scores_by_layer[layer][name]
         for layer in dict.fromkeys([*layers, logits])
         for name in DETECTORS
-        if name in found[layer]
+        if name in scores_by_layer[layer]
     }
     images = 2 * np.arange(len(pictures.reference)) + (not pictures.related)
-    return Evaluation(images, known if pictures.labelled else None, scores)
+    return Evaluation(images, right if pictures.labelled else None, scores)
 
 
-def _seen(batch: Batch, pictures: EvaluationSet) -> tuple[Array, Array]:
-    """Images after the change, and their labels."""
+def _apply_change(batch: Batch, pictures: EvaluationSet) -> tuple[Array, Array]:
+    """Return the changed images and their labels."""
     images, labels = jnp.asarray(batch.images), jnp.asarray(batch.labels)
     if pictures.change is None:
         return images, labels
@@ -168,11 +177,11 @@ def _seen(batch: Batch, pictures: EvaluationSet) -> tuple[Array, Array]:
 
 @partial(jax.jit, static_argnames="name")
 def _change(images: Array, numbers: Array, strength: Any, name: str) -> Array:
-    def one(image: Array, number: Array) -> Array:
+    def change(image: Array, number: Array) -> Array:
         key = jax.random.fold_in(jax.random.key(_SEED), number)
         return _CHANGES[name](key, image, strength)
 
-    return jax.vmap(one)(images, numbers)
+    return jax.vmap(change)(images, numbers)
 
 
 @partial(jax.jit, static_argnames=("logits", "groups", "labelled"))
@@ -187,9 +196,9 @@ def _evaluate(
     groups: Heads,
     labelled: bool,
 ) -> Any:
-    def one(image: Array, label: Array) -> Any:
+    def evaluate_image(image: Array, label: Array) -> Any:
         activations = model(image)
-        known = is_correct(activations[logits], label, groups) if labelled else jnp.array(False)
-        return detectors(activations, distributions, logits, groups), known
+        right = is_correct(activations[logits], label, groups) if labelled else jnp.array(False)
+        return detectors(activations, distributions, logits, groups), right
 
-    return jax.vmap(one)(images, labels)
+    return jax.vmap(evaluate_image)(images, labels)

@@ -1,6 +1,6 @@
-"""The report of `experiment=uncertainty`: which detectors find mistakes, and which find strangers.
+"""The report of `experiment=uncertainty`: detectors of misclassified and of unfamiliar images.
 
-After the sweep, images are judged by every detector at several layers. uncertainty.csv, in the
+After the sweep, every detector scores test images at several layers. uncertainty.csv, in the
 sweep's directory, has one row for each question, set of images, layer and detector; it is printed
 beside what the sweep's visualizations measure.
 """
@@ -35,16 +35,16 @@ _KEYS = (
 
 
 class Report(Callback):
-    """Judges images when a sweep has ended.
+    """A callback that scores test images after a sweep.
 
     Args:
-        layers: to look at.
+        layers: the layers whose activations the detectors read.
         logits: the layer of logits.
-        tested: images of each set, at most.
-        distortions: the strength of each, by name (`fvjax.data.corruptions`).
-        noises: the same.
-        photos: a folder of photographs, strange to a network of generated images; null for none.
-        resamples: of the images, for the intervals.
+        tested: the largest number of images in a test set.
+        distortions: strengths of distortions, by name (`fvjax.data.corruptions`).
+        noises: strengths of noises, by name.
+        photos: a folder of photographs, unfamiliar to a network of generated images; or null.
+        resamples: the number of resamples of the images, for the intervals.
     """
 
     def __init__(
@@ -57,22 +57,26 @@ class Report(Callback):
         photos: str | None,
         resamples: int,
     ) -> None:
-        """Called by Hydra with the config's values."""
+        """Check and store the config's values.
+
+        Raises:
+            ValueError: a value is out of range, or a distortion or noise is unknown.
+        """
         checks.count("tested", tested)
         checks.count("resamples", resamples)
-        for what, given, known in (
+        for kind, strengths, names in (
             ("distortion", distortions, CORRUPTIONS),
             ("noise", noises, NOISES),
         ):
-            for name, strength in given.items():
-                checks.choice(what, name, known)
+            for name, strength in strengths.items():
+                checks.choice(kind, name, names)
                 checks.not_negative(f"the strength of {name}", strength)
         self.layers, self.logits, self.resamples = tuple(layers), logits, resamples
         self.sets = (tested, dict(distortions), dict(noises), photos)
         self.folds: tuple[Fold, ...] = ()
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Refuse what is wrong before anything runs; called by Hydra."""
+        """Refuse wrong layers and images before anything runs."""
         with report_user_errors():
             _, setup = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
             for layer in (*self.layers, self.logits):
@@ -81,21 +85,21 @@ class Report(Callback):
             self.folds = folds(reference, *self.sets)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Judge, write and print; called by Hydra."""
+        """Score the images, write the table and print it."""
         directory = Path(str(config.hydra.sweep.dir))
         if not holds_results(directory):
             return
-        with report_user_errors():  # a file of the folder may be no image
-            looked = [
+        with report_user_errors():  # the folder may hold files that are not images
+            evaluations = [
                 {p.name: evaluate(fold, self.layers, self.logits, p) for p in fold.pictures}
                 for fold in self.folds
             ]
-        table = pd.DataFrame(rows(looked, self.resamples))
+        table = pd.DataFrame(rows(evaluations, self.resamples))
         table.to_csv(directory / CSV, index=False)
         console = Console()
-        for question, told in table.groupby("question", sort=False):
-            console.print(areas(str(question), told))
-        pictures = visualizations(_of_study(load(directory), config), looked)
+        for question, question_rows in table.groupby("question", sort=False):
+            console.print(areas(str(question), question_rows))
+        pictures = visualizations(_of_study(load(directory), config), evaluations)
         if pictures.row_count:
             console.print(pictures)
         for note in (*left_out(self.folds[0], self.sets[-1]), str(directory / CSV)):
@@ -103,7 +107,7 @@ class Report(Callback):
 
 
 def _of_study(results: pd.DataFrame, config: DictConfig) -> pd.DataFrame:
-    """The jobs of the study's own model and images."""
+    """Return the jobs of the study's own model and images."""
     own = {key: config.get(key) for key in _KEYS} | {"model": config.hydra.runtime.choices.model}
-    mine = [results[key].astype(str) == str(value) for key, value in own.items()]
-    return results[np.logical_and.reduce(mine)]
+    is_own = [results[key].astype(str) == str(value) for key, value in own.items()]
+    return results[np.logical_and.reduce(is_own)]

@@ -1,4 +1,4 @@
-"""What detectors are worth, as rows: one for each question, set of images, layer and detector."""
+"""The table of detectors: a row for each question, test set, layer and detector."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,43 +8,47 @@ import numpy as np
 from sweeps.studies.uncertainty.auroc import Contrast, estimates
 from sweeps.studies.uncertainty.evaluation import IN_DISTRIBUTION, Evaluation
 
-MISTAKES, STRANGERS = "misclassified", "unfamiliar"  # the questions: which pictures are
+MISTAKES, UNFAMILIAR = "misclassified", "unfamiliar"  # the questions: which images are so
 
 
-def rows(looked: Sequence[Mapping[str, Evaluation]], resamples: int) -> list[dict[str, Any]]:
-    """A row for each question, set, layer and detector.
+def rows(evaluations: Sequence[Mapping[str, Evaluation]], resamples: int) -> list[dict[str, Any]]:
+    """Return a row for each question, test set, layer and detector.
 
     Args:
-        looked: of each fold, its sets of pictures by name, the familiar ones among them.
-        resamples: of the images.
+        evaluations: the evaluations of each fold by test set, the familiar images among them.
+        resamples: the number of resamples of the images.
     """
-    found = []
-    for question, name, contrasts in _contrasts(looked):
-        positive = np.concatenate([one.positive for one in contrasts])
-        known = [right for fold in looked if (right := fold[name].right) is not None]
-        told = {
+    table = []
+    for question, name, contrasts in _contrasts(evaluations):
+        positive = np.concatenate([contrast.positive for contrast in contrasts])
+        answers = [right for fold in evaluations if (right := fold[name].right) is not None]
+        summary = {
             "question": question,
             "images": name,
-            "accuracy": float(np.concatenate(known).mean()) if known else None,
+            "accuracy": float(np.concatenate(answers).mean()) if answers else None,
             "positives": int(positive.sum()),
             "negatives": int((~positive).sum()),
         }
         for (layer, detector), estimate in estimates(contrasts, resamples).items():
-            found.append(told | {"layer": layer, "detector": detector} | estimate)
-    return found
+            table.append(summary | {"layer": layer, "detector": detector} | estimate)
+    return table
 
 
 def _contrasts(
-    looked: Sequence[Mapping[str, Evaluation]],
+    evaluations: Sequence[Mapping[str, Evaluation]],
 ) -> Iterator[tuple[str, str, list[Contrast]]]:
-    """Each question and set: what is compared within each fold."""
-    labelled = [name for name, own in looked[0].items() if own.right is not None]
+    """Yield question, test set and the contrast within each fold."""
+    labelled = [name for name, own in evaluations[0].items() if own.right is not None]
     for name in labelled:
-        each = [fold[name] for fold in looked]
-        yield MISTAKES, name, [Contrast(o.images, ~o.right, o.scores) for o in each]  # type: ignore[operator]
-    for name in looked[0]:
+        evaluations_of_set = [fold[name] for fold in evaluations]
+        yield MISTAKES, name, [Contrast(o.images, ~o.right, o.scores) for o in evaluations_of_set]  # type: ignore[operator]
+    for name in evaluations[0]:
         if name != IN_DISTRIBUTION:
-            yield STRANGERS, name, [_against(fold[IN_DISTRIBUTION], fold[name]) for fold in looked]
+            yield (
+                UNFAMILIAR,
+                name,
+                [_against(fold[IN_DISTRIBUTION], fold[name]) for fold in evaluations],
+            )
 
 
 def _against(familiar: Evaluation, strange: Evaluation) -> Contrast:

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import t as student
 
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
-from sweeps.compare import compare, main, notes, shown
+from sweeps.compare import compare, main, metric_table, notes
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.table import consolidate, load, write_part
@@ -293,7 +293,7 @@ def test_the_command_writes_a_csv_and_prints(
     assert written["p_holm"][0] == whole["p_holm"][0] == 2 / 2**6
     printed = capsys.readouterr().out
     assert "differential against dot" in printed and "compare.csv" in printed
-    assert shown("differential", whole).row_count == 1
+    assert metric_table("differential", whole).row_count == 1
     with pytest.raises(ValueError, match=r"cannot write .*nowhere"):
         main([str(tmp_path), "--metric", "cosine", "--out", str(tmp_path / "nowhere" / "a.csv")])
 
