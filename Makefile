@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Everything is installed into .venv.
 # `make test` leaves out what is marked slow: what starts processes or a browser, or computes long.
-# `make test-fast` also leaves out FULL: tests that compile whole sweeps, networks and spaces.
+# `make test-fast` also leaves out the files in FULL, which compile or compose most: the ascent, the
+# executor and its cache, hand-written gradients, training, studies, and every option of conf.
 PYTHON ?= python3
 RUN := .venv/bin/python
 
@@ -18,6 +19,9 @@ demo: setup
 	$(RUN) -m sweeps -m experiment=demo
 
 WORKERS ?= auto
+FULL := tests/fvjax/ops tests/fvjax/optimization tests/fvjax/training \
+	tests/sweeps/config/test_conf.py tests/sweeps/execution tests/sweeps/planning \
+	tests/sweeps/storage/test_directory_lock.py tests/sweeps/studies tests/sweeps/test_retrieve.py
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
 
 test: setup

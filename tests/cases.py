@@ -20,8 +20,8 @@ SCORES = {
     "sum": fvjax.DotCosine(exponent=0.0, floor=0.1) - 0.1 * fvjax.OrthogonalNorm(squared=False),
     "product": fvjax.Cosine() * fvjax.ActivationNorm(layer=LAYER, order=1),
     "scaled": 3.0 * fvjax.Cosine(),
-    "balanced": fvjax.Cosine()
-    - fvjax.Balanced(weight=0.1, penalty=fvjax.ActivationNorm(layer="conv1", order=2)),
+    "balanced": fvjax.DotCosine(exponent=0.0, floor=0.1)
+    - fvjax.Balanced(weight=0.1, penalty=fvjax.ActivationNorm(layer="conv1", order=1)),
     "lucid_atlas": fvjax.LucidAtlas(exponent=1.0, floor=0.01),
     "differential": fvjax.Differential(along=1.5, stddev=jnp.linspace(0.0, 2.0, CHANNELS)),
 }
