@@ -77,7 +77,7 @@ def recorded(module: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor
 
 
 def in_our_order(x: Any, layer: Layer) -> Any:
-    """A layer's value without its batch axis and with channels last."""
+    """Return a layer's value without its batch axis and with channels last."""
     y = np.moveaxis(x, layer.channels, -1)
     return y if layer.batch is None else y.squeeze(layer.batch - (layer.batch > layer.channels))
 
@@ -199,7 +199,7 @@ def _torch_loop(module: torch.nn.Module, size: int, layer: Layer) -> None:
 
 
 def row(name: str, errors: Mapping[str, Any], speed: Mapping[str, Any]) -> str:
-    """A line of the table."""
+    """Format a line of the table."""
     times = ["", "", ""]
     if speed:
         ratio = speed["torch_ms"] / speed["ours_ms"]

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def recognized(results: pd.DataFrame, weights: str, images: str) -> pd.DataFrame:
-    """A row for each picture: `origin arm photo photograph neuron`, and numbers of the sweep."""
+    """Return a row for each image: `origin arm photo photograph neuron`, and numbers of the sweep."""
     table = results[results["status"] == "ok"].reset_index(drop=True)
     table = table.assign(
         photo=table.apply(_photo, axis=1),
@@ -126,7 +126,7 @@ def over_directions(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(means: pd.DataFrame, path: Path) -> None:
-    """A panel for each arm: the way from means of vectors to one neuron."""
+    """Draw a panel for each arm: from means of vectors to one neuron."""
     arms = list(dict.fromkeys(means["arm"]))
     across = min(len(arms), 4)
     down = -(-len(arms) // across)
@@ -162,7 +162,7 @@ def _step(origin: str) -> int:
 
 
 def _origin(row: pd.Series) -> str:
-    """What kind of direction, for people."""
+    """Name the kind of direction."""
     count = 0 if pd.isna(row["direction_count"]) else int(row["direction_count"])
     named = {"similar": f"mean of {count}", "photo": "the vector", "channel": "random channel"}
     named["strongest"] = f"{count} channel" + "s" * (count > 1)
@@ -170,7 +170,7 @@ def _origin(row: pd.Series) -> str:
 
 
 def _photo(row: pd.Series) -> str | None:
-    """The file that the direction was read from."""
+    """Return the file that the direction was read from."""
     nested = {"similar": "direction_to", "strongest": "direction_of"}.get(row["direction"])
     if nested is None:
         path = row["direction_path"] if row["direction"] == "photo" else None
@@ -180,7 +180,7 @@ def _photo(row: pd.Series) -> str | None:
 
 
 def _arm(row: pd.Series) -> str:
-    """The objective and space, for people."""
+    """Name the objective and space."""
     power = {0: "dot", 1: "dot x cos"}.get(row["objective_exponent"])
     if row["objective"] == "cosine":
         power = "cosine"

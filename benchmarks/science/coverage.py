@@ -53,14 +53,14 @@ def plain(values: np.ndarray, seed: int, method: str) -> tuple[float, float]:
 
 
 def share(outcomes: Iterable[bool]) -> str:
-    """A share and its Monte-Carlo error at 95 %."""
+    """Format a share and its Monte-Carlo error at 95 %."""
     outcomes = list(outcomes)
     mean = np.mean(outcomes)
     return f"{mean:.3f} ±{1.96 * np.sqrt(mean * (1 - mean) / len(outcomes)):.3f}"
 
 
 def pieces(shape: str, directions: int, trials: int) -> list[str]:
-    """The cells of one row."""
+    """Return the cells of one row."""
     random = np.random.default_rng(directions)
     covered: list[list[bool]] = [[], [], [], []]
     wrong: list[list[bool]] = [[], []]

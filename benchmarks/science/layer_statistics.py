@@ -34,7 +34,7 @@ def measured(description: str) -> ReferenceStatistics:
 
 
 def invertible(reference: ReferenceStatistics) -> Iterator[tuple[str, Statistics]]:
-    """The main layers whose covariance has an inverse; of the others, says why not."""
+    """Return the main layers whose covariance has an inverse; print why the others have none."""
     layers = [name for name in reference.model.main_layers if name != "image"]
     reference.collect(layers)
     for layer in layers:

@@ -27,7 +27,7 @@ CASES = (
 
 
 def job(model: fvjax.Model, layer: str, index: int, center: bool, steps: int) -> fvjax.Job:
-    """A channel by dot product under the standard transforms."""
+    """Return a job: a channel by dot product under the standard transforms."""
     score: Any = fvjax.DotCosine(exponent=0.0, floor=0.1)
     recipe = fvjax.Recipe(
         objective=fvjax.AtCenter(objective=score) if center else score,

@@ -21,7 +21,7 @@ from sweeps.task import Task
 
 
 def job(index: int, steps: int) -> fvjax.Job:
-    """A channel of conv4 under the standard recipe."""
+    """Return a job: a channel of conv4 under the standard recipe."""
     recipe = fvjax.Recipe(
         objective=fvjax.DotCosine(exponent=2.0, floor=0.1),
         parameterization=fvjax.Fourier(

@@ -60,7 +60,7 @@ class Sides:
 def compare(
     settings: list[Setting], rounds: int, weights: str, peers: bool, side: Sides
 ) -> dict[str, Any]:
-    """Times of settings (a) to (c), round by round."""
+    """Measure settings (a) to (c), round by round."""
     report: dict[str, Any] = {"settings": {}, "ratios": {}}
     plans = []
     for setting in settings:
@@ -92,7 +92,7 @@ def compare(
 def compare_sweeps(
     plan: sweep.Sweep, rounds: int, weights: str, peers: bool, folder: Path
 ) -> dict[str, Any]:
-    """Times of the sweep (d), round by round."""
+    """Measure the sweep (d), round by round."""
     times: dict[str, list[Any]] = {"fvjax": [], "lucent": []}
     ratios: dict[str, list[float]] = {}
     for round_ in range(rounds):

@@ -28,7 +28,7 @@ OUT = Path(__file__).parents[1] / "out"
 
 
 def job(index: int, size: int, steps: int, layer: str, channels: int) -> fvjax.Job:
-    """A channel under the standard recipe."""
+    """Return a job: a channel under the standard recipe."""
     recipe = fvjax.Recipe(
         objective=fvjax.DotCosine(exponent=2.0, floor=0.1),
         parameterization=fvjax.Fourier(

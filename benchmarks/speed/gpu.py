@@ -147,12 +147,12 @@ def measure(setting: Setting, precision: str, weights: str, peak: float, least: 
 
 
 def kind(row: Row) -> tuple[str, int, str]:
-    """What rows that differ in batch size alone have in common."""
+    """Return the key that rows share if they differ only in batch size."""
     return row["layer"], row["size"], row["precision"]
 
 
 def bound(row: Row, rows: Sequence[Row], bandwidth: float) -> str:
-    """What keeps the row from being quicker, by the rule at the top."""
+    """Name the bottleneck of a row, by the rule at the top."""
     if "rate" not in row:
         return "out of memory"
     alike = [r for r in rows if kind(r) == kind(row) and "rate" in r]

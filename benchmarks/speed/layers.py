@@ -66,13 +66,13 @@ def seconds(step: Callable[[Any, Any], Any], x: Any, weights: Any, rounds: int) 
 
 
 def both_ways(conv: Conv, back: Conv, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The convolution and its input gradient, so that neither can be left out."""
+    """Compute the convolution and its input gradient, so that XLA removes neither."""
     flipped = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     return x + 1e-3 * back(jnp.maximum(conv(x, kernel), 0), flipped)
 
 
 def measure(arguments: argparse.Namespace, batch: int, peak: float) -> list[dict[str, Any]]:
-    """A row for every layer, and for every way to compute a 3 x 3 one."""
+    """Return a row for each layer, and for each implementation of a 3 x 3 convolution."""
     random, rows = np.random.default_rng(0), []
     for name, side, channels, features, kernel, stride in convolutions(arguments.size):
         if arguments.only not in name:

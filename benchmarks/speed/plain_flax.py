@@ -111,7 +111,7 @@ def differences(models: list[fvjax.Model], jobs: list[fvjax.Job]) -> list[float]
 
 
 def widened(model: fvjax.Model) -> fvjax.Model:
-    """The model with weights, and so all that follows the first convolution, in float64."""
+    """Return the model with float64 weights, which make all later activations float64."""
     weights = jax.tree.map(lambda x: x.astype(jnp.float64), model.weights)
     return model.replace(weights=weights)
 

@@ -23,14 +23,14 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def summary(raw: Mapping[str, Sequence[float]]) -> tuple[dict[str, Spread], dict[str, Spread]]:
-    """The six ratios that the project answers for, and the others."""
+    """Return the six ratios that the project promises, and the other ratios."""
     spreads = {name: spread(values) for name, values in raw.items()}
     asked = {name: spreads[name] for name in RATIOS if name in spreads}
     return asked, {name: value for name, value in spreads.items() if name not in asked}
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on, and how busy that was."""
+    """Describe the machine and its load."""
     model = ""
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -71,7 +71,7 @@ def draw(report: Mapping[str, Any], path: Path) -> None:
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Times, operations and ratios in words and numbers."""
+    """Format times, operations and ratios."""
     lines = []
     for name, setting in report["settings"].items():
         lines.append(f"{name} (compile {setting['compile_seconds']:.1f} s)")

@@ -45,7 +45,7 @@ Row = dict[str, Any]
 
 
 def many(count: int, steps: int) -> Row:
-    """A sweep of so many jobs over exponent, channel and seed, in an executor of its own."""
+    """Run a sweep over exponent, channel and seed in a new executor."""
     model = fvjax.load("texturenet")
     channels = model.layers["conv4"][-1]
     setting = Setting("", 64, 1, steps, "conv4", {})

@@ -26,7 +26,7 @@ jax.config.update("jax_num_cpu_devices", THREADS)
 
 
 def write_weights(path: str, layer: str) -> str:
-    """A file of random weights for BVLC GoogLeNet: He's, and the units of `layer` awake."""
+    """Write random weights (He's) for BVLC GoogLeNet, with active units in `layer`."""
 
     def initialise(key: Any, image: Any) -> Any:
         return GoogLeNet().init(key, image, Record({}, False))["params"]
@@ -52,7 +52,7 @@ def write_weights(path: str, layer: str) -> str:
 
 @lru_cache
 def load(weights: str) -> fvjax.Model:
-    """The network; its weights are loaded once."""
+    """Return the network; its weights are loaded once."""
     return fvjax.load("googlenet", weights=Path(weights))
 
 
@@ -81,7 +81,7 @@ def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
 
 @lru_cache
 def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
-    """Runs all batches of the batch, as the executor cuts it; and the seconds to compile that."""
+    """Return a function that runs all batches as the executor does, and the compile seconds."""
     model = load(weights)
     channels = model.layers[setting.layer][-1]
     jobs = [job(i, setting, channels) for i in range(setting.batch)]

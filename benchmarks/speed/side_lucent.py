@@ -99,7 +99,7 @@ def _counted(objective: Any, calls: list[None]) -> Callable[[Any], torch.Tensor]
 
 
 def score(model: torch.nn.Module, objective: Any, image: torch.Tensor, pixels: int) -> float:
-    """What the objective says of images as they are."""
+    """Return the objective of untransformed images."""
     seen: dict[str, torch.Tensor] = {}
     hooks = [
         module.register_forward_hook(lambda _, __, output, name=name: seen.update({name: output}))

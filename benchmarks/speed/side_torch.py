@@ -63,7 +63,7 @@ def halved(x: torch.Tensor) -> torch.Tensor:
 
 @lru_cache
 def band(channels: int) -> torch.Tensor:
-    """The 1x1 kernel that sums over neighbouring channels."""
+    """Return the 1x1 kernel that sums over neighbouring channels."""
     place = torch.arange(channels)
     near = (place[:, None] - place[None]).abs() <= NEIGHBOURS // 2
     return near.float()[:, :, None, None] * (ALPHA / NEIGHBOURS)
@@ -75,7 +75,7 @@ def normalised(x: torch.Tensor) -> torch.Tensor:
 
 
 def forward(w: Weights, x: torch.Tensor, layer: str, norm: Any = normalised) -> torch.Tensor:
-    """The activations of a mixed layer; nothing above it is computed."""
+    """Return the activations of a mixed layer without computing later layers."""
     weight, bias = w["conv2d0"]
     x = F.relu(F.conv2d(F.pad(x, (2, 3, 2, 3)), weight, bias, 2), inplace=True)
     x = conv(w, "conv2d2", conv(w, "conv2d1", norm(halved(x))))

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run(model: Any, jobs: Any, arguments: Any, options: dict[str, int]) -> list[dict[str, Any]]:
-    """What every job took and reached."""
+    """Return the seconds and the final score of each job."""
     rows = []
     for number, (exponent, index) in enumerate(jobs):
         vector = torch.zeros(arguments.channels)

@@ -54,7 +54,7 @@ class OneOf(Objective):
     options: tuple[Objective, ...]
 
     def __call__(self, activations: Any, direction: Any) -> Any:
-        """The score of the chosen one."""
+        """Return the score of the selected objective."""
         return lax.switch(jnp.int32(self.index), self.options, activations, direction)
 
 

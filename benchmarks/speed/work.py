@@ -29,7 +29,7 @@ class Setting:
     peers: dict[str, tuple[str, str]] = field(hash=False)  # ratio: module, variant
 
     def shorter(self, size: int, steps: int, layer: str) -> "Setting":
-        """The same setting for a quick run."""
+        """Return the same setting for a quick run."""
         return Setting(self.name, size, self.batch, steps, layer, self.peers)
 
 
@@ -85,7 +85,7 @@ def timing(seconds: float, scores: Sequence[float]) -> Timing:
 
 
 def check(timing: Timing, setting: Setting, side: str) -> Timing:
-    """The timing, if its side did the work: every step, and a score that rose.
+    """Return the timing after checking that all steps ran and the score rose.
 
     Raises:
         ValueError: naming the side and what it did instead.
@@ -98,7 +98,7 @@ def check(timing: Timing, setting: Setting, side: str) -> Timing:
 
 
 def awakening(inputs: int) -> float:
-    """A mean for the random kernels of the units that are looked at, in standard deviations.
+    """Return a mean for the random kernels of the measured units, in standard deviations.
 
     All other kernels have mean zero over a unit's inputs, so that the grey of the first image does
     not put half of all units to sleep, as it does under He's weights as they are; those looked at
