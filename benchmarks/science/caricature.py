@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def recognized(results: pd.DataFrame, weights: str, images: str) -> pd.DataFrame:
-    """Return a row for each image: `origin arm photo photograph neuron`, and numbers of the sweep."""
+    """Return a row per image: `origin arm photo photograph neuron`, and numbers of the sweep."""
     table = results[results["status"] == "ok"].reset_index(drop=True)
     table = table.assign(
         photo=table.apply(_photo, axis=1),
