@@ -1,4 +1,4 @@
-"""What `fvjax ...` and `python -m sweeps ...` run: one job, a sweep, or one of the commands."""
+"""The entry point of `fvjax` and `python -m sweeps`: a job, a sweep or another command."""
 
 import runpy
 import sys

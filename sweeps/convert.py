@@ -53,8 +53,8 @@ def convert(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     shapes = wanted[name]
     if not shapes.keys() & found.keys():
         raise ValueError(f"{path} holds neither {' nor '.join(wanted)}")
-    kept = {key: np.ascontiguousarray(found[key]) for key in found if key in shapes}
-    return name, check_tensors(path, kept, shapes)
+    needed = {key: np.ascontiguousarray(found[key]) for key in found if key in shapes}
+    return name, check_tensors(path, needed, shapes)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One job of a sweep, ready to run."""
+"""The task: a job of a sweep, ready to run."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ _NO_SHARED_INPUTS, _NO_JOB_INPUTS = SharedMetricInputs(), JobMetricInputs()
 
 @dataclass(frozen=True)
 class Task:
-    """One job, the model that it runs on, and how its image is measured and recorded.
+    """A job, its model, and the way its image is measured and recorded.
 
     Attributes:
         model: the network, with the layers of the job's space.

@@ -91,13 +91,13 @@ def _numbers(results: pd.DataFrame, metric: str) -> pd.Series:
 
 def _summary_row(pairs: Pairs) -> dict[str, Any]:
     """Summarize the pairs of one arm and metric as a row of the table."""
-    means = pairs.values.groupby("direction")[["mine", "base"]].mean()
-    differences = (means["mine"] - means["base"]).to_numpy()
+    means = pairs.values.groupby("direction")[["arm", "base"]].mean()
+    differences = (means["arm"] - means["base"]).to_numpy()
     mean, low, high = interval(differences)
     return {
         "pairs": len(pairs.values),
         "directions": len(means),
-        "mean": means["mine"].mean(),
+        "mean": means["arm"].mean(),
         "mean_baseline": means["base"].mean(),
         "difference": mean,
         "low": low,

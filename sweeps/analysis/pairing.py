@@ -18,7 +18,7 @@ from sweeps.results.labels import arm_labels, config_columns, format_exact, is_r
 class Pairs(NamedTuple):
     """The pairs of an arm and the baseline, with the number of unpaired rows and the reasons."""
 
-    values: pd.DataFrame  # a row for each pair: direction (a number), mine, base
+    values: pd.DataFrame  # a row for each pair: direction (a number), arm, base
     unpaired: int  # rows of the arm without a pair
     unpaired_reason: str
     baseline_unpaired: int
@@ -108,7 +108,7 @@ def pair(
     ]
     first, second = np.array(sorted(both), int).reshape(-1, 2).T
     value = results[metric].to_numpy()
-    values = {"direction": direction[first], "mine": value[first], "base": value[second]}
+    values = {"direction": direction[first], "arm": value[first], "base": value[second]}
     differing = [
         f"{c}={_first(results[c], in_arm)} against {_first(results[c], in_base)}" for c in also
     ]

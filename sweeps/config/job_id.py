@@ -41,17 +41,19 @@ def job_id(cfg: Mapping[str, Any], choices: Mapping[str, Any], conf: Path) -> st
         conf: the folder of the config files.
     """
     chosen, defaults = _defaults(conf)
-    kept: dict[str, Any] = {}
+    differing: dict[str, Any] = {}
     for key, value in cfg.items():
         if not isinstance(value, dict):
             if key not in defaults or not _same(value, _resolve(defaults[key], cfg)):
-                kept[key] = value
+                differing[key] = value
             continue
         option = choices.get(key)
         named = {} if option == chosen.get(key) else {"option": option}
-        kept |= {key: part} if (part := named | _differing(value, key, option, cfg, conf)) else {}
+        differing |= (
+            {key: part} if (part := named | _differing(value, key, option, cfg, conf)) else {}
+        )
     targets = {k: v["_target_"] for k, v in cfg.items() if isinstance(v, dict) and "_target_" in v}
-    text = json.dumps(_canonical(kept, targets), sort_keys=True)
+    text = json.dumps(_canonical(differing, targets), sort_keys=True)
     return f"{VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

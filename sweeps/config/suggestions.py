@@ -10,7 +10,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 
 def no_key(given: str, present: list[str], config_dir: Path) -> str:
-    """Say that a key is missing, and which keys the config and other options have.
+    """Word the error of a missing key, with the keys of the config and of other options.
 
     Args:
         given: the dotted key of the user.

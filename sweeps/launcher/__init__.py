@@ -1,1 +1,1 @@
-"""What Hydra calls: the application, the launch of a multirun and its callbacks."""
+"""The entry points that Hydra calls: the application, multiruns and callbacks."""

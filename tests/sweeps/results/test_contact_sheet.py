@@ -227,7 +227,7 @@ def test_a_figure_shows_the_chosen_jobs_with_their_numbers(tmp_path: Path) -> No
     results = table(
         objective=["dot", "cosine", "dot"], label=["a", "a", "b"], cosine=[0.1, 0.2, 0.3]
     )
-    drawn = figure.draw(figure.kept(results, "label == 'a'"), ["cosine"], 96)
+    drawn = figure.draw(figure.select(results, "label == 'a'"), ["cosine"], 96)
     axes = [axis for axis in drawn.axes if axis.images]
     assert [axis.get_xlabel() for axis in axes] == ["cosine 0.1", "cosine 0.2"]
     assert [axis.get_title() for axis in axes] == ["dot", "cosine"]
