@@ -86,7 +86,9 @@ def _parameterization(
         size = model.image_size if image_size is None else height_width(image_size)
         return Fourier(image_size=size)
     if image_size is not None:
-        raise ValueError("image_size is the parameterization's: give only one of the two")
+        raise ValueError(
+            "the parameterization has an image_size: give image_size or parameterization"
+        )
     return parameterization
 
 
