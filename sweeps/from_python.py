@@ -36,7 +36,7 @@ def run(
         ValueError: the mistakes of all jobs, before anything is compiled or written; a directory
             that holds results.
     """
-    chosen = [] if model is None else ["model=memory", f"model.key={register(model)}"]
+    chosen = [] if model is None else ["model=memory", f"model.key='{register(model)}'"]
     cache_programs()
     jobs = jobs_of([*chosen, *overrides])
     tasks = _distinct(build_all(jobs.configs, jobs.overrides))

