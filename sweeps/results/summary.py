@@ -45,7 +45,8 @@ def summary(results: pd.DataFrame) -> Table:
     words = [len(word) for arm in named.unique() for word in arm.split()]
     # Two arms cut short may look the same, and so may numbers.
     whole = Column(overflow="fold", min_width=min(_WORD, max(words, default=0)))
-    numbers = [Column(name, overflow="fold", min_width=_NUMBER) for name in shown]
+    least = {name: max(_NUMBER, len(name)) for name in optimized}  # what the sweep is about: whole
+    numbers = [Column(n, overflow="fold", min_width=least.get(n, _NUMBER)) for n in shown]
     omitted = [] if good.all() else ["left out"]
     table = Table(whole, "jobs", *omitted, *numbers, title="means over the jobs that are ok")
     table.box, table.pad_edge, table.padding = SIMPLE, False, 0  # for 80 letters
