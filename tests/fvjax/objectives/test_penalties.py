@@ -199,11 +199,11 @@ def test_images_made_together_are_several_and_diversity_drives_them_apart() -> N
         activations = jax.vmap(MODEL)(images)
         return float(fvjax.Diversity(layer="conv2").score_batch(activations, each(DIRECTION, 3)))
 
-    plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images=3))
+    plain = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=12, images_per_job=3))
     assert plain.image.shape == (3, 32, 32, 3) and plain.history["score"].shape == (12,)
     assert np.abs(plain.image[0] - plain.image[1]).max() > 0.01
     diverse = DOT - 10.0 * fvjax.Diversity(layer="conv2")
-    driven = jax.jit(fvjax.visualize)(MODEL, job(diverse, steps=12, images=3))
+    driven = jax.jit(fvjax.visualize)(MODEL, job(diverse, steps=12, images_per_job=3))
     assert alike(driven.image) < alike(plain.image)
 
 
@@ -211,6 +211,6 @@ def test_a_path_gives_each_image_its_own_direction() -> None:
     ends = [fvjax.Direction(vector=jax.nn.one_hot(i, 16), layer="conv2") for i in (2, 5)]
     path = fvjax.Interpolation(first=ends[0], second=ends[1])
     np.testing.assert_allclose(path.at(0.25).vector, 0.75 * ends[0].vector + 0.25 * ends[1].vector)
-    result = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=24, images=3, direction=path))
+    result = jax.jit(fvjax.visualize)(MODEL, job(DOT, steps=24, images_per_job=3, direction=path))
     a = np.stack([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in result.image])
     assert a[0, 2] > a[2, 2] and a[2, 5] > a[0, 5]
