@@ -41,7 +41,7 @@ class Sweep:
         return len(self.exponents) * self.directions
 
 
-QUICK = Sweep(layer="mixed3a", channels=256, image_size=32, steps=4, exponents=(0, 2), directions=1)
+QUICK = Sweep(layer="mixed3a", channels=256, size=32, steps=4, exponents=(0, 2), directions=1)
 
 
 def ours(sweep: Sweep, weights: str, folder: Path) -> dict[str, Any]:

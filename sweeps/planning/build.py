@@ -117,7 +117,7 @@ def _filled(cfg: Mapping[str, Any], model: Model) -> dict[str, Any]:
     """Fill the config's layer and size with the network's own where the option names none."""
     own = {"default_layer": model.default_layer, "image_size": _short(model.image_size)}
     node = {key: own.get(key) if value is None else value for key, value in cfg["model"].items()}
-    layer = node["default_layer"] if cfg["layer"] is None else cfg["layer"]
+    layer = node["default_layer"] if cfg.get("layer") is None else cfg["layer"]
     size = node["image_size"] if cfg["image_size"] is None else cfg["image_size"]
     node["default_layer"] = str(node["default_layer"])  # a layer may be called 3
     return {**cfg, "model": node, "layer": str(layer), "image_size": size}

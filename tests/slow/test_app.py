@@ -71,7 +71,8 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     assert app("-m", *TINY, "seed=0,1", "hydra.sweep.dir=some") == 0
     results = sweeps.load(tmp_path / "some")
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
-    plain = {"layer", "position", "steps", "image_size", "learning_rate", "seed", "precision"}
+    plain = {"layer", "position", "steps", "learning_rate", "seed", "precision"}
+    plain |= {"image_height", "image_width"}
     plain |= {"reference_images", "reference_count", "images_per_job", "judge"}
     ours = {c for c in results if not any(c == g or c.startswith(f"{g}_") for g in groups)}
     assert ours == COLUMNS.keys() | plain
@@ -258,10 +259,7 @@ def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
     assert app("-m", *arguments, *jobs, "steps=3", *report, "hydra.sweep.dir=logit_scores") == 0
     table = pd.read_csv(tmp_path / "logit_scores" / "uncertainty.csv")
     assert set(table["question"]) == {"unfamiliar"}  # tiny's logits are no labels
-    assert (
-        table.groupby("reference_images").size().eq(5).all()
-        and table["reference_images"].nunique() == 6
-    )
+    assert table.groupby("images").size().eq(5).all() and table["images"].nunique() == 6
     assert table["auroc"].between(0, 1).all()
     assert (table["low"] <= table["auroc"]).all() and (table["auroc"] <= table["high"]).all()
     printed = capsys.readouterr().out

@@ -74,6 +74,7 @@ class Report(Callback):
         self.layers, self.logits, self.resamples = tuple(layers), logits, resamples
         self.sets = (tested, dict(distortions), dict(noises), photos)
         self.folds: tuple[Fold, ...] = ()
+        self.image_size = (0, 0)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Refuse wrong layers and images before anything runs."""
@@ -81,6 +82,7 @@ class Report(Callback):
             _, setup = environment(OmegaConf.masked_copy(config, [*_KEYS, "hydra"]))
             for layer in (*self.layers, self.logits):
                 checks.choice("layer", layer, setup.model.layers)
+            self.image_size = setup.image_size
             reference = setup.require_reference("experiment=uncertainty")
             self.folds = folds(reference, *self.sets)
 
@@ -99,15 +101,19 @@ class Report(Callback):
         console = Console()
         for question, question_rows in table.groupby("question", sort=False):
             console.print(areas(str(question), question_rows))
-        pictures = visualizations(_of_study(load(directory), config), evaluations)
+        pictures = visualizations(_of_study(load(directory), config, self.image_size), evaluations)
         if pictures.row_count:
             console.print(pictures)
         for note in (*left_out(self.folds[0], self.sets[-1]), str(directory / CSV)):
             console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 
-def _of_study(results: pd.DataFrame, config: DictConfig) -> pd.DataFrame:
+def _of_study(
+    results: pd.DataFrame, config: DictConfig, image_size: tuple[int, int]
+) -> pd.DataFrame:
     """Return the jobs of the study's own model and images."""
-    own = {key: config.get(key) for key in _KEYS} | {"model": config.hydra.runtime.choices.model}
+    own = {key: config.get(key) for key in _KEYS if key != "image_size"}
+    own |= {"model": config.hydra.runtime.choices.model}
+    own |= dict(zip(("image_height", "image_width"), image_size, strict=True))
     is_own = [results[key].astype(str) == str(value) for key, value in own.items()]
     return results[np.logical_and.reduce(is_own)]

@@ -61,7 +61,7 @@ def test_black_and_white_come_back_within_half_a_level_of_eight_bits(made: Any) 
 
 
 @MADE
-def test_deviation_is_noise_about_the_photograph(made: Any) -> None:
+def test_stddev_is_noise_about_the_photograph(made: Any) -> None:
     start, grey = made(0.01), made(0.01, start=None)
     key = jax.random.key(3)
     moved = jax.tree.map(jnp.subtract, start.init(key), made(0.0).init(key))
@@ -93,7 +93,7 @@ def test_ascent_goes_on_from_the_photograph(made: Any) -> None:
     assert 0.001 < change < float(jnp.abs(PHOTO - 0.5).mean()) / 2
 
 
-def test_starts_and_deviations_are_leaves_of_one_program() -> None:
+def test_starts_and_stddevs_are_leaves_of_one_program() -> None:
     several = [fourier(0.0), fourier(0.01), fourier(start=1 - PHOTO)]
     several = [replace(s, stddev=jnp.float32(s.stddev)) for s in several]  # type: ignore[attr-defined]
     assert len({jax.tree.structure(one) for one in several}) == 1
