@@ -13,7 +13,8 @@ from sweeps.config import enumerate_jobs
 from sweeps.config.free_keys import allow_free_keys
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_OTHERS = ("optuna", "--config-dir", "...", "NAME", "key=")  # another sweeper, a folder, a placeholder
+# Another sweeper, a folder, placeholders.
+_OTHERS = ("optuna", "--config-dir", "...", "NAME", "key=")
 
 
 def commands(page: Path) -> Iterator[list[str]]:
