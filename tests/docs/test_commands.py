@@ -13,7 +13,7 @@ from sweeps.config import enumerate_jobs
 from sweeps.config.free_keys import allow_free_keys
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_OTHERS = ("optuna", "--config-dir", "...", "NAME", "key=")  # another sweeper, a folder, a placeholder
+_OTHERS = ("optuna", "--config-dir", "...", "NAME", "key=")  # another sweeper, placeholders
 
 
 def commands(page: Path) -> Iterator[list[str]]:
