@@ -27,15 +27,60 @@ _MARKS = {  # status -> text of the legend, colour
 
 
 def write_sheet(results: pd.DataFrame, path: Path) -> int:
-    """Write the contact sheet of a table as PNG; return the number of jobs that it omits."""
+    """Write the contact sheet of a table as PNG; return the number of jobs that it omits.
+
+    Jobs that share no row and no column, such as those of two networks, make separate blocks.
+    """
     jobs = results.assign(row=row_labels(results), arm=arm_labels(results)).drop_duplicates(
         ["row", "arm"]
     )
-    layer_of = dict(zip(jobs["row"], jobs["layer"].astype(str), strict=True))
-    names = sorted(layer_of, key=lambda row: (layer_of[row], natural_sort_key(row)))[: _MOST[1]]
-    columns = list(dict.fromkeys(jobs["arm"]))[: _MOST[0]]
-    jobs = jobs[jobs["row"].isin(names) & jobs["arm"].isin(columns)]
+    blocks, rows = [], _MOST[1]
+    for block in _blocks(jobs):
+        names = _row_names(block)[:rows]
+        arms = list(dict.fromkeys(block["arm"]))[: _MOST[0]]
+        blocks.append(block[block["row"].isin(names) & block["arm"].isin(arms)])
+        rows -= len(names)
+    blocks = [block for block in blocks if len(block)]
+    hidden = len(results) - sum(map(len, blocks))
+    notes = [text for status, (text, _) in _MARKS.items() if (jobs["status"] == status).any()]
+    notes = [not_shown(hidden), *notes] if hidden else notes
     side = max(_SIDES[0], min(_SIDES[1], int(results["image_height"].max())))
+    drawn = []
+    for block in blocks:
+        # What a whole block shares is said once, and each column says what differs in the block.
+        title = _shared_words(block["arm"]) if len(blocks) > 1 else ""
+        block = block.assign(arm=arm_labels(results.loc[block.index]))
+        drawn.append(_draw_block(block, side, [*([title] if title else []), *notes]))
+        notes = []
+    _write(_stacked(drawn), path)
+    return hidden
+
+
+def _blocks(jobs: pd.DataFrame) -> list[pd.DataFrame]:
+    """Split jobs into groups that share neither a row nor a column."""
+    group = pd.Series(range(len(jobs)), jobs.index)
+    while True:
+        joined = group.groupby(jobs["row"]).transform("min").groupby(jobs["arm"]).transform("min")
+        if joined.equals(group):
+            return [block for _, block in jobs.groupby(group)]
+        group = joined
+
+
+def _row_names(jobs: pd.DataFrame) -> list[str]:
+    """Return the labels of the rows, ordered by layer, then by label."""
+    layer_of = dict(zip(jobs["row"], jobs["layer"].astype(str), strict=True))
+    return sorted(layer_of, key=lambda row: (layer_of[row], natural_sort_key(row)))
+
+
+def _shared_words(labels: pd.Series) -> str:
+    """Return the words that every label holds, in the order of the first label."""
+    words = [label.split() for label in labels]
+    return " ".join(word for word in words[0] if all(word in others for others in words))
+
+
+def _draw_block(jobs: pd.DataFrame, side: int, notes: Sequence[str]) -> Image.Image:
+    """Draw jobs as a grid of tiles: their `row` by their `arm`."""
+    names, columns = _row_names(jobs), list(dict.fromkeys(jobs["arm"]))
     step = side + _GAP
     canvas = np.full((len(names) * step + _GAP, len(columns) * step + _GAP, 3), 255, np.uint8)
     places = zip(jobs["row"], jobs["arm"], jobs["image"], jobs["status"], strict=True)
@@ -45,10 +90,22 @@ def write_sheet(results: pd.DataFrame, path: Path) -> int:
             frame = canvas[top - _FRAME :, left - _FRAME :]
             frame[: side + 2 * _FRAME, : side + 2 * _FRAME] = _MARKS[status][1]
         canvas[top : top + side, left : left + side] = tile(image, status, side)
-    hidden = len(results) - len(jobs)
-    notes = [text for status, (text, _) in _MARKS.items() if (jobs["status"] == status).any()]
-    draw(canvas, names, columns, [not_shown(hidden), *notes] if hidden else notes, path)
-    return hidden
+    return draw(canvas, names, columns, notes)
+
+
+def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Return pictures one below the other."""
+    size = max(p.width for p in pictures), sum(p.height for p in pictures)
+    whole, top = Image.new("RGB", size, "white"), 0
+    for picture in pictures:
+        whole.paste(picture, (0, top))
+        top += picture.height
+    return whole
+
+
+def _write(picture: Image.Image, path: Path) -> None:
+    with atomic_write(path) as partial:
+        picture.save(partial, format="png")
 
 
 def not_shown(hidden: int) -> str:
@@ -81,7 +138,8 @@ def write_tiles(tiles: Sequence[Sequence[np.ndarray]], names: Sequence[str], pat
             tile = ImageOps.pad(picture, (_SIDES[0], _SIDES[0]), _SMOOTH, "white")
             top, left = _GAP + i * step, _GAP + j * step
             canvas[top : top + _SIDES[0], left : left + _SIDES[0]] = np.asarray(tile)
-    draw(canvas, names[: len(shown)], [str(j + 1) for j in range(width)], [], path)
+    columns = [str(j + 1) for j in range(width)]
+    _write(draw(canvas, names[: len(shown)], columns, []), path)
     return len(tiles) - len(shown)
 
 
@@ -90,9 +148,8 @@ def draw(
     names: Sequence[str],
     columns: Sequence[str],
     notes: Sequence[str],
-    path: Path,
-) -> None:
-    """Write a canvas of tiles with a name for each row and column."""
+) -> Image.Image:
+    """Draw a canvas of tiles with a name for each row and column."""
     dpi, line = 100, 0.14  # inches of a line of text
     step = (canvas.shape[0] - _GAP) // len(names)
     heads = [wrap_label(arm, step // _LETTER) for arm in columns]
@@ -113,6 +170,8 @@ def draw(
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
     figure.text(0.05 / (width + left), 1 - 0.05 / (height + top), corner, fontsize=7, va="top")
-    with atomic_write(path) as partial, warnings.catch_warnings():
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # matplotlib draws a box instead
-        figure.savefig(partial, format="png", facecolor="white")
+        figure.savefig(drawn, format="png", facecolor="white")
+    return Image.open(drawn).convert("RGB")

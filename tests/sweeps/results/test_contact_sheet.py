@@ -109,10 +109,38 @@ def test_jobs_that_are_not_shown_are_counted(
 ) -> None:
     notes: list[str] = []
     monkeypatch.setattr(sheet, "_MOST", (2, 3))
-    monkeypatch.setattr(sheet, "draw", lambda c, names, heads, said, path: notes.extend(said))
+
+    def draw(canvas: np.ndarray, names: Any, heads: Any, said: list[str]) -> Image.Image:
+        notes.extend(said)
+        return Image.fromarray(canvas)
+
+    monkeypatch.setattr(sheet, "draw", draw)
     assert write_sheet(table(**columns), tmp_path / "sheet.png") == hidden
     said = [f"{hidden} jobs not shown; all are in results.parquet"] if hidden else []
     assert notes == said
+
+
+def test_two_networks_without_a_common_row_make_two_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[list[str], list[str], list[str]]] = []
+
+    def draw(canvas: np.ndarray, names: Any, heads: Any, said: Any) -> Image.Image:
+        drawn.append((list(names), list(heads), list(said)))
+        return Image.fromarray(canvas)
+
+    monkeypatch.setattr(sheet, "draw", draw)
+    results = table(
+        model=["tiny"] * 4 + ["texturenet"] * 2,
+        label=["a", "a", "b", "b", "c", "c"],
+        objective=["dot", "cosine"] * 3,
+        status=["ok"] * 5 + ["dead"],
+    )
+    assert write_sheet(results, tmp_path / "sheet.png") == 0
+    assert drawn == [
+        (["a", "b"], ["dot", "cosine"], ["tiny", "grey: dead"]),
+        (["c"], ["dot", "cosine"], ["texturenet"]),
+    ]
 
 
 @pytest.mark.parametrize("status", ["ok", "failed", "diverged", "dead"])
