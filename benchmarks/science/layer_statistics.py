@@ -29,7 +29,7 @@ def measured(description: str) -> ReferenceStatistics:
     return ReferenceStatistics(
         model,
         ReferenceImages(source, size, arguments.count),
-        ArrayCache(cache_folder() / "natural"),
+        ArrayCache(cache_folder() / "reference"),
     )
 
 
