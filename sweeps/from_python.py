@@ -12,6 +12,7 @@ from sweeps.execution.run import run as run_tasks
 from sweeps.planning.in_memory import register
 from sweeps.planning.plan import build_all
 from sweeps.results.table import consolidate, holds_results
+from sweeps.storage.directory_lock import acquire, release_all
 from sweeps.task import Task
 
 
@@ -34,18 +35,19 @@ def run(
 
     Raises:
         ValueError: the mistakes of all jobs, before anything is compiled or written; a directory
-            that holds results.
+            that holds results or that another process writes.
     """
     chosen = [] if model is None else ["model=memory", f"model.key='{register(model)}'"]
     cache_programs()
     jobs = jobs_of([*chosen, *overrides])
     tasks = _distinct(build_all(jobs.configs, jobs.overrides))
     folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
-    if holds_results(folder):
-        raise ValueError(f"{folder} holds results already: choose another directory")
-    folder.mkdir(parents=True, exist_ok=True)
-    run_tasks(tasks, range(len(tasks)), folder, batch_size)
-    return consolidate(folder)
+    with release_all():
+        acquire(folder)
+        if holds_results(folder):
+            raise ValueError(f"{folder} holds results already: choose another directory")
+        run_tasks(tasks, range(len(tasks)), folder, batch_size)
+        return consolidate(folder)
 
 
 def _distinct(tasks: Sequence[Task]) -> list[Task]:

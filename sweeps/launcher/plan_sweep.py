@@ -63,7 +63,8 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
 
     Raises:
         ValueError: planning found mistakes, and the message names those of all jobs; another
-            process holds the directory; the directory holds results of an older version.
+            process holds the directory or has just written results into it; the directory holds
+            results of an older version.
     """
     setup_globals()
     config = launcher.config
@@ -74,13 +75,18 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         checks.count("hydra.launcher.batch_size", launcher.batch_size)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     directory = Path(str(config.hydra.sweep.dir))
-    recorded = _recorded_rows(directory)
+    held, recorded = holds_results(directory), _recorded_rows(directory)
     configs = [
         attempt(compose_job, launcher, overrides, number)
         for number, overrides in enumerate(job_overrides, first)
     ]
     tasks = build_all(configs, job_overrides)
     acquire(directory, finish_with_report)
+    if holds_results(directory) != held:
+        raise ValueError(
+            f"another sweep wrote its results into {directory} while this one was planned: choose "
+            "another hydra.sweep.dir"
+        )
     return SweepPlan(
         directory=directory,
         overrides=job_overrides,

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import App
@@ -10,6 +12,8 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 import sweeps
+from sweeps.launcher import plan_sweep
+from sweeps.planning import plan
 from sweeps.storage.directory_lock import LOCK
 
 TINY = ("model=tiny", "steps=3")
@@ -51,6 +55,21 @@ def test_a_directory_in_which_another_process_works_is_left_alone(
     error = capsys.readouterr().err
     assert "one is being written by another process" in error or "from 0 to 15" in error
     assert contents(Path("one")) == before
+
+
+def test_a_sweep_that_another_overtook_while_it_was_planned_is_refused(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(*SWEEP, *TINY, "seed=0", "hydra.sweep.dir=other") == 0
+
+    def build_slowly(*arguments: Any) -> Any:
+        shutil.copytree("other", "one", dirs_exist_ok=True)  # the other sweep ends meanwhile
+        return plan.build_all(*arguments)
+
+    monkeypatch.setattr(plan_sweep, "build_all", build_slowly)
+    assert app(*SWEEP, *TINY, "seed=1") == 1
+    assert "another sweep wrote its results into one" in capsys.readouterr().err
+    assert sweeps.load(tmp_path / "one")["seed"].tolist() == [0]
 
 
 @pytest.mark.parametrize("mode", [RUN, SWEEP])  # Hydra's own sweeper writes multirun.yaml first
