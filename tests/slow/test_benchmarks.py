@@ -148,14 +148,14 @@ def printed(script: str, *options: str) -> list[list[str]]:
 
 
 def test_whitened_activations_are_white() -> None:
-    rows = printed("whitened.py", "--model", "texturenet", "--count", "32")
+    rows = printed("science/whitening.py", "--model", "texturenet", "--count", "32")
     white = [row for row in rows if row and row[0].endswith("@whitened")]
     assert len(white) >= 5
     assert all(float(value) < 1e-3 for row in white for value in row[1:]), rows
 
 
 def test_the_bound_of_lucid_s_cosine_holds() -> None:
-    rows = printed("lucid_atlas.py", "--model", "texturenet", "--count", "32")[1:]
+    rows = printed("science/lucid_atlas_floor.py", "--model", "texturenet", "--count", "32")[1:]
     found = [[float(value) for value in row[2:]] for row in rows if len(row) == 6]
     assert len(found) >= 4 and all(reached <= bound for bound, reached, *_ in found), rows
 
@@ -176,7 +176,8 @@ def test_a_picture_is_recognized_as_its_own_photograph_and_neuron(
         Image.fromarray(pixels).save(png, "PNG")
         row = {
             "status": "ok",
-            "size": 64,
+            "image_height": 64,
+            "image_width": 64,
             "image": {"bytes": png.getvalue()},
             "reference_ratio": 1.0,
         }
