@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from fvjax.optimization.recipe import as_leaves, stack_jobs
+from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.batched import run_jobs
 
 loop: Any = sys.modules["fvjax.optimization.visualize"]
@@ -28,20 +28,16 @@ CASES = (
 
 def job(model: fvjax.Model, layer: str, index: int, center: bool, steps: int) -> fvjax.Job:
     """Return a job: a channel by dot product under the standard transforms."""
-    score: Any = fvjax.DotCosine(exponent=0.0, floor=0.1)
-    recipe = fvjax.Recipe(
-        objective=fvjax.AtCenter(objective=score) if center else score,
-        parameterization=fvjax.Fourier(
-            image_size=128, stddev=0.01, decay_power=1.0, decorrelate=True
-        ),
-        transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
-        learning_rate=0.05,
+    return fvjax.job(
+        model,
+        layer=layer,
+        channel=index,
+        position="center" if center else "all",
+        objective=fvjax.Dot(),
+        image_size=128,
         steps=steps,
-        optimizer="adam",
+        seed=index,
     )
-    vector = jnp.zeros(model.layers[layer][-1]).at[index].set(1.0)
-    direction = fvjax.Direction(vector=vector, layer=layer)
-    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
 
 
 def main() -> None:

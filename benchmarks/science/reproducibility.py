@@ -9,36 +9,19 @@ import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import fvjax
-from fvjax.optimization.recipe import as_leaves
 from fvjax.sources import DirectionInfo
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
 from sweeps.task import Task
 
 
-def job(index: int, steps: int) -> fvjax.Job:
-    """Return a job: a channel of conv4 under the standard recipe."""
-    recipe = fvjax.Recipe(
-        objective=fvjax.DotCosine(exponent=2.0, floor=0.1),
-        parameterization=fvjax.Fourier(
-            image_size=64, stddev=0.01, decay_power=1.0, decorrelate=True
-        ),
-        transform=fvjax.Standard(jitter=8, scale=0.1, rotation=10, late_jitter=4, fill=0.5),
-        learning_rate=0.05,
-        steps=steps,
-        optimizer="adam",
-    )
-    direction = fvjax.Direction(vector=jnp.zeros(96).at[index].set(1.0), layer="conv4")
-    return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(index)))
-
-
 def run(devices: int, batch_size: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and scores of sixteen jobs."""
-    model, jobs = fvjax.load("texturenet"), [job(i, steps) for i in range(16)]
+    model = fvjax.load("texturenet")
+    jobs = [fvjax.job(model, layer="conv4", channel=i, steps=steps, seed=i) for i in range(16)]
     tasks = [Task(model, j, DirectionInfo(j.direction, "", "vector")) for j in jobs]
     (group,) = group_tasks(tasks)
     executor = Executor(jax.devices()[:devices])
