@@ -28,6 +28,21 @@ def check_tensors(
     Raises:
         ValueError: as `read_weights`.
     """
+    check_names_and_shapes(path, tensors, shapes)
+    for name in shapes:
+        if not np.all(np.isfinite(tensors[name])):
+            raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
+    return dict(tensors)
+
+
+def check_names_and_shapes(
+    path: str | Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse tensors read from `path` unless they have exactly the names and shapes of `shapes`.
+
+    Raises:
+        ValueError: one sentence that names the first tensor that is missing, extra or misshapen.
+    """
     missing = [name for name in shapes if name not in tensors]
     if missing:
         raise ValueError(f"{path} lacks the tensor {missing[0]!r} ({len(missing)} missing in all)")
@@ -39,9 +54,6 @@ def check_tensors(
             raise ValueError(
                 f"tensor {name!r} in {path} has shape {tensors[name].shape}, expected {shape}"
             )
-        if not np.all(np.isfinite(tensors[name])):
-            raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
-    return dict(tensors)
 
 
 def read_caffe(

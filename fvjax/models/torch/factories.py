@@ -11,6 +11,7 @@ from fvjax.models.model import Model
 from fvjax.models.pytorch_file import read_state_dict
 from fvjax.models.torch.importer import from_torch
 from fvjax.models.torch.preprocessing import of_transforms
+from fvjax.models.weights import check_names_and_shapes
 
 Size = int | tuple[int, int]
 
@@ -172,18 +173,8 @@ def load_checkpoint(module: Any, path: str | Path) -> None:
     if arrays and all(name.startswith("module.") for name in arrays):  # of DataParallel
         arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    missing, extra = (
-        [n for n in a if n not in b] for a, b in ((expected, arrays), (arrays, expected))
-    )
-    if missing:
-        raise ValueError(f"{path} lacks the tensor {missing[0]!r} ({len(missing)} missing in all)")
-    if extra:
-        raise ValueError(f"{path} holds the unknown tensor {extra[0]!r} ({len(extra)} in all)")
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise ValueError(
-                f"tensor {name!r} in {path} has shape {arrays[name].shape}, expected {shape}"
-            )
+    # A buffer may be infinite, as in a mask of attention, so numbers are not checked.
+    check_names_and_shapes(path, arrays, expected)
     module.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
 
 
