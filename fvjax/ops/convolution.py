@@ -24,6 +24,7 @@ _LEAST_PIXELS = 64  # in a batch; XLA's convolution is used below
 _FEW_FEATURES = 16  # largest number of features for `by_rows`
 
 
+@jax.named_scope("convolution")
 def conv(
     x: Float[Array, "*batch height width channels"],
     kernel: Float[Array, "rows columns channels features"],

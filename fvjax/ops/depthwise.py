@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from fvjax.ops.winograd import Padding
 
 
+@jax.named_scope("convolution")
 def depthwise(
     x: Float[Array, "*batch height width channels"],
     kernel: Float[Array, "rows columns channels"],

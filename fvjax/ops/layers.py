@@ -19,7 +19,7 @@ from fvjax.ops.winograd import Padding
 from fvjax.types import Flag
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+@jax.named_scope("pool")
 def max_pool(
     x: Float[Array, "*batch height width channels"], window: int, stride: int, padding: Padding
 ) -> Float[Array, "*batch out_height out_width channels"]:
@@ -27,6 +27,11 @@ def max_pool(
 
     The first of several equal maxima receives the gradient.
     """
+    return _max_pooled(x, window, stride, padding)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _max_pooled(x: Array, window: int, stride: int, padding: Padding) -> Array:
     return _pool_forward(x, window, stride, padding)[0]
 
 
@@ -121,7 +126,7 @@ def _pool_backward(
     return (dx,)
 
 
-max_pool.defvjp(_pool_forward, _pool_backward)
+_max_pooled.defvjp(_pool_forward, _pool_backward)
 
 
 def average_pool(x: Float[Array, "*batch height width channels"], window: int) -> Array:
@@ -134,9 +139,14 @@ def average_pool(x: Float[Array, "*batch height width channels"], window: int) -
 _LRN_WINDOW, _LRN_ALPHA = 5, 1e-4  # BVLC GoogLeNet's prototxt; beta is .75, k is 1
 
 
-@jax.custom_vjp
+@jax.named_scope("normalization")
 def local_response_norm(x: Float[Array, "*batch channels"]) -> Float[Array, "*batch channels"]:
     """Apply Caffe's LRN: x / (1 + alpha/window * sum of x^2 over nearby channels)^(3/4)."""
+    return _lrn(x)
+
+
+@jax.custom_vjp
+def _lrn(x: Array) -> Array:
     return _lrn_forward(x)[0]
 
 
@@ -159,10 +169,10 @@ def _lrn_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array]:
     return (g * power - 2 * 0.75 * _LRN_ALPHA / _LRN_WINDOW * x * spread,)
 
 
-local_response_norm.defvjp(_lrn_forward, _lrn_backward)
+_lrn.defvjp(_lrn_forward, _lrn_backward)
 
 
-@jax.custom_vjp
+@jax.named_scope("relu")
 def relu(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*shape"]:
     """Return max(x, 0); with `redirect`, channels that block all gradient pass positive gradients.
 
@@ -171,10 +181,15 @@ def relu(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*sh
     maximised score; channels are the last axis. After Lucid's redirected_relu_grad, which decides
     by image: there, a gradient through other channels prevents redirection.
     """
+    return _relu(x, redirect)
+
+
+@jax.custom_vjp
+def _relu(x: Array, redirect: Flag) -> Array:
     return jnp.maximum(x, 0)
 
 
-def _relu_forward(x: Array, redirect: Flag = False) -> tuple[Array, tuple[Array, Bool[Array, ""]]]:
+def _relu_forward(x: Array, redirect: Flag) -> tuple[Array, tuple[Array, Bool[Array, ""]]]:
     return jnp.maximum(x, 0), (x > 0, jnp.asarray(redirect))
 
 
@@ -214,4 +229,4 @@ blocked = primitive(
 )
 
 
-relu.defvjp(_relu_forward, _relu_backward)
+_relu.defvjp(_relu_forward, _relu_backward)

@@ -12,7 +12,7 @@ from fvjax.types import Flag
 _Saved = tuple[Bool[Array, "*shape"], Bool[Array, "*shape"], Bool[Array, ""]]
 
 
-@jax.custom_vjp
+@jax.named_scope("relu")
 def relu6(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*shape"]:
     """Return min(max(x, 0), 6); with `redirect`, blocking channels pass some gradients.
 
@@ -20,10 +20,15 @@ def relu6(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*s
     positive cotangents, and its units at 6 negative cotangents. Channels are the last axis;
     `fvjax.ops.layers.relu` gives the reason for channels.
     """
+    return _relu6(x, redirect)
+
+
+@jax.custom_vjp
+def _relu6(x: Array, redirect: Flag) -> Array:
     return jnp.clip(x, 0, 6)
 
 
-def _forward(x: Array, redirect: Flag = False) -> tuple[Array, _Saved]:
+def _forward(x: Array, redirect: Flag) -> tuple[Array, _Saved]:
     return jnp.clip(x, 0, 6), (x > 0, x < 6, jnp.asarray(redirect))
 
 
@@ -35,4 +40,4 @@ def _backward(saved: _Saved, g: Array) -> tuple[Array, Any]:
     return jnp.where(stuck, inwards, gated), None
 
 
-relu6.defvjp(_forward, _backward)
+_relu6.defvjp(_forward, _backward)

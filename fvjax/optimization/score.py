@@ -52,15 +52,17 @@ def score_of(
         dead = is_dead(activations, original)
         return alignment(activations, original) | {"is_dead": dead}
 
+    metrics = jax.named_scope("history")(metrics)
+    objective = jax.named_scope("objective")
     if recipe.images_per_job == 1:
         single = inputs(image, 0, 0.0)
-        return recipe.objective(*single), metrics(*single)
+        return objective(recipe.objective)(*single), metrics(*single)
     shares = jnp.linspace(0, 1, recipe.images_per_job)
     batch = jax.vmap(inputs)(image, jnp.arange(recipe.images_per_job), shares)
     batch_metrics = jax.vmap(metrics)(*batch)
     any_dead = jnp.any(batch_metrics.pop("is_dead"))
     means = {name: jnp.mean(values) for name, values in batch_metrics.items()}
-    return recipe.objective.score_batch(*batch), means | {"is_dead": any_dead}
+    return objective(recipe.objective.score_batch)(*batch), means | {"is_dead": any_dead}
 
 
 def _objective_inputs(
@@ -69,7 +71,8 @@ def _objective_inputs(
     """Return the activations and the direction that an objective receives for one image."""
     direction = job.direction.at(share).resolve(model, view)
     viewed = view(image)
-    activations = {**model(viewed, redirect=redirect), "image": image}
+    with jax.named_scope("network"):
+        activations = {**model(viewed, redirect=redirect), "image": image}
     return {**activations, **_irrelevances(model, job, activations, viewed, direction)}, direction
 
 

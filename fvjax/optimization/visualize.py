@@ -93,16 +93,20 @@ def _step(
         key = jax.random.fold_in(draws, step)
         if recipe.images_per_job > 1:
             key = jax.random.fold_in(key, number)
-        return jnp.where(evaluate_only, image, recipe.transform(key, image))
+        with jax.named_scope("transform"):
+            return jnp.where(evaluate_only, image, recipe.transform(key, image))
 
     def score(params: Any) -> tuple[Scalar, Metrics]:
-        return score_of(model, job, recipe.decode(params), view, revive)
+        with jax.named_scope("parameterization"):
+            image = recipe.decode(params)
+        return score_of(model, job, image, view, revive)
 
     (value, metrics), gradient = jax.value_and_grad(score, has_aux=True)(state.params)
     gradient_norm = optax.tree.norm(gradient)
     dead = metrics.pop("is_dead") | ((gradient_norm == 0) & ~evaluate_only)
     unchanged = state.params, optimizer_state
-    ascended = _ascend(optimizer, score, value, gradient, *unchanged)
+    with jax.named_scope("optimizer"):
+        ascended = _ascend(optimizer, score, value, gradient, *unchanged)
     params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
     state = AscentState(params=params, optimizer=optimizer_state, dead=dead, revived=revive)
     return state, {"score": value, **metrics, "gradient_norm": gradient_norm}
