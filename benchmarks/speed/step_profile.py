@@ -22,12 +22,12 @@ import pandas
 from side_fvjax import job, load, loop, write_weights
 from work import Setting
 
+import fvjax
 from fvjax.models.model import PRECISIONS
 
 CLASSES = ("convolution", "pool", "normalization", "relu", "transform", "parameterization")
 CLASSES += ("objective", "history", "optimizer", "network")  # the first that occurs in a name
 OUTSIDE = {"while", "conditional", "call"}  # their time is that of the operations inside
-LONGEST = 12  # operations that are listed singly
 
 
 def operations(program: Any) -> dict[str, tuple[str, str]]:
@@ -61,9 +61,8 @@ def events(folder: str) -> Iterator[tuple[str, str, float]]:
                     yield str(of.get("hlo_op", "")), event.name, event.duration_ns / 1e9
 
 
-def profile(setting: Setting, weights: str, precision: str) -> tuple[float, pandas.DataFrame]:
-    """Return the seconds of one call, and a row per operation: class, kernel, name, seconds."""
-    model = load(weights).in_precision(precision)
+def profile(model: fvjax.Model, setting: Setting) -> tuple[float, pandas.DataFrame]:
+    """Return the seconds of one call, and a row per operation: class, operation, seconds, name."""
     channels = model.layers[setting.layer][-1]
     lanes = jnp.arange(setting.batch) % channels
     jobs = jax.vmap(lambda index: job(index, setting, channels))(lanes)
@@ -91,13 +90,13 @@ def profile(setting: Setting, weights: str, precision: str) -> tuple[float, pand
     return total, pandas.DataFrame(rows)
 
 
-def report(setting: Setting, total: float, rows: pandas.DataFrame) -> str:
+def report(setting: Setting, total: float, rows: pandas.DataFrame, singly: int) -> str:
     """Return the table by class, and the operations that take longest."""
     busy, steps = rows["seconds"].sum(), setting.steps + 2
     table = rows.groupby("class")["seconds"].agg(["sum", "count"]).sort_values("sum")[::-1]
     table["us_per_image_step"] = 1e6 * table["sum"] / steps / setting.batch
     table["share"] = table["sum"] / busy
-    longest = rows.sort_values("seconds", ascending=False).head(LONGEST).copy()
+    longest = rows.sort_values("seconds", ascending=False).head(singly).copy()
     longest["share"] = longest["seconds"] / busy
     columns = ["share", "class", "operation", "name"]
     shown = table[["us_per_image_step", "share", "count"]].rename(columns={"count": "operations"})
@@ -118,14 +117,16 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--singly", type=int, default=12, help="operations listed one by one")
     given = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}, {given.precision}")
     with tempfile.TemporaryDirectory() as folder:
         weights = write_weights(f"{folder}/random.safetensors", given.layer)
+        model = load(weights).in_precision(given.precision)
         for batch in given.batch_sizes:
             name = f"{given.layer}, {given.size} px, batch {batch}"
             setting = Setting(name, given.size, batch, given.steps, given.layer, {})
-            print(report(setting, *profile(setting, weights, given.precision)), flush=True)
+            print(report(setting, *profile(model, setting), given.singly), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from fvjax.ops.primitive import stored
 from fvjax.ops.winograd import Padding
 
 
@@ -29,7 +30,7 @@ def depthwise(
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _depthwise(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
     outputs = _outputs(x.shape, kernel.shape, stride, padding)
-    return _sum_of_taps(_pad(x, padding), kernel, stride, outputs)
+    return _sum_of_taps(_pad(stored(x), padding), kernel, stride, outputs)
 
 
 def _outputs(
@@ -80,7 +81,7 @@ def _backward(
 ) -> tuple[Array, Array | None]:
     x, kernel, empty = saved
     height, width, _ = empty.shape
-    dx = _input_gradient(g, kernel, stride, padding, (height, width))
+    dx = _input_gradient(stored(g), kernel, stride, padding, (height, width))
     if x is None:  # the kernel's gradient is not needed
         return dx, None
     padded, outputs = _pad(x, padding), (g.shape[-3], g.shape[-2])

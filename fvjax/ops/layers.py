@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from fvjax.ops.convolution import conv as conv  # among the layers, for networks
-from fvjax.ops.primitive import primitive
+from fvjax.ops.primitive import primitive, stored
 from fvjax.ops.winograd import Padding
 from fvjax.types import Flag
 
@@ -113,7 +113,8 @@ _max_pool_gradient = primitive(
 def _pool_forward(
     x: Array, window: int, stride: int, padding: Padding
 ) -> tuple[Array, tuple[Array, Array]]:
-    best, winner = _max_pool(x, window=window, stride=stride, padding=padding)
+    best, winner = _max_pool(stored(x), window=window, stride=stride, padding=padding)
+    best, winner = stored(best), stored(winner)
     return best, (winner, jnp.zeros((*x.shape[-3:-1], 0)))  # the empty array stores x's size
 
 
@@ -122,8 +123,8 @@ def _pool_backward(
 ) -> tuple[Array]:
     winner, empty = saved
     how = {"window": window, "stride": stride, "padding": padding}
-    (dx,) = _max_pool_gradient(g, winner, size=empty.shape[:2], **how)
-    return (dx,)
+    (dx,) = _max_pool_gradient(stored(g), winner, size=empty.shape[:2], **how)
+    return (stored(dx),)
 
 
 _max_pooled.defvjp(_pool_forward, _pool_backward)
@@ -195,6 +196,7 @@ def _relu_forward(x: Array, redirect: Flag) -> tuple[Array, tuple[Array, Bool[Ar
 
 def _relu_backward(saved: tuple[Array, Bool[Array, ""]], g: Array) -> tuple[Array, Any]:
     on, redirect = saved
+    g = stored(g)
     gated = jnp.where(on, g, 0)
     (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
     return jnp.where(stuck, jnp.maximum(g, 0), gated), None

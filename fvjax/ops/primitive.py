@@ -9,9 +9,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 Lists = Callable[..., Sequence[Any]]
 
@@ -77,3 +78,21 @@ def _leading(
         for x, a in zip(arrays, axes, strict=True)
     )
     return bind(*moved, **static)
+
+
+_stored = primitive(
+    "stored",
+    lambda x: [(x.shape, x.dtype)],
+    lambda x: [lax.optimization_barrier(x)],
+    cpu=lambda x: [x],
+)
+
+
+def stored(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return `x`, which an accelerator stores before it goes on.
+
+    On a GPU, XLA otherwise computes `x` again for each of the shifted copies that read it:
+    GoogLeNet's pools took half of a step (docs/development/performance.md). A CPU is not told.
+    """
+    y: Array = _stored(x)[0]
+    return y

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from fvjax.ops.layers import blocked
+from fvjax.ops.primitive import stored
 from fvjax.types import Flag
 
 _Saved = tuple[Bool[Array, "*shape"], Bool[Array, "*shape"], Bool[Array, ""]]
@@ -34,6 +35,7 @@ def _forward(x: Array, redirect: Flag) -> tuple[Array, _Saved]:
 
 def _backward(saved: _Saved, g: Array) -> tuple[Array, Any]:
     above, below, redirect = saved
+    g = stored(g)
     gated = jnp.where(above & below, g, 0)
     (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
     inwards = jnp.where(below, jnp.maximum(g, 0), jnp.minimum(g, 0))

@@ -92,7 +92,8 @@ def test_a_visualization_begins_as_on_the_processor(model: fvjax.Model) -> None:
 
 
 def test_a_job_is_bit_equal_whatever_the_other_jobs(model: fvjax.Model) -> None:
-    run = jax.jit(run_jobs)
+    """Only on demand: the warp's gradient adds its terms in no fixed order, which is faster."""
+    run = jax.jit(run_jobs, compiler_options={"xla_gpu_deterministic_ops": True})
     first = run(model, jobs_of(model, [3, 1, 2, 4])).image[0]
     second = run(model, jobs_of(model, [3, 9, 8, 7])).image[0]
     again = run(model, jobs_of(model, [3, 1, 2, 4])).image[0]
@@ -112,7 +113,7 @@ def test_lower_precision_reaches_nearly_the_same_score(model: fvjax.Model, preci
 def test_a_sweep_that_runs_out_of_memory_halves_its_batches(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sweeps", "-m", f"hydra.sweep.dir={tmp_path}/sweep"]
     command += ["layer=conv4", "seed=range(0,256)", "steps=2", "image_size=256"]
-    command += ["hydra.launcher.batch_size=256"]
+    command += ["hydra.launcher.batch_size=256", "reference_images=null"]
     memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.02", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | memory, capture_output=True, text=True, timeout=300
