@@ -124,7 +124,7 @@ class Differential(Objective):
     """
 
     along: Number  # s_d, standard deviation of the dot product
-    stddev: Float[Array, "channels"]  # s_c, standard deviation of each channel
+    stddev: Float[Array, "*jobs channels"]  # s_c, standard deviation of each channel
 
     def __post_init__(self) -> None:
         """Refuse a standard deviation of 0 along the direction."""

@@ -193,7 +193,7 @@ def _relu_forward(x: Array, redirect: Flag) -> tuple[Array, tuple[Array, Bool[Ar
     return jnp.maximum(x, 0), (x > 0, jnp.asarray(redirect))
 
 
-def _relu_backward(saved: tuple[Array, Bool[Array, ""]], g: Array) -> tuple[Array, Any]:
+def _relu_backward(saved: tuple[Array, Flag], g: Array) -> tuple[Array, Any]:
     on, redirect = saved
     gated = jnp.where(on, g, 0)
     (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
