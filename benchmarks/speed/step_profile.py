@@ -24,8 +24,10 @@ from work import Setting
 
 from fvjax.models.model import PRECISIONS
 
-CLASSES = ("convolution", "pool", "normalization", "relu", "transform", "parameterization")
-CLASSES += ("objective", "history", "optimizer", "network")  # the first that occurs in a name
+CLASSES = (  # the first that occurs in a name
+    *("convolution", "pool", "normalization", "relu", "transform", "parameterization"),
+    *("objective", "history", "optimizer", "network"),
+)
 OUTSIDE = {"while", "conditional", "call"}  # their time is that of the operations inside
 LONGEST = 12  # operations that are listed singly
 
