@@ -15,7 +15,7 @@ from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
 
 
-def dots(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "p"]:
+def dots(a: Float[Array, "*places c"], v: Float[Array, "... c"]) -> Float[Array, "*places"]:
     """Return the dot product of every position with the unit direction."""
     return jnp.sum(a * unit(v), -1)
 

@@ -171,7 +171,7 @@ def test_layers_are_collected_as_the_model_computes_them() -> None:
     alone = np.stack([model(jnp.asarray(image))["conv1"] for image in images])
     np.testing.assert_allclose(found["conv1"].means, alone.mean((1, 2)), atol=1e-5)
     np.testing.assert_allclose(found["conv1"].centers, alone[:, 8, 8], atol=1e-5)
-    logits = np.stack([model(image)["logits"] for image in images])
+    logits = np.stack([model(jnp.asarray(image))["logits"] for image in images])
     np.testing.assert_allclose(found["logits"].centers, logits, atol=1e-5)
     with pytest.raises(ValueError, match="unknown layer 'conv9'"):
         collect(model, batches(), ["conv9"])
