@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,11 +17,12 @@ from fvjax.types import Activations, Image
 View = Callable[[Image], Array]
 Share: TypeAlias = float | Float[Array, ""]  # an image's place among a job's images, 0 to 1
 Position: TypeAlias = Literal["all", "center"] | Sequence[int]
-Place: TypeAlias = Int[Array, "axes"] | None  # one position, a leaf; None is all positions
+Place: TypeAlias = Int[Array, "*jobs axes"] | None  # one position, a leaf; None is all positions
 
 SPACE = "@"  # separates the name of a layer from the name of a space
 
 
+@runtime_checkable
 class Forward(Protocol):
     """The part of a model that a direction needs: activations by layer of one image."""
 
@@ -63,7 +64,7 @@ def place_of(position: Position, shape: tuple[int, ...], layer: str) -> Place:
 class Direction:
     """A vector in the activations of `layer`, not normalised."""
 
-    vector: Float[Array, "*jobs channels"] | Float[Array, "*jobs height width channels"]
+    vector: Float[Array, "... channels"]  # (channels,) or the shape of the layer
     layer: str = static()
     position: Place = None
     origin: "Direction | None" = None  # the direction before it was mapped to a space

@@ -7,7 +7,7 @@ import numpy as np
 
 from fvjax import checks
 
-ImageSize: TypeAlias = int | tuple[int, int]
+ImageSize: TypeAlias = int | Sequence[int]  # pixels: one number, or height and width
 
 
 def height_width(

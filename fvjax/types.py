@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import jaxtyping
+import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 Activations: TypeAlias = Mapping[str, Array]
 Image: TypeAlias = Float[Array, "height width 3"]
+Images: TypeAlias = Float[Array, "*images height width 3"]
 Scalar: TypeAlias = Float[Array, ""]
-Number: TypeAlias = float | int | Array
+Scalars: TypeAlias = Float[Array, "*batch"]  # leaves of a pytree that vmap may return in batches
+Number: TypeAlias = float | int | np.floating | Array
 Flag: TypeAlias = bool | Bool[Array, ""]
 Key: TypeAlias = PRNGKeyArray
+Keys: TypeAlias = jaxtyping.Key[Array, "*batch"]
 
-__all__ = ["Activations", "Flag", "Image", "Key", "Number", "Scalar"]
+__all__ = ["Activations", "Flag", "Image", "Images", "Key", "Keys", "Number", "Scalar", "Scalars"]

@@ -82,13 +82,13 @@ def report(
 def _comparisons(
     rows: pd.DataFrame, metrics: Sequence[str], baseline: str | None
 ) -> dict[str, Any]:
-    """Every arm against the baseline; of a small sweep against each other arm too."""
+    """Compare every arm with the baseline; in a small sweep, with each other arm too."""
     by = compared_columns(rows)
     arms = list(dict.fromkeys(arm_names(rows, by).dropna())) if by else []
-    told: dict[str, Any] = {"by": by, "metrics": metrics, "baselines": [], "rows": []}
+    comparisons: dict[str, Any] = {"by": by, "metrics": metrics, "baselines": [], "rows": []}
     if len(arms) < 2 or not metrics:
         alone = "There is a single arm: nothing differs between jobs but directions and seeds."
-        return told | {"error": alone}
+        return comparisons | {"error": alone}
     jobs, most = _ALL_BASELINES
     every = baseline is None and len(rows) <= jobs and len(arms) <= most
     for one in arms if every else [baseline or arms[0]]:
@@ -97,33 +97,33 @@ def _comparisons(
         except ValueError as error:
             if baseline is not None:
                 raise
-            told["error"] = str(error)
+            comparisons["error"] = str(error)
             continue
-        # Corrected for one metric's rows, as `compare --metric`: for all that are shown, as many as
-        # the page happens to have, nothing would be left.
+        # The correction is for the rows of one metric, as in `compare --metric`. A correction for
+        # all rows of the page would leave no difference significant.
         p = table.groupby("metric")["p"].transform(lambda values: holm(values.tolist()))
         lines = table.assign(p_holm=p).to_dict("records")
-        told["baselines"].append(one)
-        told["rows"] += [{str(k): cell(v) for k, v in line.items()} for line in lines]
-    return told
+        comparisons["baselines"].append(one)
+        comparisons["rows"] += [{str(k): cell(v) for k, v in line.items()} for line in lines]
+    return comparisons
 
 
 def _commands(rows: pd.DataFrame) -> list[list[str] | None]:
-    """Of every job the command for its picture, and the one for the same bits, or none."""
+    """Return each job's command for its picture and for the same bits; None if it has none."""
     remake = Remake()
-    told: list[list[str] | None] = []
+    commands: list[list[str] | None] = []
     for record in rows.to_dict("records"):
         row = {str(k): v for k, v in record.items()}
         try:
             overrides = remake.overrides(row)
         except EXPECTED:  # an option of the user's own, which is not here
-            told.append(None)
+            commands.append(None)
             continue
         size = row.get(_BATCH_SIZE) or 0
         same_bits = f"hydra.launcher.{_BATCH_SIZE}={int(size)}" if size > 0 else ""
         lines = [command(overrides), command(overrides, same_bits)]
-        told.append(list(dict.fromkeys(lines)))
-    return told
+        commands.append(list(dict.fromkeys(lines)))
+    return commands
 
 
 def main(arguments: Sequence[str]) -> None:

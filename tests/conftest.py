@@ -16,10 +16,14 @@ os.environ.setdefault(
 
 import absl.logging
 import jax
+import jaxtyping
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+
+jaxtyping.install_import_hook("fvjax", "shape_checks.check")  # before any import of fvjax
 
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
@@ -32,7 +36,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 App = Callable[..., int]
 ROOT = Path(__file__).resolve().parents[1]
 _SHARED = ROOT.parent / "shared"
-_SLOW = ROOT / "tests" / "slow"
+_SLOW, _FVJAX = ROOT / "tests" / "slow", ROOT / "tests" / "fvjax"
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
@@ -49,6 +53,20 @@ def _forget_programs() -> Iterator[None]:
     yield
     executor.cache_clear()
     jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def _checked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check types and shapes in tests of fvjax. Tests of the application give wrong values."""
+    jaxtyping.config.update("jaxtyping_disable", _FVJAX not in request.path.parents)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def unchecked(_checked: None) -> None:
+    """Check no types: for a test of the errors that a user sees."""
+    jaxtyping.config.update("jaxtyping_disable", True)
 
 
 @pytest.fixture
@@ -80,6 +98,12 @@ def composed(*overrides: str) -> Any:
     """The config of one job, as the command line `python -m sweeps OVERRIDES` composes it."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", list(overrides), return_hydra_config=True)
+
+
+def assert_equal_leaves(first: Any, second: Any) -> None:
+    """Compare two pytrees leaf by leaf."""
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def shared(name: str) -> Path:

@@ -71,7 +71,7 @@ def recognized(results: pd.DataFrame, weights: str, images: str) -> pd.DataFrame
     )
     model = fvjax.load("squeezenet", weights=weights)
     look = jax.jit(lambda model, image: model(image)[LAYER].mean((0, 1)))
-    size = int(table["image_height"].iloc[0])
+    size = (int(table["image_height"].iloc[0]), int(table["image_width"].iloc[0]))
     reference = ReferenceImages(images, size, 10**6)
     photos = np.array([look(model, jnp.asarray(x)) for batch in reference for x in batch.images])
     names = [path.name for path in reference.paths]

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, wilcoxon
 
+from sweeps.analysis.comparison import compare
 from sweeps.analysis.inference import LEVEL, holm, interval, sign_flips
-from sweeps.compare import compare
 
 SEEDS, COMPARISONS = 2, 4
 SHAPES, DIRECTIONS = ("normal", "heavy", "lognormal", "rare"), (4, 8, 16, 32)

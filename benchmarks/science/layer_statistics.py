@@ -28,7 +28,7 @@ def measured(description: str) -> ReferenceStatistics:
     source, size = ("generated", 64) if own else (arguments.images, arguments.size)
     return ReferenceStatistics(
         model,
-        ReferenceImages(source, size, arguments.count),
+        ReferenceImages(source, (size, size), arguments.count),
         ArrayCache(cache_folder() / "reference"),
     )
 

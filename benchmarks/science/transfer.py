@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,8 @@ def main() -> None:
     for name, file in FILES.items():
         model = fvjax.load(name, weights=f"{arguments.weights}/{file}")
         read = jax.jit(lambda model, image: jax.nn.softmax(model(image)["logits"]))
-        for row in results.itertuples():
+        rows: Any = results.itertuples()
+        for row in rows:
             with Image.open(io.BytesIO(row.image["bytes"])) as picture:
                 image = jnp.asarray(np.asarray(picture, np.float32) / 255)
             probabilities = np.asarray(read(model, image))

@@ -66,8 +66,8 @@ def main() -> None:
         seen.add(shape)
         draw = np.random.default_rng(0)
         x = jnp.asarray(draw.normal(size=size), jnp.float32)
-        kernel = draw.normal(size=(block.kernel, block.kernel, block.width)) / block.kernel**2
-        kernel = jnp.asarray(kernel, jnp.float32)
+        drawn = draw.normal(size=(block.kernel, block.kernel, block.width)) / block.kernel**2
+        kernel = jnp.asarray(drawn, jnp.float32)
         ours, theirs = (seconds(f, x, kernel, block.stride) for f in (depthwise, grouped))
         totals += ours, theirs
         print(

@@ -88,7 +88,7 @@ def measure(arguments: argparse.Namespace, batch: int, peak: float) -> list[dict
 
         ways: dict[str, Callable[[Any, Any], Any]] = {"ours": step}
         if kernel == 3:
-            plain = partial(correlation.original, padding=pads)
+            plain = partial(correlation.xla_conv, padding=pads)
             ways["plain"] = partial(both_ways, plain, plain)
             for tile in (2, 4):
                 quick = partial(winograd, padding=pads, m=tile)

@@ -16,6 +16,7 @@ import re
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def differences(models: list[fvjax.Model], jobs: list[fvjax.Job]) -> list[float]
 def widened(model: fvjax.Model) -> fvjax.Model:
     """Return the model with float64 weights, which make all later activations float64."""
     weights = jax.tree.map(lambda x: x.astype(jnp.float64), model.weights)
-    return model.replace(weights=weights)
+    return replace(model, weights=weights)
 
 
 def main() -> None:
@@ -150,13 +151,13 @@ def main() -> None:
     print("batch_size  network  image-steps/s: median (low - high)  compile s  kernel layouts")
     for batch_size in arguments.batch_sizes:
         jobs = stack_jobs([job(i, setting, channels) for i in range(batch_size)])
-        rows = {}
+        rows: dict[str, Any] = {}
         for name, model in models.items():
             begin = time.perf_counter()
             options = compiler_options(jax.default_backend())
             program = jax.jit(run_jobs, compiler_options=options).lower(model, jobs).compile()
             compiling = time.perf_counter() - begin
-            layouts = sorted(set(re.findall(r"dim_labels=\w+_(\w+)->", program.as_text())))
+            layouts = sorted(set(re.findall(r"dim_labels=\w+_(\w+)->", program.as_text() or "")))
             rows[name] = {"compile_s": compiling, "layouts": layouts, "rates": []}
             rows[name]["program"] = program
             jax.block_until_ready(program(model, jobs))

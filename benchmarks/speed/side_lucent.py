@@ -30,7 +30,7 @@ except (ImportError, RuntimeError):
         del sys.modules[name]
     for name in ("torchvision", "torchvision.models", "torchvision.transforms"):
         sys.modules[name] = types.ModuleType(name)
-    sys.modules["torchvision.transforms"].Normalize = None
+    vars(sys.modules["torchvision.transforms"])["Normalize"] = None
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)  # lucent's `x is 0`, on its first import

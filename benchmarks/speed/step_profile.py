@@ -25,8 +25,10 @@ from work import Setting
 import fvjax
 from fvjax.models.model import PRECISIONS
 
-CLASSES = ("convolution", "pool", "normalization", "relu", "transform", "parameterization")
-CLASSES += ("objective", "history", "optimizer", "network")  # the first that occurs in a name
+CLASSES = (  # the first that occurs in a name
+    *("convolution", "pool", "normalization", "relu", "transform", "parameterization"),
+    *("objective", "history", "optimizer", "network"),
+)
 OUTSIDE = {"while", "conditional", "call"}  # their time is that of the operations inside
 
 

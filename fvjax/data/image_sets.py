@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,7 @@ class Batch:
     labels: Int[np.ndarray, "images attributes"]
 
 
+@runtime_checkable
 class ImageSet(Protocol):
     """A fixed set of images, numbered."""
 
@@ -82,7 +83,7 @@ class ReferenceImages:
 
     Args:
         source: "generated"; "unseen", with textures outside the networks' training data; or a path.
-        image_size: pixels of the images: one number, or height and width.
+        image_size: height and width of the images in pixels.
         count: number of generated images; largest number of photographs, in the order of names.
         first: number of the first image.
         every: distance between consecutive images' numbers: 2 takes each second image.

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from fvjax.data.patterns import SHAPES, TEXTURES, UNSEEN, distances, patterns, unseen
 from fvjax.pytree import dataclass
-from fvjax.types import Image, Key, Scalar
+from fvjax.types import Image, Images, Key, Scalar, Scalars
 
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 ATTRIBUTES: dict[str, tuple[str, ...]] = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
@@ -50,36 +50,36 @@ class Nuisances:
     Lengths are in pixels, angles in degrees, colours and light in image values.
     """
 
-    x: Scalar  # centre, -1 ... 1 of the way that keeps the shape inside the image
-    y: Scalar
-    radius: Scalar
-    rotation: Scalar
-    period: Scalar  # of the texture
-    angle: Scalar  # of the texture
-    phase: Scalar  # of the texture across its stripes, in periods
-    shift: Scalar  # of the hue within its range, -1 ... 1
-    saturation: Scalar
-    value: Scalar  # brightness of the texture's main tone
-    second: Scalar  # the other tone: dark below one half, light above
-    background: Scalar  # brightness
-    tint: Scalar  # hue of the faintly coloured background
-    clutter: Scalar  # amplitude of the background's smooth pattern
-    light: Scalar  # strength of the lighting gradient
-    light_angle: Scalar
-    blur: Scalar  # standard deviation
-    contrast: Scalar  # gain about mid-grey
-    brightness: Scalar  # added after the gain
-    noise: Scalar  # standard deviation
+    x: Scalars  # centre, -1 ... 1 of the way that keeps the shape inside the image
+    y: Scalars
+    radius: Scalars
+    rotation: Scalars
+    period: Scalars  # of the texture
+    angle: Scalars  # of the texture
+    phase: Scalars  # of the texture across its stripes, in periods
+    shift: Scalars  # of the hue within its range, -1 ... 1
+    saturation: Scalars
+    value: Scalars  # brightness of the texture's main tone
+    second: Scalars  # the other tone: dark below one half, light above
+    background: Scalars  # brightness
+    tint: Scalars  # hue of the faintly coloured background
+    clutter: Scalars  # amplitude of the background's smooth pattern
+    light: Scalars  # strength of the lighting gradient
+    light_angle: Scalars
+    blur: Scalars  # standard deviation
+    contrast: Scalars  # gain about mid-grey
+    brightness: Scalars  # added after the gain
+    noise: Scalars  # standard deviation
 
 
 @dataclass
 class Sample:
     """An image, its three labels (0 ... 7, names in `ATTRIBUTES`) and its nuisances."""
 
-    image: Image
-    shape: Int[Array, ""]
-    texture: Int[Array, ""]
-    hue: Int[Array, ""]
+    image: Images
+    shape: Int[Array, "*batch"]
+    texture: Int[Array, "*batch"]
+    hue: Int[Array, "*batch"]
     nuisances: Nuisances
 
 

@@ -15,7 +15,7 @@ from fvjax.models.planted import earlier, mixed
 from fvjax.models.transformed import WithAffineLayer
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass
-from fvjax.types import Activations, Scalar
+from fvjax.types import Activations, Scalar, Scalars
 
 _STEPS = 600
 _RATE = 0.05  # Adam's initial rate, with cosine decay to 0
@@ -28,9 +28,9 @@ _TOLERANCE = 1e-5  # relative difference of equal scores
 class Optimum:
     """The best content of an objective, and its score: an upper bound for images."""
 
-    features: Float[Array, "features"]  # in [0, 1]
-    decoys: Float[Array, "decoys"]  # in [0, 1]
-    score: Scalar
+    features: Float[Array, "*batch features"]  # in [0, 1]
+    decoys: Float[Array, "*batch decoys"]  # in [0, 1]
+    score: Scalars
 
 
 def planted_activations(

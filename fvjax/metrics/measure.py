@@ -127,7 +127,7 @@ def rank(activations: Activations, direction: Direction) -> Scalar:
     """Return the rank, by mean activation, of the direction's largest channel; 1 is highest."""
     a, v = activations_at(activations, direction)
     mean = jnp.mean(a, 0)
-    return 1 + jnp.sum(mean > mean[jnp.argmax(v[0])])
+    return 1.0 + jnp.sum(mean > mean[jnp.argmax(v[0])])
 
 
 def occlusion_support(drops: Float[Array, "patches"]) -> Scalar:

@@ -102,8 +102,7 @@ def effective_number(weights: Float[np.ndarray, "*rows kinds"]) -> Float[np.ndar
     total = weights.sum(-1, keepdims=True)
     p = weights / np.where(total > 0, total, np.nan)
     logs = np.log(np.where(p > 0, p, 1))
-    number: np.ndarray = np.exp(-(p * logs).sum(-1))
-    return number
+    return np.asarray(np.exp(-(p * logs).sum(-1)))
 
 
 def _means(

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,7 @@ class Record:
         return x
 
 
+@runtime_checkable
 class Network(Protocol):
     """The function of a model: it calls `record(name, x)` at each layer, in forward order."""
 

@@ -99,13 +99,13 @@ def _from_zip(path: Path) -> dict[str, np.ndarray]:
 
 
 def _from_pickles(mapped: mmap.mmap) -> dict[str, np.ndarray]:
-    magic, protocol, system = (read_pickle(mapped) for _ in range(3))  # type: ignore[arg-type]
+    magic, protocol, system = (read_pickle(mapped) for _ in range(3))
     if (magic, protocol) != (_MAGIC, _PROTOCOL):
         raise ValueError("its magic number or protocol version is unknown")
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise ValueError("its numbers are not little-endian")
-    held = read_pickle(mapped)  # type: ignore[arg-type]
-    keys = read_pickle(mapped)  # type: ignore[arg-type]
+    held = read_pickle(mapped)
+    keys = read_pickle(mapped)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError("its list of storages is broken")
     kinds = {tensor.storage.key: tensor.storage.dtype for tensor in _tensors(held)}

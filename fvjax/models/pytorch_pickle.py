@@ -7,12 +7,23 @@ or change anything else.
 
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import Any, Protocol, runtime_checkable
 
 from fvjax.models.pytorch_tensors import Global, check_key, find_global, storage_of
 
 
-def read_pickle(file: IO[bytes]) -> Any:
+@runtime_checkable
+class Readable(Protocol):
+    """A file or a memory map: what `pickletools` reads arguments from."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes, at most `count`."""
+
+    def readline(self) -> bytes:
+        """Return the next bytes up to a line break."""
+
+
+def read_pickle(file: Readable) -> Any:
     """Interpret one pickle from the file's position; the position is then behind it.
 
     Returns:
@@ -44,10 +55,10 @@ def read_pickle(file: IO[bytes]) -> Any:
     raise ValueError("its pickle has no end")
 
 
-def _argument(opcode: pickletools.OpcodeInfo, file: IO[bytes]) -> Any:
+def _argument(opcode: pickletools.OpcodeInfo, file: Readable) -> Any:
     if opcode.name == "GLOBAL":  # pickletools would decode escapes, which names lack
         return [file.readline().rstrip(b"\n").decode() for _ in range(2)]
-    return None if opcode.arg is None else opcode.arg.reader(file)
+    return None if opcode.arg is None else opcode.arg.reader(file)  # type: ignore[arg-type]
 
 
 class _Machine:

@@ -15,7 +15,7 @@ from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
 
 
-def dots(a: Float[Array, "p c"], v: Float[Array, "q c"]) -> Float[Array, "p"]:
+def dots(a: Float[Array, "*places c"], v: Float[Array, "... c"]) -> Float[Array, "*places"]:
     """Return the dot product of every position with the unit direction."""
     return jnp.sum(a * unit(v), -1)
 
@@ -124,7 +124,7 @@ class Differential(Objective):
     """
 
     along: Number  # s_d, standard deviation of the dot product
-    stddev: Float[Array, "channels"]  # s_c, standard deviation of each channel
+    stddev: Float[Array, "*jobs channels"]  # s_c, standard deviation of each channel
 
     def __post_init__(self) -> None:
         """Refuse a standard deviation of 0 along the direction."""

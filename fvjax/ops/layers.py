@@ -194,7 +194,7 @@ def _relu_forward(x: Array, redirect: Flag) -> tuple[Array, tuple[Array, Bool[Ar
     return jnp.maximum(x, 0), (x > 0, jnp.asarray(redirect))
 
 
-def _relu_backward(saved: tuple[Array, Bool[Array, ""]], g: Array) -> tuple[Array, Any]:
+def _relu_backward(saved: tuple[Array, Flag], g: Array) -> tuple[Array, Any]:
     on, redirect = saved
     g = stored(g)
     gated = jnp.where(on, g, 0)

@@ -14,7 +14,7 @@ from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.parameterizations import Parameterization
 from fvjax.pytree import dataclass, static
 from fvjax.transforms import Standard, Transform
-from fvjax.types import Image, Key, Number
+from fvjax.types import Images, Key, Keys, Number
 
 Tree = TypeVar("Tree")
 
@@ -44,7 +44,7 @@ class Recipe:
             return self.parameterization.init(key)
         return jax.vmap(self.parameterization.init)(jax.random.split(key, self.images_per_job))
 
-    def decode(self, params: Any) -> Image:
+    def decode(self, params: Any) -> Images:
         """Return the image of the parameters; several images have a leading axis."""
         decode = self.parameterization.decode
         return decode(params) if self.images_per_job == 1 else jax.vmap(decode)(params)
@@ -56,7 +56,7 @@ class Job:
 
     recipe: Recipe
     direction: AnyDirection
-    key: Key  # of the initial noise and of every step's transform, for any objective
+    key: Keys  # of the initial noise and of every step's transform, for any objective
 
 
 def as_leaves(job: Job) -> Job:

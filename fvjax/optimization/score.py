@@ -14,7 +14,7 @@ from fvjax.models.model import Model
 from fvjax.objectives.objective import parts
 from fvjax.objectives.penalties import IrrelevantNorm, irrelevance
 from fvjax.optimization.recipe import Job
-from fvjax.types import Activations, Flag, Image, Scalar
+from fvjax.types import Activations, Flag, Image, Images, Scalar
 
 Views: TypeAlias = Callable[[Image, int | Array], Array]  # an image, its number in the job
 
@@ -26,7 +26,7 @@ def as_it_is(image: Image, number: int | Array) -> Image:
 
 
 def score_of(
-    model: Model, job: Job, image: Image, views: Views = as_it_is, redirect: Flag = False
+    model: Model, job: Job, image: Images, views: Views = as_it_is, redirect: Flag = False
 ) -> tuple[Scalar, dict[str, Array]]:
     """Return the score and the metrics of a job's image, or of its several images.
 

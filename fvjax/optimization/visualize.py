@@ -16,7 +16,7 @@ from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.optimization.recipe import Job, Recipe
 from fvjax.optimization.score import score_of
 from fvjax.pytree import dataclass
-from fvjax.types import Image, Key, Scalar
+from fvjax.types import Image, Images, Key, Scalar, Scalars
 
 MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
 Metrics = dict[str, Array]
@@ -26,12 +26,12 @@ Metrics = dict[str, Array]
 class Result:
     """The image of one job, and the metrics of its optimization."""
 
-    image: Image  # untransformed, RGB in [0, 1]; several have a leading axis
-    history: dict[str, Float[Array, "steps"]]  # measured on each step's transformed view
-    initial_score: Scalar  # of the first image, untransformed
-    final_score: Scalar  # of the final image, untransformed
-    finite: Bool[Array, ""]  # every step's score and gradient was a number
-    dead: Bool[Array, ""]  # no gradient in the first step without revival, or all dots are 0
+    image: Images  # untransformed, RGB in [0, 1]; several have a leading axis
+    history: dict[str, Float[Array, "*batch steps"]]  # measured on each step's transformed view
+    initial_score: Scalars  # of the first image, untransformed
+    final_score: Scalars  # of the final image, untransformed
+    finite: Bool[Array, "*batch"]  # every step's score and gradient was a number
+    dead: Bool[Array, "*batch"]  # no gradient in the first step without revival, or all dots are 0
 
 
 @dataclass
@@ -137,7 +137,7 @@ def _ascend(
     return optax.apply_updates(params, updates), optimizer_state
 
 
-def _result(recipe: Recipe, image: Image, metrics: Metrics) -> Result:
+def _result(recipe: Recipe, image: Images, metrics: Metrics) -> Result:
     """Return the result of an image and of the metrics of all steps and both evaluations."""
     history = {name: values[1:-1] for name, values in metrics.items()}
     final_score = metrics["score"][-1]

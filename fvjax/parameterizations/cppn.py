@@ -19,7 +19,7 @@ from fvjax.types import Image, Key, Number
 _BIAS = 0.1
 _ARCTAN, _SQUARE = 0.67, 0.6
 
-Layer: TypeAlias = tuple[Float[Array, "inputs outputs"], Float[Array, "outputs"]]
+Layer: TypeAlias = tuple[Float[Array, "_ _"], Float[Array, "_"]]  # (inputs, outputs), (outputs)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from fvjax import checks
 from fvjax.image_size import ImageSize, height_width
 from fvjax.parameterizations.parameterization import check_noise, fix_size, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
-from fvjax.types import Image, Key, Number
+from fvjax.types import Image, Images, Key, Number
 
 _LUCID_QUARTER = 0.25  # lucid/optvis/param/spatial.py divides by 4, "magic constant from library"
 
@@ -38,7 +38,7 @@ class Fourier:
     stddev: Number = 0.01
     decay_power: Number = 1.0
     decorrelate: bool = static(default=True)
-    start: Image | None = None
+    start: Images | None = None
 
     def __post_init__(self) -> None:
         """Refuse a stddev, decay power or start that is not allowed."""

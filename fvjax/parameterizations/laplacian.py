@@ -1,6 +1,6 @@
 """An image as a sum of images of decreasing resolution."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,8 @@ from fvjax.image_size import ImageSize, height_width
 from fvjax.parameterizations.parameterization import fix_size, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
+
+Levels: TypeAlias = tuple[Float[Array, "_ _ 3"], ...]  # (rows, columns, 3), finest first
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Laplacian:
         checks.positive("stddev", self.stddev)
         checks.boolean("decorrelate", self.decorrelate)
 
-    def init(self, key: Key) -> tuple[Float[Array, "rows columns 3"], ...]:
+    def init(self, key: Key) -> Levels:
         """Return independent normal values, finest level first."""
         height, width = height_width(self.image_size)
         sizes = [(height >> level, width >> level) for level in range(self.levels)]
@@ -43,7 +45,7 @@ class Laplacian:
             self.stddev * normal(k, (*size, 3)) for k, size in zip(keys, sizes, strict=True)
         )
 
-    def decode(self, params: tuple[Float[Array, "rows columns 3"], ...]) -> Image:
+    def decode(self, params: Levels) -> Image:
         """Enlarge bilinearly, sum, and apply colour space and sigmoid."""
         shape = (*height_width(self.image_size), 3)
         enlarged = [jax.image.resize(level, shape, "linear") for level in params]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from fvjax import checks
 from fvjax.image_size import ImageSize, height_width
@@ -34,7 +34,7 @@ class Maco:
 
     learning_rate: ClassVar[float] = 0.05
     image_size: ImageSize = static()  # pixels: one number, or height and width
-    magnitude: Float[Array, "3 height half"]  # `spectrum` of reference images, same colour space
+    magnitude: Float[Array, "*jobs 3 height half"]  # `spectrum` of images, same colour space
     decorrelate: bool = static(default=True)
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class Maco:
         return to_rgb(jnp.moveaxis(raw, 0, -1), self.decorrelate)
 
 
-def _turns(size: tuple[int, int]) -> Float[np.ndarray, "height half"]:
+def _turns(size: tuple[int, int]) -> Int[np.ndarray, "height half"]:
     """Return 1 for a free phase, -1 for the opposite row's phase, 0 for a real coefficient."""
     height, width = size
     rows, columns = np.indices((height, width // 2 + 1))

@@ -1,7 +1,7 @@
 """The protocol of a parameterization, and the shared colour space and noise."""
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.image_size import ImageSize, height_width
-from fvjax.types import Image, Key, Number
+from fvjax.types import Image, Key
 
 # Lucid's colour_correlation_svd_sqrt (lucid/optvis/param/color.py), measured on ImageNet, divided
 # by the largest norm of its columns; a row of decorrelated colour times its transpose is RGB.
@@ -22,6 +22,7 @@ _UNCOLOUR = np.linalg.inv(COLOUR.astype(np.float64)).astype(np.float32)
 LEAST = 1 / 512
 
 
+@runtime_checkable
 class Parameterization(Protocol):
     """A pytree with two methods; `image_size` is static."""
 
@@ -43,7 +44,7 @@ def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:
     return size
 
 
-def check_noise(size: tuple[int, int], stddev: Number, decorrelate: bool, start: Any) -> None:
+def check_noise(size: tuple[int, int], stddev: Any, decorrelate: Any, start: Any) -> None:
     """Refuse a stddev, colour space or start that is not allowed.
 
     The stddev may be 0 only with a start: otherwise all seeds have the same initial image.

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from fvjax.image_size import ImageSize, height_width
 from fvjax.parameterizations.parameterization import check_noise, fix_size, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
-from fvjax.types import Image, Key, Number
+from fvjax.types import Image, Images, Key, Number
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Pixels:
     image_size: ImageSize = static()  # pixels: one number, or height and width
     stddev: Number = 0.01  # standard deviation of the initial values; Lucid: .01
     decorrelate: bool = static(default=True)
-    start: Image | None = None  # an image to start from instead of grey
+    start: Images | None = None  # an image to start from instead of grey
 
     def __post_init__(self) -> None:
         """Refuse a stddev or start that is not allowed."""

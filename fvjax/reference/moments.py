@@ -83,7 +83,7 @@ Moments = tuple[float, np.ndarray, np.ndarray]  # count, mean, scatter
 
 def _fold_moments(statistics: Statistics, fold: int) -> Moments:
     mean, scatter = statistics.mean_by_fold[fold], statistics.scatter_by_fold[fold]
-    return statistics.count[fold], mean, scatter
+    return float(statistics.count[fold]), mean, scatter
 
 
 def _merge_moments(first: Moments, second: Moments) -> Moments:

@@ -39,6 +39,7 @@ class DirectionInfo:
 
 
 @runtime_checkable
+@runtime_checkable
 class DirectionSource(Protocol):
     """A source of directions, constructed from plain values."""
 

@@ -1,10 +1,11 @@
 """The protocol of a transform."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fvjax.types import Image, Key
 
 
+@runtime_checkable
 class Transform(Protocol):
     """A pytree of strengths; at strength zero it is exactly the identity."""
 

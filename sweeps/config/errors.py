@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from antlr4.error.Errors import LexerNoViableAltException  # type: ignore[import-untyped]
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -23,7 +24,7 @@ from omegaconf.errors import (
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from sweeps.config.paths import CONF
 from sweeps.config.suggestions import allowed, no_key
@@ -77,8 +78,8 @@ def run_cli(main: Callable[[], object], config_dir: str | Path) -> int:
 def explain(error: BaseException, config_dir: str | Path) -> str:
     """Explain an error to the person who typed the command, in one sentence.
 
-    Hydra gives attributes to three errors only: the override that cannot be read, the option that
-    is missing and the key of a wrong value. The other errors are told apart by their English text.
+    Attributes are read where Hydra and its parser have them. Comments below say where they do not,
+    and where the English text is matched instead.
 
     Args:
         error: an error that composing or building a config raised; its causes are read too.
@@ -102,6 +103,7 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
         case ConfigCompositionException():
             return _not_composed(error, config_dir)
         case InstantiationException():
+            # Hydra names the key of a node that cannot be built in the text alone.
             where = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
             why = explain(error.__cause__, config_dir) if error.__cause__ else _joined(error)
             return f"{where[1]}: {why}" if where else why
@@ -121,16 +123,15 @@ def _explain(error: BaseException, config_dir: Path) -> str | None:
 
 
 def _unreadable(error: OverrideParseException) -> str:
-    given, lines = error.override, error.message.splitlines()
-    if lines[0].startswith("LexerNoViableAlt"):
-        start = lines[1].index("^") - lines[0].index(given)
-        reason = f"unexpected {given[start:]!r}"
+    lexer = error.__context__.__context__ if error.__context__ else None
+    if isinstance(lexer, LexerNoViableAltException):
+        reason = f"unexpected {str(lexer.input)[lexer.startIndex :]!r}"
     elif isinstance(error.__cause__, HydraException):
         reason = _joined(error.__cause__)
-    else:
-        reason = lines[0].partition(" expecting {")[0]
+    else:  # the parser's exceptions do not say which tokens it expected
+        reason = _first_line(error).partition(" expecting {")[0]
     return (
-        f"cannot read {given!r}: {reason}; write key=value, "
+        f"cannot read {error.override!r}: {reason}; write key=value, "
         "with quotes around a text that holds spaces, commas, brackets or quotes"
     )
 
@@ -149,8 +150,10 @@ def _not_composed(error: ConfigCompositionException, config_dir: Path) -> str | 
         node = cause.parent_node
         present = [str(key) for key in node] if isinstance(node, DictConfig) else []
         return no_key(cause.full_key, present, config_dir)
-    if "full_key: hydra.sweeper.grids" in text:  # an experiment's, and another sweeper is chosen
+    # An experiment has grids, and another sweeper is chosen. Hydra raises without a cause here.
+    if getattr(error.__context__, "full_key", None) == "hydra.sweeper.grids":
         return "a union of grids is for hydra/sweeper=grids alone: leave the other sweeper out"
+    # Hydra gives no attributes to the errors below: only the text says which override is wrong.
     if match := re.match(r"Error merging override (.+)", text):
         return f"{match[1]}: {_first_line(cause)}" if cause else match[1]
     if match := re.match(r"Could not delete .*?'([^'=]+)' does not exist", text):

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from omegaconf import OmegaConf
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 
 def no_key(given: str, present: list[str], config_dir: Path) -> str:

@@ -11,6 +11,7 @@ from conftest import ROOT
 from sweeps.command import available
 from sweeps.config import enumerate_jobs
 from sweeps.config.free_keys import allow_free_keys
+from sweeps.config.grids import expand
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Another sweeper, a folder, placeholders.
@@ -40,7 +41,7 @@ def on_pages(application: bool) -> list[tuple[str, list[str]]]:
 def test_the_keys_of_a_command_exist(
     page: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expand = enumerate_jobs.expand  # of thousands of jobs, some are enough
+    # Of thousands of jobs, some are enough.
     monkeypatch.setattr(enumerate_jobs, "expand", lambda *given: expand(*given)[:3])
     keys = [word for word in words[1:] if word not in ("-m", "--multirun")]
     jobs = enumerate_jobs.jobs_of(allow_free_keys([key for key in keys if "=" in key]))

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -42,7 +43,7 @@ def test_the_experiment_runs_with_own_objective_penalty_and_transform(folder: Pa
     assert set(table["objective"]) == {"dot", "soft_peak"}
     assert set(table["penalty"]) == {"brightness"} and set(table["transform"]) == {"mirror"}
     assert sorted(table["objective_sharpness"].dropna().unique()) == [0, 1, 4]
-    by_sharpness = table[table["direction_index"] == 0].set_index("objective_sharpness")
+    by_sharpness: Any = table[table["direction_index"] == 0].set_index("objective_sharpness")
     assert by_sharpness.loc[0, "initial_score"] < by_sharpness.loc[4, "initial_score"]
 
 

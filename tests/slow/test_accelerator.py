@@ -84,7 +84,7 @@ def jobs_of(model: fvjax.Model, channels: list[int], steps: int = 32) -> fvjax.J
 
 def test_a_visualization_begins_as_on_the_processor(model: fvjax.Model) -> None:
     jobs = jobs_of(model, [0, 1, 2], steps=8)
-    run = jax.jit(run_jobs)
+    run: Any = jax.jit(run_jobs)
     found = run(model, jobs).history["score"]
     processor = jax.devices("cpu")[0]
     expected = run(*jax.device_put((model, jobs), processor)).history["score"]
@@ -93,7 +93,7 @@ def test_a_visualization_begins_as_on_the_processor(model: fvjax.Model) -> None:
 
 def test_a_job_is_bit_equal_whatever_the_other_jobs(model: fvjax.Model) -> None:
     """Only on demand: the warp's gradient adds its terms in no fixed order, which is faster."""
-    run = jax.jit(run_jobs, compiler_options={"xla_gpu_deterministic_ops": True})
+    run: Any = jax.jit(run_jobs, compiler_options={"xla_gpu_deterministic_ops": True})
     first = run(model, jobs_of(model, [3, 1, 2, 4])).image[0]
     second = run(model, jobs_of(model, [3, 9, 8, 7])).image[0]
     again = run(model, jobs_of(model, [3, 1, 2, 4])).image[0]
@@ -104,7 +104,7 @@ def test_a_job_is_bit_equal_whatever_the_other_jobs(model: fvjax.Model) -> None:
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
 def test_lower_precision_reaches_nearly_the_same_score(model: fvjax.Model, precision: str) -> None:
     jobs = jobs_of(model, [0, 1, 2, 3], steps=64)
-    run = jax.jit(run_jobs)
+    run: Any = jax.jit(run_jobs)
     full, low = (run(model.in_precision(p), jobs) for p in ("float32", precision))
     assert bool(jnp.all(low.finite))
     assert float(low.final_score.mean()) > 0.9 * float(full.final_score.mean())
@@ -131,7 +131,7 @@ def test_jobs_of_a_device_are_many_by_default(tmp_path: Path, model: fvjax.Model
 
 
 def test_replacing_a_leaf_does_not_compile_again(model: fvjax.Model) -> None:
-    run = jax.jit(run_jobs)
+    run: Any = jax.jit(run_jobs)
     jobs = jobs_of(model, [0, 1], steps=4)
     run(model, jobs)
     faster = replace(jobs, recipe=replace(jobs.recipe, learning_rate=jobs.recipe.learning_rate * 2))

@@ -8,6 +8,7 @@ import time
 import traceback
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,7 +75,9 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     plain = {"layer", "position", "steps", "learning_rate", "seed", "precision"}
     plain |= {"image_height", "image_width"}
     plain |= {"reference_images", "reference_count", "images_per_job", "judge"}
-    ours = {c for c in results if not any(c == g or c.startswith(f"{g}_") for g in groups)}
+    ours = {
+        c for c in map(str, results) if not any(c == g or c.startswith(f"{g}_") for g in groups)
+    }
     assert ours == COLUMNS.keys() | plain
 
 
@@ -135,9 +138,8 @@ def test_a_judge_reads_the_pictures(app: App, tmp_path: Path) -> None:
     assert np.isnan([unread["transfer"], other["transfer"]]).all()  # tiny has no such class
     with Image.open(io.BytesIO(read["image"]["bytes"])) as picture:
         seen = np.asarray(picture, np.float32) / 255
-    logits = np.asarray(fvjax.load("texturenet_judge")(seen)["logits"], np.float64)[
-        :8
-    ]  # the shapes
+    activations = fvjax.load("texturenet_judge")(jnp.asarray(seen))
+    logits = np.asarray(activations["logits"], np.float64)[:8]  # the shapes
     expected = np.exp(logits[0]) / np.exp(logits).sum()
     assert read["transfer"] == pytest.approx(expected, abs=0.02)  # the PNG has 8 bits
 

@@ -83,7 +83,7 @@ def test_applications_bring_their_preprocessing() -> None:
 
 
 def test_what_is_no_functional_model_is_refused() -> None:
-    class Own(keras.Model):  # type: ignore[misc]
+    class Own(keras.Model):  # type: ignore[misc, name-defined]
         def call(self, x: Any) -> Any:
             return x
 

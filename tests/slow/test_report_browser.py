@@ -19,7 +19,13 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 pytestmark = pytest.mark.slow
 
 CHROMIUM = Path("/usr/bin/chromium")
-_FLAGS = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync")
+_FLAGS: tuple[str, ...] = (
+    "no-sandbox",
+    "disable-gpu",
+    "disable-quic",
+    "no-first-run",
+    "disable-sync",
+)
 _FLAGS += ("disable-background-networking", "disable-component-update")
 _PATIENCE = 30  # seconds until what must come has come; no test measures time
 
@@ -69,6 +75,10 @@ def see(browser: Any) -> Iterator[Open]:
     """Open a page; at the end nothing was asked of a network and nothing was complained of."""
     views, contexts = [], []
 
+    def dismiss(view: View, dialog: Any) -> None:
+        view.said.append("dialog")
+        dialog.dismiss()
+
     def show(path: Path, hash_: str = "", **options: Any) -> View:
         given = {"viewport": {"width": 1400, "height": 900}} | options
         context = browser.new_context(offline=True, accept_downloads=True, **given)
@@ -76,7 +86,7 @@ def see(browser: Any) -> Iterator[Open]:
         view.page.on("console", lambda message: view.said.append(message.text))
         view.page.on("pageerror", lambda error: view.said.append(str(error)))
         view.page.on("request", lambda request: view.asked.append(request.url))
-        view.page.on("dialog", lambda dialog: (view.said.append("dialog"), dialog.dismiss()))
+        view.page.on("dialog", lambda dialog: dismiss(view, dialog))
         views.append(view)
         contexts.append(context)
         view.page.goto(path.as_uri() + hash_)

@@ -16,7 +16,7 @@ import fvjax
 from fvjax.models.model import Model
 
 torch = pytest.importorskip("torch")
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "data" / "torch")]
+sys.path[:0] = [str(ROOT / "benchmarks" / "science"), str(ROOT / "tests" / "data" / "torch")]
 
 from make_networks import NETWORKS  # noqa: E402
 from torch import nn  # noqa: E402
@@ -169,7 +169,7 @@ def _several(x: Any) -> Any:
     return torch.fft.rfft2(torch.special.i0(x)).abs() + torch.linalg.svdvals(x)[..., None].sum()
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Any, dict[str, Any]]] = {
     r"fvjax cannot run: i0 (in": (_several, {}),
     r"_fft_r2c (in": (_several, {}),
     r"linalg_svd": (_several, {}),

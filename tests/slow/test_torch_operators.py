@@ -50,7 +50,13 @@ def fixed(array: Any) -> Any:
 A, B = (1, 4, 6, 5), (1, 4, 1, 5)
 INF = float("inf")
 _POSITIVE = ("log", "log2", "log1p", "sqrt", "rsqrt", "reciprocal")
-_LOGICAL = ("logical_not", "bitwise_not", "logical_and", "logical_or", "logical_xor")
+_LOGICAL: tuple[str, ...] = (
+    "logical_not",
+    "bitwise_not",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+)
 _LOGICAL += ("bitwise_and", "bitwise_or")
 
 CASES: list[tuple[Any, ...]] = [

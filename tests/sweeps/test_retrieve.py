@@ -47,13 +47,15 @@ def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:
 
 
 def test_images_are_ranked_by_the_score_itself() -> None:
-    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 40))
+    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 40))
     jobs = [job_of(exponent=e, index=i) for e in (0.0, 2.0) for i in (1, 4)]
     found = score_images(MODEL, jobs, reference)
     images = np.concatenate([batch.images for batch in reference.images])
     assert found.shape == (4, 40)
     for scores, job in zip(found, jobs, strict=True):
-        alone = [job.recipe.objective(MODEL(jnp.asarray(i)), job.direction) for i in images[::13]]
+        objective, direction = job.recipe.objective, job.direction
+        assert isinstance(direction, fvjax.Direction)
+        alone = [objective(MODEL(jnp.asarray(i)), direction) for i in images[::13]]
         np.testing.assert_allclose(scores[::13], alone, rtol=1e-3, atol=1e-6)
 
 

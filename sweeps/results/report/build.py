@@ -48,7 +48,7 @@ def write_page(data: Mapping[str, Any], page: Path) -> None:
 
 
 def _joined() -> str:
-    """The page's own scripts as one: plain files, since modules are refused on file://."""
+    """Join the page's scripts into one: browsers refuse modules on file://."""
     bodies = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\n{bodies}\n}})();\n'
 
@@ -58,13 +58,13 @@ def _read(name: str) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    """JSON that may stand within <script>: without `<`, and ASCII alone."""
+    """Return JSON that may stand within <script>: ASCII without `<`."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return text.replace("<", "\\u003c")
 
 
 def _policy(scripts: list[str]) -> str:
-    """The content security policy: these scripts alone, no network."""
+    """Return the content security policy: these scripts alone, no network."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     allowed = " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests)
     return "; ".join(

@@ -33,34 +33,34 @@ _OPTIMIZED = "metrics_optimized_metric"
 
 
 def metrics_of(results: pd.DataFrame) -> list[str]:
-    """The metrics that some job has, in the order in which they are documented."""
+    """Return the metrics that some job has, in the order of their documentation."""
     return [c for c in (*METRICS, *_COSTS) if c in results and _numbers(results[c]).notna().any()]
 
 
 def optimized_metric(results: pd.DataFrame) -> str | None:
-    """The metric by which the sweep itself ranks its jobs, where it names one."""
+    """Return the metric that the sweep optimizes, or None."""
     named = results[_OPTIMIZED].dropna().tolist() if _OPTIMIZED in results else []
     return str(named[0]) if named and named[0] in metrics_of(results) else None
 
 
 def varying(results: pd.DataFrame) -> list[str]:
-    """The config columns that differ between jobs."""
+    """Return the config columns that differ between jobs."""
     return [
         c for c in config_columns(results) if results[c].map(format_exact).nunique(dropna=False) > 1
     ]
 
 
 def compared_columns(results: pd.DataFrame) -> list[str]:
-    """What makes the arms: of the columns that differ, groups and top-level keys."""
+    """Return the columns of the arms: groups and top-level keys that differ between jobs."""
     differ = varying(results)
-    told = set(config_columns(results))
+    config = set(config_columns(results))
     named = [c for c in differ if not is_row_key(c)]
-    groups = [c.partition("_")[0] if c.partition("_")[0] in told else c for c in named]
+    groups = [c.partition("_")[0] if c.partition("_")[0] in config else c for c in named]
     return list(dict.fromkeys(groups))
 
 
 def axes(results: pd.DataFrame) -> pd.DataFrame:
-    """Each job's row, direction and arm, as text."""
+    """Return each job's row, direction and arm, as text."""
     one_seed = results.assign(seed=0) if "seed" in results else results
     return pd.DataFrame(
         {ROW: row_labels(results), DIRECTION: row_labels(one_seed), ARM: arm_labels(results)}
@@ -68,13 +68,13 @@ def axes(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def table_columns(results: pd.DataFrame) -> dict[str, Any]:
-    """What the page knows of every job but its picture and its history.
+    """Return the page's data of every job, without pictures and histories.
 
     Args:
         results: what `sweeps.load` returns, of one sweep or several.
     """
     places, differ, metrics = axes(results), varying(results), metrics_of(results)
-    told = config_columns(results)
+    config = config_columns(results)
     text = {c: results[c] for c in (*_BESIDE, *differ) if c in results}
     if "sweep" in results:
         text = {"sweep": results["sweep"]} | text
@@ -86,7 +86,7 @@ def table_columns(results: pd.DataFrame) -> dict[str, Any]:
         "columns": {c: coded(v, as_found=c == ARM) for c, v in named.items()},
         "titles": _TITLES,
         "meanings": {c: COLUMNS[c] for c in (*_BESIDE, *metrics) if c in COLUMNS},
-        "constant": {c: cell(results[c].iloc[0]) for c in told if c not in differ},
+        "constant": {c: cell(results[c].iloc[0]) for c in config if c not in differ},
         "settings": differ,
         "metrics": metrics,
         "optimized": optimized_metric(results),
@@ -95,7 +95,7 @@ def table_columns(results: pd.DataFrame) -> dict[str, Any]:
 
 
 def keys_of(results: pd.DataFrame) -> list[str]:
-    """The address of every job: its number, after its sweep's name where there are several."""
+    """Return the address of every job: its number, or `sweep/number` if there are several."""
     numbers = results["job"].astype(str)
     if "sweep" not in results:
         return numbers.tolist()
@@ -103,11 +103,11 @@ def keys_of(results: pd.DataFrame) -> list[str]:
 
 
 def coded(values: pd.Series, as_found: bool = False) -> dict[str, Any]:
-    """The different values and for every job which of them it has.
+    """Return the different values of a column, and the place of each job's value among them.
 
     Args:
-        values: of a column.
-        as_found: whether they are in the table's order, and not sorted.
+        values: a column.
+        as_found: whether the different values keep the table's order; else they are sorted.
     """
     cells = [cell(v) for v in values]
     different = list(dict.fromkeys(map(_key, cells)))
@@ -123,7 +123,7 @@ def _key(value: Any) -> tuple[bool, str]:
 
 
 def cell(value: Any) -> Any:
-    """A value as JSON has it; what is not finite is none."""
+    """Return a value for JSON; a number that is not finite is None."""
     if value is None or (isinstance(value, float | np.floating) and not math.isfinite(value)):
         return None
     if isinstance(value, bool | np.bool_):
@@ -137,7 +137,7 @@ def cell(value: Any) -> Any:
 
 
 def number(value: float) -> float | None:
-    """Six digits, which no picture's metric is known better than; none where it is not finite."""
+    """Return a number rounded to six digits, or None if it is not finite."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
@@ -147,6 +147,6 @@ def _numbers(values: pd.Series) -> pd.Series:
 
 
 def _identity(results: pd.DataFrame) -> str:
-    """A name of this set of jobs, under which a browser keeps unfinished answers."""
+    """Return a name of this set of jobs: a browser stores unfinished answers under it."""
     ids: Sequence[str] = results["job_id"].astype(str).tolist()
     return hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]

@@ -15,7 +15,7 @@ _NO_SERIES = ("job", "step", "sweep")
 
 
 def encode_curves(history: pd.DataFrame, places: Mapping[Any, int]) -> dict[str, Any]:
-    """The histories of jobs, small enough for 5,000 of them in one page.
+    """Return the histories of jobs, small enough for 5,000 jobs in one page.
 
     Args:
         history: what `sweeps.load_history` returns.
@@ -23,13 +23,13 @@ def encode_curves(history: pd.DataFrame, places: Mapping[Any, int]) -> dict[str,
             among the page's jobs.
 
     Returns:
-        `series`, names; `steps`, lists of steps; `jobs`: for each place none, or which list of
-        steps is its own, its series in base64 (16-bit little-endian, series after series) and the
-        lowest and highest value of each.
+        `series`: names. `steps`: lists of steps. `jobs`: for each place None, or the number of the
+        job's list of steps, its series in base64 (16-bit little-endian, one series after another),
+        and the lowest and highest value of each series.
     """
-    told: list[list[Any] | None] = [None] * len(places)
+    jobs: list[list[Any] | None] = [None] * len(places)
     series = [c for c in history if c not in _NO_SERIES and history[c].notna().any()]
-    empty = {"series": series, "steps": [], "jobs": told}
+    empty = {"series": series, "steps": [], "jobs": jobs}
     if history.empty or not series:
         return empty
     place = _places(history, places)
@@ -51,8 +51,8 @@ def encode_curves(history: pd.DataFrame, places: Mapping[Any, int]) -> dict[str,
             steps = lists.setdefault(tuple(step[at[i]].tolist()), len(lists))
             text = base64.b64encode(blocks[:, i].tobytes()).decode()
             ranges = [[number(a), number(b)] for a, b in zip(low[:, i], high[:, i], strict=True)]
-            told[place[begin]] = [steps, text, ranges]
-    return {"series": series, "steps": [list(one) for one in lists], "jobs": told}
+            jobs[place[begin]] = [steps, text, ranges]
+    return {"series": series, "steps": [list(one) for one in lists], "jobs": jobs}
 
 
 def _places(history: pd.DataFrame, places: Mapping[Any, int]) -> np.ndarray:

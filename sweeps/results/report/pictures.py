@@ -19,7 +19,7 @@ _QUALITY = 85  # of WebP: a third of the PNG's bytes, and no difference that one
 def link_pictures(
     images: Sequence[Cell | None], directories: Sequence[Path], page: Path
 ) -> list[str | None]:
-    """The address of every job's picture, relative to the page.
+    """Return the address of every job's picture, relative to the page.
 
     Args:
         images: the column `image`.
@@ -39,19 +39,19 @@ def _folder(directory: Path, page: Path) -> str:
 
 
 def link_file(path: Path, page: Path) -> str:
-    """The address of a file or folder, relative to the page."""
+    """Return the address of a file or folder, relative to the page."""
     relative = os.path.relpath(path.resolve(), page.resolve().parent)
     return quote(Path(relative).as_posix())  # `#`, `%` and `?` are no parts of a file's address
 
 
 def embed_pictures(images: Sequence[Cell | None]) -> list[str | None]:
-    """Every picture as a data address: lossy WebP, at most 320 pixels wide and high."""
+    """Return every picture as a data address: lossy WebP, at most 320 pixels wide and high."""
     with ThreadPoolExecutor() as pool:  # Pillow lets go of the lock while it encodes
         return list(pool.map(lambda one: None if one is None else _embedded(one["bytes"]), images))
 
 
 def embed_file(path: Path) -> str:
-    """A file's picture as a data address."""
+    """Return a file's picture as a data address."""
     return _embedded(path.read_bytes())
 
 

@@ -15,7 +15,7 @@ TABLE = "reference_pictures.parquet"
 def reference_pictures(
     directories: Sequence[Path], jobs: Sequence[Any], page: Path, portable: bool
 ) -> dict[str, Any] | None:
-    """What the page shows beside a direction; None where no sweep kept such pictures.
+    """Return the reference pictures of each job, or None if no sweep has any.
 
     Args:
         directories: of the sweeps, one for each job.
@@ -24,29 +24,29 @@ def reference_pictures(
         portable: whether pictures are in the page.
 
     Returns:
-        `pictures`, addresses, each once; `most` and `least`: for every job the places of its
-        pictures among them, the first one first.
+        `pictures`: each address once. `most` and `least`: for every job, the places of its pictures
+        among the addresses.
     """
-    kept = {d: _kept(d / TABLE) for d in dict.fromkeys(directories)}
-    if not any(kept.values()):
+    paths_of = {d: _picture_paths(d / TABLE) for d in dict.fromkeys(directories)}
+    if not any(paths_of.values()):
         return None
     place_of: dict[Path, int] = {}
-    told: dict[str, Any] = {"most": [], "least": []}
+    places: dict[str, Any] = {"most": [], "least": []}
     for directory, job in zip(directories, jobs, strict=True):
         number = job[1] if isinstance(job, tuple) else job
         for end in ("most", "least"):
-            paths = [directory / one for one in kept[directory].get((number, end), [])]
-            told[end].append([place_of.setdefault(path, len(place_of)) for path in paths])
+            paths = [directory / one for one in paths_of[directory].get((number, end), [])]
+            places[end].append([place_of.setdefault(path, len(place_of)) for path in paths])
     address = embed_file if portable else lambda path: link_file(path, page)
-    return told | {"pictures": [address(path) for path in place_of]}
+    return places | {"pictures": [address(path) for path in place_of]}
 
 
-def _kept(path: Path) -> dict[tuple[int, str], list[str]]:
-    """The pictures of each job and end, in order."""
+def _picture_paths(path: Path) -> dict[tuple[int, str], list[str]]:
+    """Return the paths of the pictures of each job and end, in order."""
     if not path.is_file():
         return {}
     table = pd.read_parquet(path).sort_values("place")
-    told: dict[tuple[int, str], list[str]] = {}
+    paths: dict[tuple[int, str], list[str]] = {}
     for job, end, picture in zip(table["job"], table["end"], table["path"], strict=True):
-        told.setdefault((int(job), str(end)), []).append(str(picture))
-    return told
+        paths.setdefault((int(job), str(end)), []).append(str(picture))
+    return paths

@@ -1,4 +1,4 @@
-"""One table of several sweeps: each job knows its sweep, and where that sweep's files are."""
+"""Join several sweeps into one table, with the name and the directory of each job's sweep."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ SWEEP = "sweep"
 
 
 class Sweeps(NamedTuple):
-    """What was read, of one sweep or several."""
+    """The tables of one sweep or several."""
 
     results: pd.DataFrame  # with the column `sweep` if there are several
     history: pd.DataFrame  # the same
@@ -48,31 +48,31 @@ def read_sweeps(directories: Sequence[Path]) -> Sweeps:
 
 
 def _joined(name: str, inner: str, many: int) -> str:
-    """A sweep's name in a report of so many directories."""
+    """Return a sweep's name in a report of `many` directories."""
     if not inner:
         return name
     return inner if many == 1 else f"{name}/{inner}"
 
 
 def _unused(name: str, taken: Iterable[str]) -> str:
-    """The name, with a number if another directory has it."""
-    told, number = name, 2
-    while any(one == told or one.startswith(f"{told}/") for one in taken):
-        told, number = f"{name} ({number})", number + 1
-    return told
+    """Return the name, with a number if another directory has it."""
+    unused, number = name, 2
+    while any(one == unused or one.startswith(f"{unused}/") for one in taken):
+        unused, number = f"{name} ({number})", number + 1
+    return unused
 
 
 def job_names(results: pd.DataFrame) -> list[Any]:
-    """What a history calls each job: its number, or `(sweep, number)`."""
+    """Return the name of each job in a history: its number, or `(sweep, number)`."""
     if SWEEP not in results:
         return results["job"].tolist()
     return list(zip(results[SWEEP], results["job"], strict=True))
 
 
 def tell_apart(results: pd.DataFrame) -> pd.DataFrame:
-    """The table, with the sweep among the settings where two sweeps have equal jobs.
+    """Add the sweep to the settings if two sweeps have equal jobs.
 
-    Of equal jobs of one arm only one would count as a pair.
+    Otherwise only one of several equal jobs of an arm would be paired.
     """
     if SWEEP not in results:
         return results

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[2] / "benchmarks"))
+sys.path.insert(0, str(HERE.parents[2] / "benchmarks" / "science"))
 
 from zoo import in_our_order, randomise, recorded  # noqa: E402
 from zoo_networks import Own, _timm, _transformers  # noqa: E402
@@ -121,7 +121,8 @@ def golden(name: str) -> dict[str, Any]:
     pixels = torch.tensor(picture(size), requires_grad=True)
     shift, scale = (torch.tensor(v, dtype=torch.float64) for v in (MEAN, STD))
     theirs = recorded(module.double(), ((pixels - shift) / scale).permute(2, 0, 1)[None])
-    layers = [Layer.of(s) for s in model.network.graph.steps if s.operator == LAYER]
+    network: Any = model.network
+    layers = [Layer.of(s) for s in network.graph.steps if s.operator == LAYER]
     kept = {
         layer.name: samples(in_our_order(theirs[layer.name].detach().numpy(), layer))
         for layer in layers

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import assert_equal_leaves
 from jaxtyping import Array
 
 from fvjax.data import textures
-from fvjax.data.patterns import distances, patterns, unseen
-from fvjax.data.textures import ATTRIBUTES, HUES, SHAPES, TEXTURES, Nuisances
+from fvjax.data.patterns import SHAPES, TEXTURES, distances, patterns, unseen
+from fvjax.data.textures import ATTRIBUTES, HUES, Nuisances
 
 KEY = jax.random.key(4)
 RENDER = jax.jit(textures.render)
@@ -43,7 +44,7 @@ def test_the_same_key_gives_the_same_image_and_another_key_another(
     samples: textures.Sample,
 ) -> None:
     again = SAMPLE(jax.random.split(KEY, 256))
-    jax.tree.map(np.testing.assert_array_equal, samples, again)
+    assert_equal_leaves(samples, again)
     assert np.abs(np.diff(again.image, axis=0)).mean((1, 2, 3)).min() > 0.01
 
 
@@ -105,7 +106,7 @@ def test_an_unseen_texture_changes_the_texture_alone(samples: textures.Sample) -
     strange = jax.jit(jax.vmap(textures.sample_unseen))(jax.random.split(KEY, 256))
     np.testing.assert_array_equal(strange.shape, samples.shape)
     np.testing.assert_array_equal(strange.hue, samples.hue)
-    jax.tree.map(np.testing.assert_array_equal, strange.nuisances, samples.nuisances)
+    assert_equal_leaves(strange.nuisances, samples.nuisances)
     assert np.bincount(strange.texture).min() > 50 and strange.texture.max() == 2
     apart = np.abs(strange.image - samples.image)
     corner = apart[:, :2, :2].max((1, 2, 3))

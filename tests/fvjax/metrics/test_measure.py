@@ -76,12 +76,12 @@ def test_all_metrics_of_one_image(model: Model, image: Array) -> None:
     pixels = np.asarray(image, np.float64)
     steps = [np.abs(np.diff(pixels, axis=axis)).ravel() for axis in (0, 1)]
     expected["total_variation"] = np.concatenate(steps).mean()
-    expected["saturated"] = np.mean((pixels < 0.01) | (pixels > 0.99))
+    expected["saturated"] = float(np.mean((pixels < 0.01) | (pixels > 0.99)))
     drops = []
     for patch in range(64):
         hidden, (row, column) = pixels.copy(), divmod(patch, 8)
         hidden[2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = pixels.mean((0, 1))
-        drops.append(expected["dot"] - aligned(by_hand(model, hidden)[1])["dot"])
+        drops.append(expected["dot"] - aligned(by_hand(model, jnp.asarray(hidden))[1])["dot"])
     carried = np.sort(np.maximum(drops, 0))[::-1]
     counted = np.searchsorted(np.cumsum(carried) / carried.sum(), 0.9) + 1
     expected["occlusion_support"] = counted / 64

@@ -14,7 +14,8 @@ from jax import Array
 
 import fvjax
 from fvjax.models import efficientnet_lite0_weights, zoo
-from fvjax.models.efficientnet_lite0 import BLOCKS, efficientnet_lite0, same_padding
+from fvjax.models.efficientnet_lite0 import efficientnet_lite0, same_padding
+from fvjax.models.efficientnet_lite0_blocks import BLOCKS
 from fvjax.models.efficientnet_lite0_weights import PACKAGE, installed
 from fvjax.models.model import Model
 

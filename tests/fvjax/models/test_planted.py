@@ -158,6 +158,7 @@ def test_cheap_decoys_are_units_before_that_leak_into_every_channel_and_excite_n
     np.testing.assert_allclose(leaks @ leaks.T, 2 * np.eye(DECOYS), atol=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -308,6 +309,7 @@ def test_another_model_has_no_features(source: Any) -> None:
         source.resolve(Setup(world(), "decoys", (SIZE, SIZE)))
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("bad", [K, -1, 1.5, "3", None])
 def test_a_feature_that_is_not_there_is_refused(bad: Any) -> None:
     for source in (Feature(index=bad), Dual(index=bad), FeatureImage(index=bad, at="center")):

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fvjax
-from fvjax.models.model import Model
+from fvjax.models.model import Model, Record
 from fvjax.models.torch.graph import Graph, Layer, Step, Value
 from fvjax.models.torch.interpret import GraphNetwork
 from fvjax.models.torch.paths import pruned, with_main_path
@@ -138,11 +138,12 @@ def test_bfloat16_keeps_upcasts() -> None:
     )
     seen: dict[str, Any] = {}
 
-    def record(name: str, x: jax.Array, main: bool) -> jax.Array:
-        seen[name] = x.dtype
-        return x
+    class Dtypes(Record):
+        def __call__(self, name: str, x: jax.Array, main: bool = True) -> jax.Array:
+            seen[name] = x.dtype
+            return x
 
-    GraphNetwork(graph)({}, jnp.ones((2, 2, 3), jnp.bfloat16), record)  # type: ignore[arg-type]
+    GraphNetwork(graph)({}, jnp.ones((2, 2, 3), jnp.bfloat16), Dtypes({}, False))
     assert seen == {"wide": jnp.float32, "product": jnp.bfloat16}
 
 

@@ -90,7 +90,8 @@ def test_a_non_finite_tensor_is_named(suffix: str, bad: float, tmp_path: Path) -
 
 def test_a_tensor_of_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
-    np.savez(path, **(tensors() | {"a/bias": np.array(["a", "b", "c", "d"])}))
+    arrays: dict[str, Any] = tensors() | {"a/bias": np.array(["a", "b", "c", "d"])}
+    np.savez(path, **arrays)
     assert "'a/bias'" in refusal(path)
 
 
@@ -106,7 +107,7 @@ def test_a_truncated_file_is_refused(suffix: str, share: float, tmp_path: Path) 
 
 def test_a_compressed_file_with_a_flipped_byte_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
-    big = {name: np.random.default_rng(0).normal(size=s) for name, s in SHAPES.items()}
+    big: Any = {name: np.random.default_rng(0).normal(size=s) for name, s in SHAPES.items()}
     np.savez_compressed(path, **big)
     data = bytearray(path.read_bytes())
     data[100] ^= 0xFF
@@ -133,8 +134,9 @@ def test_an_unknown_kind_of_file_is_refused_unread(suffix: str, tmp_path: Path) 
 @pytest.mark.parametrize("suffix", [".npz", ".npy"])
 def test_an_array_of_objects_is_refused_unread(suffix: str, tmp_path: Path) -> None:
     path, objects = tmp_path / f"w{suffix}", np.array([Bomb()], object)
+    arrays: Any = {"a/weight": objects}
     if suffix == ".npz":
-        np.savez(path, **{"a/weight": objects})
+        np.savez(path, **arrays)
     else:
         np.save(path, objects)
     message = refusal(path)

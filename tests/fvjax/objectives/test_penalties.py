@@ -102,14 +102,15 @@ def slopes(objective: Any) -> float:
 @pytest.mark.parametrize("score", [DOT, fvjax.Cosine()], ids=["dot", "cosine"])
 def test_a_balanced_penalty_weighs_as_much_as_the_score_at_the_start(score: Any) -> None:
     penalised = score - fvjax.Balanced(weight=0.5, penalty=ORTHOGONAL)
-    ratio = balanced(MODEL, job(penalised)).recipe.objective.terms[1].objective.ratio
+    objective: Any = balanced(MODEL, job(penalised)).recipe.objective
+    ratio = objective.terms[1].objective.ratio
     assert float(ratio) == pytest.approx(slopes(score) / slopes(ORTHOGONAL), rel=1e-3)
 
 
 def test_balance_does_not_depend_on_weight_or_seed_and_knows_several_penalties() -> None:
     one = fvjax.Balanced(weight=0.0, penalty=ORTHOGONAL)
     other = fvjax.Balanced(weight=3.0, penalty=fvjax.TotalVariation())
-    both = balanced(MODEL, job(DOT - one - other)).recipe.objective
+    both: Any = balanced(MODEL, job(DOT - one - other)).recipe.objective
     first, second = both.terms[0].terms[1].objective, both.terms[1].objective
     assert float(first.ratio) == pytest.approx(slopes(DOT) / slopes(ORTHOGONAL), rel=1e-3)
     tv = slopes(fvjax.TotalVariation())
@@ -129,8 +130,8 @@ def test_balance_makes_the_scale_of_a_penalty_irrelevant() -> None:
 
 def test_a_penalty_without_a_gradient_is_not_blown_up() -> None:
     nothing = fvjax.Balanced(weight=1.0, penalty=0.0 * ORTHOGONAL)
-    found = balanced(MODEL, job(DOT - nothing)).recipe.objective.terms[1].objective.ratio
-    assert float(found) == pytest.approx(1e4)
+    objective: Any = balanced(MODEL, job(DOT - nothing)).recipe.objective
+    assert float(objective.terms[1].objective.ratio) == pytest.approx(1e4)
 
 
 def test_high_frequency_is_the_metric_as_a_penalty() -> None:

@@ -59,7 +59,7 @@ def orthogonal_of(x: np.ndarray, v: np.ndarray) -> np.ndarray:
     return x - (x @ d) * d
 
 
-def close(found: Array, expected: float) -> None:
+def close(found: Array, expected: Any) -> None:
     assert found.shape == ()
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
 
@@ -188,12 +188,14 @@ def test_positions_share_a_program() -> None:
     assert len(traces) == 1
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("bad", [(5, 0), (0, 4), (-1, 0), (1,), "middle", (0.5, 1), True])
 def test_places_outside_the_layer_are_refused(bad: Any) -> None:
     with pytest.raises(ValueError, match="position"):
         place_of(bad, (5, 4, 6), "a")
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("position", [None, (0, 0)])
 @pytest.mark.parametrize("shape", [(C + 1,), (H + 1, W, C), (H, W, C - 1), (1, 1, C), (2, C), ()])
 def test_a_direction_that_does_not_fit_its_layer_is_refused(position: Any, shape: Any) -> None:
@@ -307,7 +309,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: DotCosine(exponent=0.0, floor=float("nan")), "floor must be a positive"),
     (lambda: DotCosine(exponent=-1.0, floor=0.1), "exponent must be .* at least 0, got -1"),
     (lambda: DotCosine(exponent=float("inf"), floor=0.1), "exponent must be"),
-    (lambda: DotCosine(exponent=np.float32(-1), floor=0.1), "exponent must be"),
+    (lambda: DotCosine(exponent=np.float32(-1), floor=0.1), "exponent must be"),  # type: ignore[arg-type]
     (lambda: DotCosine(exponent=None, floor=0.1), "exponent must be a number, got None"),  # type: ignore[arg-type]
     (lambda: DotCosine(exponent=[1], floor=0.1), r"exponent must be a number, got \[1\]"),  # type: ignore[arg-type]
     (lambda: DotCosine(exponent=1.0, floor={}), "floor must be a number, got {}"),  # type: ignore[arg-type]
@@ -320,6 +322,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("build", "message"), BAD)
 def test_bad_hyperparameters_are_refused_at_construction(
     build: Callable[[], Any], message: str

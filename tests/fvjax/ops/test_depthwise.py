@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from fvjax.ops.depthwise import Padding, depthwise
+from fvjax.ops.depthwise import depthwise
+from fvjax.ops.winograd import Padding
 
 CASES = [  # (height, width, channels), kernel's side, stride, padding
     ((8, 10, 5), 3, 1, ((1, 1), (1, 1))),

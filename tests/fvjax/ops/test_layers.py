@@ -311,7 +311,7 @@ def test_no_convolution_of_a_compiled_step_has_the_slow_kernel_layout(key: Array
 
     def layouts(conv: Callable[..., Array]) -> list[str]:
         step = jax.jit(lambda x, a, b: run(conv, x, a, b)).lower(x, a, b).compile()
-        return re.findall(r"dim_labels=\w+_(\w+)->", step.as_text())
+        return re.findall(r"dim_labels=\w+_(\w+)->", step.as_text() or "")
 
     quick, plain = layouts(layers.conv), layouts(plain_conv)
     assert quick and "01oi" not in quick

@@ -115,6 +115,7 @@ def test_a_cppn_starts_as_lucid_s_does(key: Array) -> None:
     np.testing.assert_allclose(image, jnp.broadcast_to(image[:1, :1], image.shape), atol=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -129,6 +130,7 @@ def test_a_pyramid_that_makes_no_image_is_refused(bad: dict[str, Any], message: 
         fvjax.Laplacian(**({"image_size": 16, "levels": 3, "stddev": 1, "decorrelate": True} | bad))
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("bad", "message"),
     [

@@ -93,7 +93,8 @@ def test_no_place_of_the_first_images_stands_out() -> None:
     image_of = maco(12, decorrelate=False)
     keys = jax.random.split(jax.random.key(0), 256)
     images = jax.jit(jax.vmap(lambda k: image_of.decode(image_of.init(k))))(keys)
-    spread = jnp.std(from_rgb(images, False), (0, 3))
+    raw = jax.vmap(lambda image: from_rgb(image, False))(images)
+    spread = jnp.std(raw, (0, 3))
     np.testing.assert_allclose(spread / spread.mean(), jnp.ones((12, 12)), atol=0.2)
 
 
@@ -102,6 +103,7 @@ def test_no_image_has_no_spectrum() -> None:
         fvjax.spectrum([], True)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("magnitude", "message"),
     [

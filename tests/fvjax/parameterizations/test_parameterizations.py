@@ -60,8 +60,8 @@ def test_gradients_match_central_differences(name: str, key: Array) -> None:
     params = parameterization.init(key)
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
-    way = structure.unflatten(
-        [jax.random.normal(k, p.shape) for k, p in zip(keys, leaves, strict=True)]
+    way = jax.tree.unflatten(
+        structure, [jax.random.normal(k, p.shape) for k, p in zip(keys, leaves, strict=True)]
     )
     weights = jax.random.normal(jax.random.key(1), (*parameterization.image_size, 3))
 
@@ -160,6 +160,7 @@ def test_pixels_start_with_their_standard_deviation(key: Array) -> None:
     assert float(params.std()) == pytest.approx(0.3, rel=0.03)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("bad", "message"),
     [

@@ -168,10 +168,10 @@ def test_layers_are_collected_as_the_model_computes_them() -> None:
             yield Batch(images[part], np.arange(5)[part], np.zeros((5, 0), int)[part])
 
     found = collect(model, batches(), ["conv1", "logits"])
-    alone = np.stack([model(image)["conv1"] for image in images])
+    alone = np.stack([model(jnp.asarray(image))["conv1"] for image in images])
     np.testing.assert_allclose(found["conv1"].means, alone.mean((1, 2)), atol=1e-5)
     np.testing.assert_allclose(found["conv1"].centers, alone[:, 8, 8], atol=1e-5)
-    logits = np.stack([model(image)["logits"] for image in images])
+    logits = np.stack([model(jnp.asarray(image))["logits"] for image in images])
     np.testing.assert_allclose(found["logits"].centers, logits, atol=1e-5)
     with pytest.raises(ValueError, match="unknown layer 'conv9'"):
         collect(model, batches(), ["conv9"])
@@ -179,24 +179,24 @@ def test_layers_are_collected_as_the_model_computes_them() -> None:
 
 def test_generated_references_have_labels_and_do_not_depend_on_how_many_follow() -> None:
     few, more = (
-        list(ReferenceImages("generated", 64, 3)),
-        list(ReferenceImages("generated", 64, 40)),
+        list(ReferenceImages("generated", (64, 64), 3)),
+        list(ReferenceImages("generated", (64, 64), 40)),
     )
     assert len(more) == 2 and more[1].numbers.tolist() == list(range(32, 40))
     np.testing.assert_array_equal(few[0].images, more[0].images[:3])
     assert few[0].labels.shape == (3, 3) and more[0].labels.max() == 7
-    assert next(iter(ReferenceImages("generated", 32, 2))).images.shape == (2, 32, 32, 3)
+    assert next(iter(ReferenceImages("generated", (32, 32), 2))).images.shape == (2, 32, 32, 3)
 
 
 def test_a_later_part_and_every_second_image_are_parts_of_the_same_images() -> None:
-    (whole,) = ReferenceImages("generated", 64, 12)
-    (later,) = ReferenceImages("generated", 64, 4, first=8)
-    (second,) = ReferenceImages("generated", 64, 4, first=1, every=3)
+    (whole,) = ReferenceImages("generated", (64, 64), 12)
+    (later,) = ReferenceImages("generated", (64, 64), 4, first=8)
+    (second,) = ReferenceImages("generated", (64, 64), 4, first=1, every=3)
     np.testing.assert_array_equal(later.images, whole.images[8:])
     np.testing.assert_array_equal(second.images, whole.images[1::3])
     np.testing.assert_array_equal(second.labels, whole.labels[1::3])
     kinds = {"first": 8}, {"every": 2}, {"first": 8, "every": 2}, {}
-    assert len({ReferenceImages("generated", 64, 4, **kind).identity for kind in kinds}) == 4
+    assert len({ReferenceImages("generated", (64, 64), 4, **kind).identity for kind in kinds}) == 4
 
 
 def pictures(folder: Path, *names: str) -> None:
@@ -208,47 +208,49 @@ def pictures(folder: Path, *names: str) -> None:
 def test_a_folder_is_read_by_name_and_its_folders_are_classes(tmp_path: Path) -> None:
     pictures(tmp_path / "a", "two.png", "one.png")
     (tmp_path / "a" / "index.json").write_text("{}")
-    reference = ReferenceImages(str(tmp_path / "a"), 16, 9)
+    reference = ReferenceImages(str(tmp_path / "a"), (16, 16), 9)
     (batch,) = list(reference)
     assert [path.name for path in reference.paths] == ["one.png", "two.png"]
     assert batch.labels.shape == (2, 0) and not reference.attributes
     pictures(tmp_path / "b", "tulip/x.png", "rose/x.png", "rose/y.png")
-    reference = ReferenceImages(str(tmp_path / "b"), 16, 9)
+    reference = ReferenceImages(str(tmp_path / "b"), (16, 16), 9)
     assert reference.attributes == {"class": ("rose", "tulip")}
     assert next(iter(reference)).labels.tolist() == [[0], [0], [1]]
-    assert len(ReferenceImages(str(tmp_path / "b"), 16, 2)) == 2
-    second = ReferenceImages(str(tmp_path / "b"), 16, 9, first=1, every=2)
+    assert len(ReferenceImages(str(tmp_path / "b"), (16, 16), 2)) == 2
+    second = ReferenceImages(str(tmp_path / "b"), (16, 16), 9, first=1, every=2)
     assert [path.name for path in second.paths] == ["y.png"]
     with pytest.raises(ValueError, match="first must be an integer from 0 to 2, got 3"):
-        ReferenceImages(str(tmp_path / "b"), 16, 9, first=3)
+        ReferenceImages(str(tmp_path / "b"), (16, 16), 9, first=3)
 
 
 def test_a_folder_without_images_or_with_a_broken_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no folder"):
-        ReferenceImages(str(tmp_path / "none"), 16, 9)
+        ReferenceImages(str(tmp_path / "none"), (16, 16), 9)
     with pytest.raises(ValueError, match="holds no images"):
-        ReferenceImages(str(tmp_path), 16, 9)
+        ReferenceImages(str(tmp_path), (16, 16), 9)
     (tmp_path / "broken.png").write_text("no image")
     with pytest.raises(ValueError, match=r"broken\.png is no image"):
-        list(ReferenceImages(str(tmp_path), 16, 9))
+        list(ReferenceImages(str(tmp_path), (16, 16), 9))
 
 
 def test_what_is_known_is_computed_once_and_kept_by_content(tmp_path: Path) -> None:
     said: list[str] = []
-    model, images = fvjax.load("tiny"), ReferenceImages("generated", 32, 8)
+    model, images = fvjax.load("tiny"), ReferenceImages("generated", (32, 32), 8)
     store = ArrayCache(tmp_path, tmp_path / "shipped")
     reference = ReferenceStatistics(model, images, store, said.append)
     assert reference.statistics("conv2") is reference.statistics("conv2")
     assert said == ["statistics of conv2"]
-    again = ReferenceStatistics(model, ReferenceImages("generated", 32, 8), store, said.append)
+    again = ReferenceStatistics(
+        model, ReferenceImages("generated", (32, 32), 8), store, said.append
+    )
     np.testing.assert_array_equal(
         again.statistics("conv2").means, reference.statistics("conv2").means
     )
     assert len(said) == 1
     ReferenceStatistics(tiny(1), images, store, said.append).statistics("conv2")
-    ReferenceStatistics(model, ReferenceImages("generated", 32, 9), store, said.append).statistics(
-        "conv2"
-    )
+    ReferenceStatistics(
+        model, ReferenceImages("generated", (32, 32), 9), store, said.append
+    ).statistics("conv2")
     assert len(said) == 3 and fingerprint(tiny(1)) != fingerprint(model)
     assert len(list(tmp_path.glob("statistics_of_conv2-*.npz"))) == 3
 
@@ -269,28 +271,30 @@ def test_a_broken_file_in_the_store_is_made_anew(tmp_path: Path) -> None:
 
 def test_vectors_are_the_same_whatever_else_is_asked() -> None:
     model = fvjax.load("tiny")
-    one = ReferenceStatistics(model, ReferenceImages("generated", 32, 4)).vectors("conv2")
+    one = ReferenceStatistics(model, ReferenceImages("generated", (32, 32), 4)).vectors("conv2")
     assert one.shape == (4 * 16 * 16, 16)  # all positions, where they are few
-    other = ReferenceStatistics(model, ReferenceImages("generated", 32, 4))
+    other = ReferenceStatistics(model, ReferenceImages("generated", (32, 32), 4))
     other.statistics("conv1")
     np.testing.assert_array_equal(one, other.vectors("conv2"))
 
 
 def test_a_direction_with_a_vector_for_each_position_is_projected_on_as_pictures_are() -> None:
     model = tiny()
-    reference = ReferenceStatistics(model, ReferenceImages("generated", 32, 6))
+    reference = ReferenceStatistics(model, ReferenceImages("generated", (32, 32), 6))
     images = np.concatenate([batch.images for batch in reference.images])
-    placed = np.array(model(images[2])["conv2"])  # the third image's own caricature
+    placed = np.array(model(jnp.asarray(images[2]))["conv2"])  # the third image's own caricature
     placed[0, 0] = 0
     direction = fvjax.Direction(vector=jnp.asarray(placed), layer="conv2")
-    expected = [float(alignment(model(image), direction)["dot"]) for image in images]
+    activations = [model(jnp.asarray(image)) for image in images]
+    expected = np.array([alignment(a, direction)["dot"] for a in activations])
     found = reference.projections("conv2", placed)
+    assert found is not None
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     side = placed.shape[0] // 2
-    np.testing.assert_allclose(
-        reference.projections("conv2", placed, "center"),
-        reference.projections("conv2", placed[side, side], [side, side]),
-    )
+    center = reference.projections("conv2", placed, "center")
+    there = reference.projections("conv2", placed[side, side], [side, side])
+    assert center is not None and there is not None
+    np.testing.assert_allclose(center, there)
 
 
 def test_texturenet_s_statistics_come_with_the_package(tmp_path: Path) -> None:
@@ -298,11 +302,13 @@ def test_texturenet_s_statistics_come_with_the_package(tmp_path: Path) -> None:
     said: list[str] = []
     model = fvjax.load("texturenet")
     reference = ReferenceStatistics(
-        model, ReferenceImages("generated", 64, 512), ArrayCache(tmp_path), said.append
+        model, ReferenceImages("generated", (64, 64), 512), ArrayCache(tmp_path), said.append
     )
     for layer in model.main_layers[1:]:
         assert reference.statistics(layer).images == 512
     assert not said
-    fresh = ReferenceStatistics(model, ReferenceImages("generated", 64, 32)).statistics("conv3")
+    fresh = ReferenceStatistics(model, ReferenceImages("generated", (64, 64), 32)).statistics(
+        "conv3"
+    )
     shipped = reference.statistics("conv3")
     np.testing.assert_allclose(shipped.means[:32], fresh.means, atol=1e-3)

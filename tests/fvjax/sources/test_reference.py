@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ from fvjax.sources import (
 from fvjax.sources.setup import Setup
 
 MODEL = fvjax.load("tiny")
-NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 48))
+NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 48))
 
 
 def vector(info: DirectionInfo) -> np.ndarray:
@@ -35,7 +36,7 @@ def test_a_centroid_is_the_mean_of_its_class() -> None:
     )
     labels = np.concatenate([batch.labels for batch in NATURAL.images])[:, 2]
     images = np.concatenate([batch.images for batch in NATURAL.images])[labels == 2]
-    expected = np.mean([np.asarray(MODEL(image)["conv2"]).mean((0, 1)) for image in images], 0)
+    expected = np.mean([MODEL(jnp.asarray(i))["conv2"].mean((0, 1)) for i in images], 0)
     np.testing.assert_allclose(vector(info), expected, atol=1e-5)
     assert (info.label, info.kind) == ("conv2:hue=yellow centroid", "point")
 
@@ -49,8 +50,8 @@ def test_centroids_need_labels_and_images() -> None:
         Centroid(attribute="hue", index=8).resolve(
             Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
         )
-    few = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 2))
-    absent = next(i for i in range(8) if i not in next(iter(few.images)).labels[:, 2])
+    few = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 2))
+    absent = next(i for i in range(8) if i not in few.images.labels[:, 2])
     with pytest.raises(ValueError, match="no reference image has hue="):
         Centroid(attribute="hue", index=absent).resolve(
             Setup(MODEL, "conv2", (32, 32), reference=few)
@@ -114,7 +115,7 @@ def test_clusters_are_points_named_by_their_share() -> None:
 def test_a_fit_is_made_once() -> None:
     said: list[str] = []
     reference = ReferenceStatistics(
-        MODEL, ReferenceImages("generated", 32, 8), announce=said.append
+        MODEL, ReferenceImages("generated", (32, 32), 8), announce=said.append
     )
     for index in (0, 1):
         Factor(method="pca", count=2, index=index, seed=0).resolve(

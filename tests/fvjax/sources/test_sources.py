@@ -45,6 +45,7 @@ def test_several_channels_are_summed(model: Model, several: Any) -> None:
     assert Channel(index=[3]).resolve(Setup(model, "conv2", (32, 32))).channel == 3
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("bad", [16, -1, [1, 16], 1.5, "3", True, None])
 def test_a_channel_out_of_range_is_refused(model: Model, bad: Any) -> None:
     with pytest.raises(ValueError, match=r"direction.index at layer 'conv2' must be .* 0 to 15"):
@@ -118,6 +119,7 @@ def test_a_random_direction_is_of_unit_length_and_reproducible(model: Model) -> 
     assert np.abs(many.mean(0)).max() < 0.15  # five standard errors: no side is preferred
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("bad", [-1, 1.5, "a", 2**32, True])
 def test_a_bad_seed_is_refused(model: Model, bad: Any) -> None:
     for source in (Random(seed=bad), Generated(seed=bad, at="mean")):
@@ -132,6 +134,7 @@ def test_the_largest_seed_is_taken(model: Model) -> None:
     )
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("bad", [True, None, "middle", [1], {"row": 1, "column": 2}])
 def test_a_place_that_is_none_is_refused(model: Model, bad: Any) -> None:
     with pytest.raises(
@@ -182,6 +185,7 @@ def test_a_vector_is_a_row_of_a_file_its_length_kept(model: Model, file: str) ->
     assert vector(info).dtype == np.float32
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_bad_row_or_layer_is_refused_naming_the_file(model: Model, file: str) -> None:
     with pytest.raises(ValueError, match=rf"direction.index in {file} must be .* 0 to 2, got 3"):
         Vector(path=file, kind="point", index=3).resolve(Setup(model, "conv2", (32, 32)))

@@ -20,7 +20,7 @@ from fvjax.sources.setup import Setup
 from sweeps.execution.grouping import signature
 
 MODEL = fvjax.load("tiny")
-NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 64))
+NATURAL = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 64))
 DOT = fvjax.DotCosine(exponent=0.0, floor=0.1)
 
 
@@ -158,6 +158,7 @@ def test_a_linear_space_is_a_matrix_or_components(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.diag(values[:2]), rtol=1e-3, atol=1e-3 * values[0])
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_matrices_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.ones((5, 3)))
     info = Random(seed=0).resolve(Setup(MODEL, "conv2", (32, 32)))
@@ -183,7 +184,9 @@ def test_lucid_s_atlas_is_computed_as_lucid_does() -> None:
         Setup(MODEL, info.direction.layer, (32, 32), reference=NATURAL), info
     )
     images = np.concatenate([batch.images for batch in NATURAL.images])
-    x = np.concatenate([np.asarray(MODEL(i)["conv2"]).reshape(-1, 16) for i in images[:64]])
+    x = np.concatenate(
+        [np.asarray(MODEL(jnp.asarray(i))["conv2"]).reshape(-1, 16) for i in images[:64]]
+    )
     inverse = np.linalg.inv(x.T.astype(np.float64) @ x / len(x))
     v = np.asarray(info.direction.vector, np.float64)  # type: ignore[union-attr]
     vector = moved.vector  # type: ignore[union-attr]

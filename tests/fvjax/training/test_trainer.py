@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import assert_equal_leaves
 
 from fvjax.models import texturenet as module
 from fvjax.models.model import Record
@@ -43,7 +44,7 @@ def test_a_few_steps_lower_the_loss(trained: tuple[Any, list[float]]) -> None:
 def test_the_same_seed_trains_the_same_weights(trained: tuple[Any, list[float]]) -> None:
     again = _run()
     assert again[1] == trained[1]
-    jax.tree.map(np.testing.assert_array_equal, again[0].parameters, trained[0].parameters)
+    assert_equal_leaves(again[0].parameters, trained[0].parameters)
 
 
 def test_every_purpose_has_its_own_key() -> None:

@@ -46,7 +46,7 @@ def test_shares_are_of_trials_and_cannot_tell_is_half() -> None:
 def test_the_interval_covers_and_widens_with_the_clusters() -> None:
     covered, trials = 0, 120
     for seed in range(trials):
-        told = win_shares(answers(0.7, 24, raters=3, seed=seed)).set_index("arm").loc["dot"]
+        told: Any = win_shares(answers(0.7, 24, raters=3, seed=seed)).set_index("arm").loc["dot"]
         covered += told["low"] <= 0.7 <= told["high"]
     assert covered / trials > 0.95 - 3 * np.sqrt(0.95 * 0.05 / trials)
     alike, apart = (
@@ -63,8 +63,8 @@ def test_few_directions_have_no_interval() -> None:
 
 def test_strengths_are_the_model_s() -> None:
     told = bradley_terry(answers(0.75, 400, seed=3)).set_index("arm")
-    share = win_shares(answers(0.75, 400, seed=3)).set_index("arm").loc["dot", "share"]
-    apart = told.loc["dot", "strength"] - told.loc["cosine", "strength"]
+    share = win_shares(answers(0.75, 400, seed=3)).set_index("arm")["share"]["dot"]
+    apart = told["strength"]["dot"] - told["strength"]["cosine"]
     assert apart == pytest.approx(np.log(share / (1 - share)), abs=0.01)
     assert told["strength"].sum() == pytest.approx(0) and told.index[0] == "dot"
     assert (told["low"] < told["strength"]).all() and (told["strength"] < told["high"]).all()
@@ -94,8 +94,8 @@ def test_identification_is_the_share_of_right_images() -> None:
         told = line(0, trial, True, "none" if trial == 7 else "left") | {"task": "identification"}
         told |= {"arm": "dot", "arm_left": "most", "arm_right": "least"}
         rows.append(told | {"correct": "" if trial == 7 else str(int(trial != 0))})
-    told = win_shares(pd.DataFrame(rows)).set_index("arm")
-    assert told.index.tolist() == ["dot"] and told.loc["dot", "share"] == 6.5 / 8
+    shares = win_shares(pd.DataFrame(rows)).set_index("arm")
+    assert shares.index.tolist() == ["dot"] and shares.loc["dot", "share"] == 6.5 / 8
     assert bradley_terry(pd.DataFrame(rows)).empty
 
 
@@ -122,7 +122,7 @@ def test_the_command_reads_answers_and_writes_shares(
     main([str(tmp_path), "--choices", str(file)])
     said = capsys.readouterr().out
     assert "preference: share of trials won" in said and "choices.csv" in said
-    table = pd.read_csv(tmp_path / "choices.csv").set_index("arm")
+    table: Any = pd.read_csv(tmp_path / "choices.csv").set_index("arm")
     assert table.loc["dot", "share"] > 0.5 and table.loc["dot", "strength"] > 0
 
 

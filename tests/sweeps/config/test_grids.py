@@ -187,11 +187,12 @@ def test_a_wrong_grid_leaves_nothing_behind(folder: Path) -> None:
 
 
 def test_two_unions_multiply() -> None:
-    worlds = [
+    worlds: list[dict[str, Any]] = [
         {"model.geometry": "orthogonal"},
         {"model.geometry": "skewed", "model.severity": [1, 2]},
     ]
-    arms = [{"objective": ["dot", "cosine"]}, {"objective": "dot_cosine", "objective.exponent": 2}]
+    arms: list[dict[str, Any]] = [{"objective": ["dot", "cosine"]}]
+    arms += [{"objective": "dot_cosine", "objective.exponent": 2}]
     jobs = expand(arms, {"seed": 0}, [], cross_with=worlds)
     assert len(jobs) == 3 * 3 and all("seed=0" in job for job in jobs)
     assert ["seed=0", "model.geometry=skewed", "model.severity=2", "objective=cosine"] in jobs

@@ -88,7 +88,8 @@ def test_one_job_with_the_sweep_s_batch_size_has_its_bits(app: App, tmp_path: Pa
     column = "batch_size"
     row = results.iloc[5]
     assert row[column] > 2
-    line = command(Remake().overrides(row.to_dict()), f"hydra.launcher.{column}={row[column]}")
+    config = {str(name): value for name, value in row.items()}
+    line = command(Remake().overrides(config), f"hydra.launcher.{column}={row[column]}")
     assert app(*shlex.split(line)[3:], "hydra.sweep.dir=one") == 0
     again = sweeps.load(tmp_path / "one").iloc[0]
     assert again["job_id"] == row["job_id"] and again[column] == row[column]

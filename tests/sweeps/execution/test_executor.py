@@ -142,9 +142,10 @@ def test_a_score_depends_on_its_own_parameters_alone(model: Model) -> None:
 
 def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
     executor = Executor()
-    middle = replace(job(3).direction, position=jnp.array([8, 8], jnp.int32))
+    direction: Any = job(3).direction
+    middle = replace(direction, position=jnp.array([8, 8], jnp.int32))
     centred = replace(job(3), direction=middle)
-    jobs = [job(1), job(2, penalized=False), centred]
+    jobs: Any = [job(1), job(2, penalized=False), centred]
     found = execute(executor, model, jobs)
     assert (executor.program_count, len(executor.measures)) == (
         3,
@@ -261,7 +262,8 @@ def test_a_program_that_cannot_be_compiled_fails_its_jobs(
 
 
 def test_a_diverging_lane_leaves_the_others_alone(model: Model, executor: Executor) -> None:
-    wild = job(1).replace(recipe=job(1).recipe.replace(learning_rate=np.float32(1e38)))
+    calmer = job(1)
+    wild = replace(calmer, recipe=replace(calmer.recipe, learning_rate=1e38))
     outcomes = execute(executor, model, [job(0), wild, job(2), job(3)], batch_size=4)
     finite = [bool(o.result.finite) for o in outcomes if o.result is not None]
     assert finite == [True, False, True, True]

@@ -12,7 +12,7 @@ from jax import Array
 
 import fvjax
 from fvjax.models.tiny import tiny
-from fvjax.optimization.visualize import score_of
+from fvjax.optimization.score import score_of
 from fvjax.parameterizations.parameterization import LEAST
 from fvjax.transforms import Identity
 

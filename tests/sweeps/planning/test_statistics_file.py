@@ -18,7 +18,7 @@ MODEL = fvjax.load("tiny")
 
 
 def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
-    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 24))
+    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 24))
     path = tmp_path / "tiny.npz"
     save_statistics(reference, ["conv1", "conv2"], path)
     found = load_reference_statistics(MODEL, str(path), 512, (32, 32))
@@ -40,7 +40,7 @@ def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
 def test_statistics_of_other_weights_or_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
     save_statistics(
-        ReferenceStatistics(MODEL, ReferenceImages("generated", 32, 8)), ["conv2"], path
+        ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 8)), ["conv2"], path
     )
     with pytest.raises(ValueError, match="statistics of other weights"):
         load_statistics(tiny(1), str(path), (32, 32))

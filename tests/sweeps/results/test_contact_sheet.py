@@ -13,7 +13,7 @@ from rich.console import Console
 from sweeps import figure
 from sweeps.results import contact_sheet as sheet
 from sweeps.results.contact_sheet import write_sheet
-from sweeps.results.labels import arm_labels, row_labels
+from sweeps.results.labels import arm_labels, row_labels, wrap_label
 from sweeps.results.summary import summary
 
 NUMBERS = {"final_score": 1.0, "dot": 2.0, "cosine": 0.5, "orthogonal": 0.1}
@@ -27,7 +27,8 @@ def png(grey: int = 50) -> dict[str, Any]:
 
 def table(**columns: list[Any]) -> pd.DataFrame:
     """As many jobs as the lists are long, equal but for these columns."""
-    same = {"status": "ok", "model": "tiny", "direction": "channel", "objective": "dot"}
+    same: dict[str, Any] = {"status": "ok", "model": "tiny", "direction": "channel"}
+    same |= {"objective": "dot"}
     same |= {"penalty": "none", "layer": "conv2", "label": "conv2:0", "seed": 0}
     same |= {"image_height": 16, "image_width": 16}
     jobs = len(next(iter(columns.values())))
@@ -233,10 +234,10 @@ def test_a_summary_is_short_and_says_what_it_leaves_out() -> None:
 
 def test_a_label_keeps_to_its_place() -> None:
     path = "/".join(["a folder with a long name"] * 20) + "/the_cat.jpg"
-    lines = sheet.wrap_label(f"conv4 {path}", 30).splitlines()
+    lines = wrap_label(f"conv4 {path}", 30).splitlines()
     assert len(lines) <= 8 and max(map(len, lines)) <= 30
     assert lines[0].startswith("conv4") and lines[-1].endswith("cat.jpg") and "..." in lines
-    assert sheet.wrap_label("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
+    assert wrap_label("dot_cosine exponent=2", 30) == "dot_cosine exponent=2"
 
 
 def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:  # for pytest an error

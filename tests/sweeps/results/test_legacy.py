@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 import sweeps
-from sweeps.compare import compare
+from sweeps.analysis.comparison import compare
 from sweeps.results.legacy import rename_columns
 from sweeps.results.table import METRICS
 

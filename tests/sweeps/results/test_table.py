@@ -1,6 +1,7 @@
 """The table on disk: parts, failed batches, leftovers of a killed process."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,9 @@ from sweeps.results.table import consolidate, load, load_history, write_part
 def test_a_failed_chunk_and_a_leftover_do_not_keep_the_table_from_being_made(
     tmp_path: Path,
 ) -> None:
-    steps = {"job": np.array([0, 0]), "step": np.array([0, 1]), "score": np.array([0.5, 1.0])}
+    steps: Any = {"job": np.array([0, 0]), "step": np.array([0, 1]), "score": np.array([0.5, 1.0])}
     write_part(tmp_path, [{"job": 0, "status": "ok"}], steps)
-    nothing = {"job": np.array([], np.int64), "step": np.array([], np.int64)}
+    nothing: Any = {"job": np.array([], np.int64), "step": np.array([], np.int64)}
     write_part(tmp_path, [{"job": 1, "status": "failed", "error": "gone"}], nothing)
     (tmp_path / "parts" / "results-abc.partial").touch()
     consolidate(tmp_path)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import assert_equal_leaves
 
 import fvjax
 from fvjax.data.image_sets import ReferenceImages
@@ -28,7 +29,13 @@ from sweeps.studies.difficulty.trends import levels, trends
 
 EVERY = jnp.stack(jnp.meshgrid(*[jnp.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3)
 WIDTHS = (4, 6, 8, 8, 12)
-NET = {"first_attribute": "hue", "seed": 3, "steps": 2, "batch": 8, "widths": WIDTHS}
+NET: dict[str, Any] = {
+    "first_attribute": "hue",
+    "seed": 3,
+    "steps": 2,
+    "batch": 8,
+    "widths": WIDTHS,
+}
 NET |= {"also_train": ()}
 
 
@@ -104,7 +111,7 @@ def test_tasks_and_seeds_share_a_program_and_images() -> None:
     ended = [one.advance(one.advance(one.begin())[0])[0] for one in trainers]  # the first rate is 0
     assert Trainer._learn._cache_size() <= before + 1  # type: ignore[attr-defined]
     easy, hard = (one.begin().parameters for one in trainers[:2])
-    jax.tree.map(np.testing.assert_array_equal, easy, hard)
+    assert_equal_leaves(easy, hard)
     first, second = (np.asarray(s.parameters["weights"]["conv1"]["kernel"]) for s in ended[:2])
     assert np.abs(first - second).max() > 0
 
@@ -118,7 +125,7 @@ def test_a_trained_network_is_kept_and_found_again(
         caplog.clear()
         again = trained(labels=8, **NET)
         assert not caplog.records
-    jax.tree.map(np.testing.assert_array_equal, first.weights, again.weights)
+    assert_equal_leaves(first.weights, again.weights)
     assert len(list((cache / "fvjax" / "trained").iterdir())) == 1
     assert first.layers["conv3"] == (16, 16, 8) and first.classes == ()
 
@@ -144,7 +151,7 @@ def test_networks_trained_beside_others_are_those_trained_alone(cache: Path) -> 
     trained(labels=16, **NET | {"also_train": (0, 4)})
     files = {path: path.stat().st_mtime_ns for path in (cache / "fvjax" / "trained").iterdir()}
     assert len(files) == 3
-    jax.tree.map(np.testing.assert_array_equal, trained(labels=4, **NET).weights, alone.weights)
+    assert_equal_leaves(trained(labels=4, **NET).weights, alone.weights)
     assert files == {p: p.stat().st_mtime_ns for p in (cache / "fvjax" / "trained").iterdir()}
 
 
@@ -165,7 +172,7 @@ def test_bad_settings_are_refused(bad: dict[str, Any], message: str, cache: Path
 
 
 def reference(model: fvjax.Model, count: int) -> ReferenceStatistics:
-    return ReferenceStatistics(model, ReferenceImages("generated", model.image_size[0], count))
+    return ReferenceStatistics(model, ReferenceImages("generated", model.image_size, count))
 
 
 def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
@@ -213,7 +220,7 @@ def values(lines: int) -> pd.DataFrame:
 
 
 def test_units_are_averaged_inside_a_network_and_intervals_are_over_networks() -> None:
-    found = levels(values(5)).set_index("labels")
+    found: Any = levels(values(5)).set_index("labels")
     assert found["mean"].tolist() == pytest.approx([0.5 + 1.2 * level for level in range(5)])
     assert set(found["lines"]) == {5} and set(found["units"]) == {10}
     assert found.loc[8, "low"] < 4.1 < found.loc[8, "high"]

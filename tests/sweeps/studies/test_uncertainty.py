@@ -230,7 +230,9 @@ def photographs(folder: Path, count: int) -> str:
 
 
 def test_generated_images_are_judged_by_others(tmp_path: Path) -> None:
-    reference = ReferenceStatistics(fvjax.load("texturenet"), ReferenceImages("generated", 64, 12))
+    reference = ReferenceStatistics(
+        fvjax.load("texturenet"), ReferenceImages("generated", (64, 64), 12)
+    )
     photos = photographs(tmp_path / "photos", 3)
     (fold,) = folds(reference, 12, {"blur": 2.0}, {"white": 0.2}, photos)
     assert [p.name for p in fold.pictures] == [
@@ -253,14 +255,14 @@ def test_generated_images_are_judged_by_others(tmp_path: Path) -> None:
 
 def test_halves_of_a_folder_judge_each_other(tmp_path: Path) -> None:
     folder = photographs(tmp_path / "photos", 9)
-    reference = ReferenceStatistics(fvjax.load("tiny"), ReferenceImages(folder, 32, 64))
+    reference = ReferenceStatistics(fvjax.load("tiny"), ReferenceImages(folder, (32, 32), 64))
     both = folds(reference, 64, {"noise": 0.1}, {}, None)
     fits = [{p.name for p in fold.reference.images.paths} for fold in both]
     judged = [{p.name for p in fold.pictures[0].reference.paths} for fold in both]
     assert fits == judged[::-1] and not fits[0] & fits[1] and len(fits[0] | fits[1]) == 9
     told = left_out(both[0], None)
     assert len(told) == 2 and "no class_distance" in told[0] and "no misclassified" in told[1]
-    few = ReferenceStatistics(reference.model, ReferenceImages(folder, 32, 3))
+    few = ReferenceStatistics(reference.model, ReferenceImages(folder, (32, 32), 3))
     with pytest.raises(ValueError, match="must hold at least 4, it holds 3"):
         folds(few, 64, {}, {}, None)
 
@@ -268,9 +270,9 @@ def test_halves_of_a_folder_judge_each_other(tmp_path: Path) -> None:
 def test_looking_tells_what_the_network_does_on_the_changed_images(tmp_path: Path) -> None:
     model = fvjax.load("texturenet")
     reference = ReferenceStatistics(
-        model, ReferenceImages("generated", 64, 512), ArrayCache(tmp_path)
+        model, ReferenceImages("generated", (64, 64), 512), ArrayCache(tmp_path)
     )  # shipped
-    others = ReferenceImages("generated", 64, 12, first=512)
+    others = ReferenceImages("generated", (64, 64), 12, first=512)
     pictures = EvaluationSet("contrast 0.5", others, "contrast", 0.5, labelled=True)
     found = evaluate(Fold(reference, (pictures,)), ["conv5"], "logits", pictures)
     assert list(found.scores) == [

@@ -1,8 +1,8 @@
 """Imported networks against PyTorch: every layer, the image's gradient, and time. A table.
 
-Each network runs in a process of its own: python benchmarks/zoo.py [NAME ...] prints a Markdown
-table, and --speed times the networks too. Weights are random, in float64: in float32 a unit at 1e-7
-may change sides, and its gradient with it, which says nothing about the import.
+Each network runs in a process of its own: python benchmarks/science/zoo.py [NAME ...] prints a
+Markdown table, and --speed times the networks too. Weights are random, in float64: in float32 a
+unit at 1e-7 may change sides, and its gradient with it, which says nothing about the import.
 """
 
 import argparse
@@ -91,7 +91,8 @@ def compare(module: torch.nn.Module, size: int, mean: Any = MEAN, std: Any = STD
     pixels = torch.tensor(image, requires_grad=True)
     shift, scale = (torch.tensor(v, dtype=torch.float64) for v in (mean, std))
     theirs = recorded(module, ((pixels - shift) / scale).permute(2, 0, 1)[None])
-    steps = [Layer.of(s) for s in model.network.graph.steps if s.operator == LAYER]
+    network: Any = model.network
+    steps = [Layer.of(s) for s in network.graph.steps if s.operator == LAYER]
     known = {layer.name: layer for layer in steps if layer.name in theirs}
     last = "output" if "output" in known else next(n for n in reversed(known))
     seed = np.random.default_rng(1).standard_normal(theirs[last].shape)
@@ -157,7 +158,8 @@ def time_steps(module: torch.nn.Module, size: int) -> dict[str, Any]:
     batch = jax.tree.map(lambda *x: jnp.stack(x), *jobs)
     run = jax.jit(jax.vmap(fvjax.visualize, (None, 0)))
     jax.block_until_ready(run(model, batch))
-    step = next(Layer.of(s) for s in model.network.graph.steps if s.arguments[1:2] == (layer,))
+    network: Any = model.network
+    step = next(Layer.of(s) for s in network.graph.steps if s.arguments[1:2] == (layer,))
     module = module.to(memory_format=torch.channels_last)
     ours, theirs = [], []
     for _ in range(ROUNDS):
