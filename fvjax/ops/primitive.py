@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
-from jaxtyping import Array, Float
+from jaxtyping import Array, Shaped
 
 Lists = Callable[..., Sequence[Any]]
 
@@ -90,7 +90,7 @@ _stored = primitive(
 )
 
 
-def stored(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def stored(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
     """Return `x`, which an accelerator stores before it goes on.
 
     On a GPU, XLA otherwise computes `x` again for each of the shifted copies that read it:
