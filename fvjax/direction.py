@@ -72,7 +72,7 @@ class Direction:
     @property
     def original(self) -> "Direction":
         """The same direction in the space of the network's own layer."""
-        return self if self.origin is None else self.origin
+        return self if self.origin is None else self.origin.original
 
     def at(self, share: Share) -> "Direction":
         """Return the direction itself, which is the same for each image of a job."""
@@ -177,7 +177,8 @@ def layer_at(activations: Activations, layer: str, direction: Direction) -> Arra
     1. Other layers and the image keep all positions.
     """
     a = layer_of(activations, layer)
-    if direction.position is None or a.ndim == 1 or base(layer) != base(direction.layer):
+    own = base(direction.layer), direction.original.layer
+    if direction.position is None or a.ndim == 1 or base(layer) not in own:
         return a
     return _cut(a, direction.position)
 

@@ -23,6 +23,21 @@ def high_frequency(image: Image) -> Scalar:
     return jnp.sum(jnp.where(jnp.hypot(y, x) > 0.25, power, 0)) / jnp.where(total > 0, total, 1.0)
 
 
+def blurred(image: Image) -> Image:
+    """Return each pixel's mean with its eight neighbours, itself weighted twice (Lucid's blur).
+
+    At the border, neighbours outside the image are left out.
+    """
+
+    def sums(x: Image) -> Image:
+        padded = jnp.pad(x, ((1, 1), (1, 1), (0, 0)))
+        height, width, _ = x.shape
+        shifts = [(i, j) for i in range(3) for j in range(3)]
+        return x + sum(padded[i : i + height, j : j + width] for i, j in shifts)
+
+    return sums(image) / sums(jnp.ones_like(image))
+
+
 def saturated(image: Image) -> Scalar:
     """Return the share of pixel values below .01 or above .99."""
     return jnp.mean((image < _SATURATED) | (image > 1 - _SATURATED))

@@ -27,6 +27,7 @@ from sweeps.analysis.pairing import arm_names
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.labels import arm_labels
+from sweeps.results.number_table import number_table
 from sweeps.results.table import load
 
 _LEVEL = 0.05
@@ -96,15 +97,6 @@ def print_choices(files: Sequence[Path], directory: Path, out: Path) -> None:
     console.print(number_table(rater_consistency(choices), "raters"))
     console.print("intervals are 95 %, over directions and raters; 0.5 is chance", highlight=False)
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
-
-
-def number_table(rows: pd.DataFrame, title: str) -> Table:
-    """Return a printable table with three digits; missing numbers are empty cells."""
-    table = Table(*rows.columns, title=title, box=SIMPLE, pad_edge=False)
-    for row in rows.itertuples(index=False):
-        cells = ["" if pd.isna(v) else f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
-        table.add_row(*map(Text, cells))
-    return table
 
 
 def _save(table: pd.DataFrame, out: Path) -> None:

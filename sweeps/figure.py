@@ -16,7 +16,13 @@ from fvjax import checks
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.contact_sheet import tile
-from sweeps.results.labels import arm_labels, natural_sort_key, row_labels, wrap_label
+from sweeps.results.labels import (
+    arm_labels,
+    natural_sort_key,
+    own_metrics,
+    row_labels,
+    wrap_label,
+)
 from sweeps.results.table import METRICS, load
 
 SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
@@ -36,9 +42,10 @@ def main(arguments: Sequence[str]) -> None:
     chosen = parser.parse_args(arguments)
     checks.choice("suffix of the file", chosen.out.suffix, SUFFIXES)
     checks.count("pixels", chosen.pixels)
+    table = load(chosen.directory)
     for metric in chosen.captions:
-        checks.choice("caption", metric, METRICS)
-    results = select(load(chosen.directory), chosen.where)
+        checks.choice("caption", metric, (*METRICS, *own_metrics(table)))
+    results = select(table, chosen.where)
     draw(results, chosen.captions, chosen.pixels).savefig(chosen.out, dpi=100, facecolor="white")
     print(chosen.out)
 

@@ -1,16 +1,26 @@
 """One instance of every objective, parameterization and transform; a new class adds a line here."""
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 import fvjax
+from fvjax.objectives.objective import as_objective
 from fvjax.sources import DirectionInfo
-from fvjax.transforms import Chain, Identity, Jitter, Standard
+from fvjax.transforms import Chain, Identity, Jitter, RandomBackground, Standard
 from sweeps.task import Task
 
 LAYER, SIZE, CHANNELS = "conv2", 32, 16  # of the tiny model
 
 DIRECTION = fvjax.Direction(vector=jnp.linspace(-0.5, 2.0, CHANNELS), layer=LAYER)
+
+
+def _weighted_dot(activations: Any, direction: fvjax.Direction, weight: Any) -> Any:
+    """Return a user's objective: a function with a number of its own."""
+    return weight * fvjax.Dot()(activations, direction)
+
 
 SCORES = {
     "dot": fvjax.DotCosine(exponent=0.0, floor=0.1),
@@ -22,6 +32,13 @@ SCORES = {
     "scaled": 3.0 * fvjax.Cosine(),
     "balanced": fvjax.DotCosine(exponent=0.0, floor=0.1)
     - fvjax.Balanced(weight=0.1, penalty=fvjax.ActivationNorm(layer="conv1", order=1)),
+    "towards": fvjax.Cosine()
+    + 0.5
+    * fvjax.Towards(
+        objective=fvjax.DotCosine(exponent=1.0),
+        direction=fvjax.Direction(vector=jnp.linspace(1.0, -0.5, 8), layer="conv1"),
+    ),
+    "deepdream": fvjax.DeepDream(),
     "lucid_atlas": fvjax.LucidAtlas(exponent=1.0, floor=0.01),
     "differential": fvjax.Differential(along=1.5, stddev=jnp.linspace(0.0, 2.0, CHANNELS)),
 }
@@ -32,8 +49,13 @@ PENALTIES = {
     "norm_2": fvjax.ActivationNorm(layer="conv1", order=2),
     "total_variation": fvjax.TotalVariation(),
     "high_frequency": fvjax.HighFrequency(),
+    "blur": fvjax.Blur(),
     "irrelevant": fvjax.IrrelevantNorm(layer="conv1", order=2),
 }
+ALPHA_PENALTIES = {"opacity": fvjax.Opacity()}
+"""Penalties on images with alpha: of other images they are constant."""
+USER_OBJECTIVES = {"function": as_objective(partial(_weighted_dot, weight=2.0))}
+"""Objectives with code of other packages, whose programs are not cached."""
 BATCH_PENALTIES = {
     "diversity": fvjax.Diversity(layer="conv1"),
     "alignment": fvjax.Alignment(layer="conv1", decay_ratio=2.0),
@@ -54,6 +76,13 @@ PARAMETERIZATIONS = {
     "laplacian": fvjax.Laplacian(image_size=SIZE, levels=4, stddev=0.01, decorrelate=True),
     "cppn": fvjax.CPPN(image_size=SIZE, channels=8, layers=3, stddev=0.1, decorrelate=True),
     "maco": fvjax.Maco(image_size=SIZE, magnitude=fvjax.spectrum([PHOTO], True), decorrelate=True),
+    "constrained": fvjax.Constrained(
+        parameterization=fvjax.Fourier(image_size=SIZE, stddev=0.3),
+        mean=0.5,
+        contrast=0.1,
+        gray=True,
+    ),
+    "transparent": fvjax.Transparent(parameterization=fvjax.Fourier(image_size=SIZE)),
     "maco_rgb": fvjax.Maco(image_size=33, magnitude=20 * jnp.ones((3, 33, 17)), decorrelate=False),
 }
 
@@ -63,6 +92,7 @@ TRANSFORMS = {
     "jitter": Jitter(pixels=8.0),
     "standard": LUCID,
     "chain": Chain(transforms=(Jitter(pixels=3.0), LUCID)),
+    "random_background": RandomBackground(transform=LUCID, stddev=0.5),
 }
 _STILL = Standard(jitter=0.0, scale=0.0, rotation=0.0, late_jitter=0.0, fill=0.5)
 STILL = {
@@ -70,6 +100,7 @@ STILL = {
     "jitter": Jitter(pixels=0.0),
     "standard": _STILL,
     "chain": Chain(transforms=(Jitter(pixels=0.0), _STILL)),
+    "random_background": RandomBackground(transform=_STILL, stddev=0.0),
 }
 
 

@@ -29,9 +29,9 @@ from side_fvjax import job, load, write_weights
 from work import Setting
 
 import fvjax
+from fvjax.models import Linen, Record
 from fvjax.models.caffe import preprocess
 from fvjax.models.googlenet import INCEPTIONS, Widths
-from fvjax.models.model import Linen, Record
 from fvjax.ops.layers import ceil_padding
 from fvjax.optimization.recipe import stack_jobs
 from fvjax.optimization.score import score_of

@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.metrics.ground_truth import GroundTruth
 from fvjax.models.model import Model
+from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass
 from fvjax.reference.distances import ReferenceDistribution
 from fvjax.types import Image, Scalar
@@ -19,6 +20,7 @@ class SharedMetricInputs:
     reference: ReferenceDistribution | None = None  # distribution of reference images
     truth: GroundTruth | None = None  # of a planted model
     judge: Model | None = None  # another network, which classifies the pictures
+    own: dict[str, Objective] | None = None  # a user's metrics by name, read like objectives
 
 
 @dataclass

@@ -16,6 +16,7 @@ from fvjax.models.model import Model, with_model_precision
 from fvjax.objectives.similarity import cosines, dots, inversion_error, orthogonal
 from fvjax.reference.distances import ReferenceDistribution, reference_metrics
 from fvjax.transforms import Transform
+from fvjax.transparency import opaque
 from fvjax.types import Activations, Image, Scalar
 
 VIEWS = 16  # fixed random views behind the robust_* metrics
@@ -65,7 +66,7 @@ def measure(
     Args:
         model: the network.
         direction: the job's direction; the original direction is measured.
-        image: (height, width, 3), untransformed.
+        image: (height, width, 3), or with alpha (height, width, 4); untransformed.
         transform: draws the fixed views behind `robust_dot` and `robust_cosine`.
         distribution: reference images at this layer; adds `excitation whitened_cosine mahalanobis`,
             with labels also `class_distance centroid_margin`.
@@ -86,14 +87,14 @@ def measure(
 
     # One map over all views compiles the network once, and no drop is a rounding error.
     views = lax.map(measure_view, jnp.arange(hidden + VIEWS))
-    dots_hidden = views["dot"][:hidden]
+    dots_hidden, seen = views["dot"][:hidden], opaque(image)
     metrics = {name: values[0] for name, values in views.items()} | {
         "robust_dot": jnp.mean(views["dot"][hidden:]),
         "robust_cosine": jnp.mean(views["cosine"][hidden:]),
         "occlusion_support": occlusion_support(dots_hidden[0] - dots_hidden[1:]),
-        "total_variation": total_variation(image),
-        "high_frequency": high_frequency(image),
-        "saturated": saturated(image),
+        "total_variation": total_variation(seen),
+        "high_frequency": high_frequency(seen),
+        "saturated": saturated(seen),
     }
     finite = jnp.all(jnp.isfinite(image))
     return {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}

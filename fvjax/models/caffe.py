@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array
 
 from fvjax.models.class_names import imagenet_classes
-from fvjax.models.model import Linen, Model, Record
+from fvjax.models.flax_modules import Linen
+from fvjax.models.model import Model, Record
 from fvjax.models.weights import read_caffe
 from fvjax.ops import layers
 from fvjax.types import Image

@@ -10,7 +10,8 @@ from fvjax.models.class_names import imagenet_classes
 from fvjax.models.conv import Conv, parameter
 from fvjax.models.efficientnet_lite0_blocks import BLOCKS, CLASSES, HEAD, STEM, Block
 from fvjax.models.efficientnet_lite0_weights import installed, read_lite0
-from fvjax.models.model import Linen, Model, Record
+from fvjax.models.flax_modules import Linen
+from fvjax.models.model import Model, Record
 from fvjax.ops import layers
 from fvjax.ops.depthwise import depthwise
 from fvjax.ops.relu6 import relu6

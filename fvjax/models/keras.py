@@ -16,7 +16,7 @@ from jaxtyping import Array
 
 from fvjax import checks
 from fvjax.models.class_names import imagenet_classes
-from fvjax.models.model import Model, Record
+from fvjax.models.model import Model, Record, model_of
 from fvjax.models.torch.factories import resolve, with_classes
 from fvjax.models.torch.graph import Layer, Step, Value
 from fvjax.models.torch.importer import as_size
@@ -117,7 +117,7 @@ def from_keras(
         "fixed": [jnp.asarray(v.value) for v in marked.non_trainable_variables],
     }
     size = as_size(image_size)
-    imported = Model.from_function(KerasNetwork(marked, preprocess), weights, image_size=size)
+    imported = model_of(KerasNetwork(marked, preprocess), weights, size)
     spatial = [
         name for name in imported.main_layers if len(imported.layers[name]) > 1 and name != "image"
     ]

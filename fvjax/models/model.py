@@ -13,9 +13,11 @@ from fvjax import checks
 from fvjax.direction import SPACE, base
 from fvjax.image_size import ImageSize, height_width
 from fvjax.pytree import dataclass, static
+from fvjax.transparency import opaque
 from fvjax.types import Activations, Flag, Image
 
 Shape = tuple[int, ...]
+_LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as PIL and torchvision turn colours to gray
 P = ParamSpec("P")
 R = TypeVar("R")
 # What `jax.default_matmul_precision` is in each. By default a GPU rounds the factors of float32
@@ -87,6 +89,7 @@ class Model:
         *,
         image_size: ImageSize,
         default_layer: str | None = None,
+        channels: int = 3,
     ) -> "Model":
         """Return a model of a function that calls `x = record(name, x)` at each layer.
 
@@ -96,20 +99,20 @@ class Model:
             weights: any pytree of arrays.
             image_size: pixels that the network was made for: one number, or height and width.
             default_layer: the last main layer if None.
+            channels: 3 for a network of RGB, 1 for one of gray images, which receives the luma.
+
+        Raises:
+            ValueError: no layer, a layer with a batch axis, or another number of channels.
         """
-        weights = jax.tree.map(jnp.asarray, weights)
-        model = cls(
-            weights=weights,
-            network=apply,
-            image_size=height_width(image_size),
-            default_layer="",
-        )
-        layers = model.layers
-        if not layers:
-            raise ValueError("the network recorded no layer: call record(name, x) at each of them")
-        default = model.main_layers[-1] if default_layer is None else default_layer
-        checks.choice("layer", default, layers)
-        return model.replace(default_layer=default)  # type: ignore[attr-defined, no-any-return]
+        if channels not in (1, 3):
+            raise ValueError(
+                f"channels must be 3 (RGB) or 1 (gray), got {channels!r}: for other inputs, "
+                "map the image (height, width, 3) to them in apply"
+            )
+        network = Gray(apply) if channels == 1 else apply
+        model = model_of(network, weights, image_size, default_layer)
+        _refuse_batch_axes(model)
+        return model
 
     def in_precision(self, precision: str) -> "Model":
         """Return the same model, whose network computes in another precision.
@@ -138,12 +141,13 @@ class Model:
         """Return activations by layer, float32, in forward order, "image" first.
 
         Args:
-            image: (height, width, 3), RGB in [0, 1].
+            image: (height, width, 3), RGB in [0, 1]; with alpha, (height, width, 4), it is seen
+                over grey.
             offsets: added to the layers they name; differentiate by them for a layer's gradient.
             redirect: let gradient through units that would block all of it (`layers.relu`).
         """
         record = Record({} if offsets is None else offsets, redirect)
-        self.network(self.weights, record("image", image).astype(self.dtype), record)
+        self.network(self.weights, record("image", opaque(image)).astype(self.dtype), record)
         for name in record.offsets:
             checks.choice("layer", name, record.activations)
         return {name: x.astype(jnp.float32) for name, x in record.activations.items()}
@@ -161,6 +165,16 @@ class Model:
     def main_layers(self) -> tuple[str, ...]:
         """Names on the main path: no branches, no pre-activations."""
         return self._structure(self.image_size)[1]
+
+    def require_layer(self, name: str, key: str = "layer") -> None:
+        """Refuse an unknown layer.
+
+        Raises:
+            ValueError: the message has the closest names, and those of the main path first.
+        """
+        layers, main = self.layers, self.main_layers
+        if name not in layers:
+            checks.choice(key, name, [*main, *(x for x in layers if x not in main)])
 
     def previous(self, layer: str) -> str | None:
         """Return the main-path layer before `layer`; None for the first layer."""
@@ -210,11 +224,42 @@ def _structure(
 
 
 @dataclasses.dataclass(frozen=True)
-class Linen:
-    """A flax.linen module as a network: its `__call__(image, record)` runs under `module.apply`."""
+class Gray:
+    """A network of gray images, which receives the luma of the image (Rec. 601)."""
 
-    module: Any
+    network: Network
 
     def __call__(self, weights: Any, image: Image, record: Record) -> Any:
-        """Run the module forward with `weights` as its "params"."""
-        return self.module.apply({"params": weights}, image, record)
+        """Run forward on (height, width, 1)."""
+        luma = jnp.asarray(_LUMA, image.dtype)[None, None]
+        return self.network(weights, jnp.sum(image * luma, -1, keepdims=True), record)
+
+
+def model_of(
+    network: Network, weights: Any, image_size: ImageSize, default_layer: str | None = None
+) -> Model:
+    """Return a model of a network; its default layer is the last main layer if None."""
+    weights = jax.tree.map(jnp.asarray, weights)
+    size = height_width(image_size)
+    model = Model(weights=weights, network=network, image_size=size, default_layer="")
+    layers, main = model.layers, model.main_layers
+    if set(layers) <= {"image"}:
+        raise ValueError("the network recorded no layer: call record(name, x) at each of them")
+    default = main[-1] if default_layer is None else default_layer
+    checks.choice("layer", default, layers)
+    return model.replace(default_layer=default)  # type: ignore[attr-defined, no-any-return]
+
+
+def _refuse_batch_axes(model: Model) -> None:
+    """Refuse layers that have a batch axis, or no axis at all.
+
+    An axis of length 1 before all others is taken for a batch axis where the image is not flat.
+    """
+    for name, shape in model.layers.items():
+        leading = len(shape) > 1 and shape[0] == 1 and (len(shape) != 3 or shape[1] > 1)
+        if len(shape) in (1, 2, 3) and not (leading and model.image_size[0] > 1):
+            continue
+        raise ValueError(
+            f"layer {name!r} has the shape {shape}: record (channels,), (tokens, channels) or "
+            "(height, width, channels), of one image and without a batch axis"
+        )

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 from fvjax.data.arrays import read_arrays
 from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.conv import Conv
-from fvjax.models.model import Linen, Model, Record
+from fvjax.models.flax_modules import Linen
+from fvjax.models.model import Model, Record
 from fvjax.models.weights import read_weights
 from fvjax.ops import layers
 

@@ -1,11 +1,12 @@
 """Penalties independent of the direction: positive quantities that the caller subtracts."""
 
 import jax.numpy as jnp
+from jax import lax
 
 from fvjax import checks
 from fvjax.activations import layer_of
 from fvjax.direction import SPACE, Direction, layer_at
-from fvjax.image_quality import high_frequency, total_variation
+from fvjax.image_quality import blurred, high_frequency, total_variation
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
@@ -72,6 +73,32 @@ class HighFrequency(Objective):
         """Return the penalty of one image, positive."""
         del direction
         return high_frequency(layer_of(activations, "image"))
+
+
+@dataclass
+class Blur(Objective):
+    """Half the mean squared difference of the image to its blur, which has no gradient.
+
+    Its gradient is that of blurring a little in each step. Lucid's `blur_input_each_step` sums over
+    pixels and colours: multiply its weight by height · width · 3.
+    """
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Return the penalty of one image, positive."""
+        del direction
+        image = layer_of(activations, "image")
+        return 0.5 * jnp.mean((image - lax.stop_gradient(blurred(image))) ** 2)
+
+
+@dataclass
+class Opacity(Objective):
+    """Mean opacity of a transparent image; 1 for an image without alpha."""
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Return the penalty of one image, positive."""
+        del direction
+        image = layer_of(activations, "image")
+        return jnp.mean(image[..., 3]) if image.shape[-1] == 4 else jnp.ones(())
 
 
 @dataclass

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.activations import norm, unit
-from fvjax.direction import Direction, activations_at
+from fvjax.direction import Direction, activations_at, layer_at
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Number, Scalar
@@ -114,6 +114,19 @@ class Inversion(Objective):
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """Return the score of one image."""
         return -inversion_error(*activations_at(activations, direction))
+
+
+@dataclass
+class DeepDream(Objective):
+    """mean a² over the direction's layer and positions: whatever the layer sees, more of it.
+
+    Mordvintsev et al. 2015, from a photograph (`start` of a parameterization). The direction's
+    vector has no effect.
+    """
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Return the score of one image."""
+        return jnp.mean(layer_at(activations, direction.layer, direction) ** 2)
 
 
 @dataclass

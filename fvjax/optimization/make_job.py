@@ -5,10 +5,10 @@ import jax
 from fvjax.direction import AnyDirection, Position, with_position
 from fvjax.image_size import ImageSize, height_width
 from fvjax.models.model import Model
-from fvjax.objectives.objective import Objective
+from fvjax.objectives.objective import Objective, as_objective
 from fvjax.objectives.similarity import DotCosine
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
-from fvjax.parameterizations import Fourier, Parameterization
+from fvjax.parameterizations import Fourier, Parameterization, learning_rate_of
 from fvjax.sources.direction_info import DirectionSource
 from fvjax.sources.setup import Setup
 from fvjax.sources.units import Channel
@@ -42,7 +42,8 @@ def job(
         channel: the channel to excite, 0 if None. Not with `direction`.
         direction: a direction, or a source of directions (`fvjax.sources`).
         position: `all` positions of the layer, its `center`, or one index for each axis of space.
-        objective: the maximised objective; `DotCosine()` if None.
+        objective: the maximised objective; `DotCosine()` if None. Objective, penalty and transform
+            may be functions, and all pieces instances of plain classes (`fvjax.registration`).
         penalty: an objective that is subtracted.
         parameterization: `Fourier(image_size=...)` if None.
         transform: random views of the image; `Standard()` if None.
@@ -57,8 +58,8 @@ def job(
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
     """
     image = _parameterization(model, parameterization, image_size)
-    rate = getattr(image, "learning_rate", 0.05) if learning_rate is None else learning_rate
-    score = DotCosine() if objective is None else objective
+    rate = learning_rate_of(image) if learning_rate is None else learning_rate
+    score = DotCosine() if objective is None else as_objective(objective)
     recipe = Recipe(
         objective=score if penalty is None else score - penalty,
         parameterization=image,

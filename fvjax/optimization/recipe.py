@@ -1,5 +1,6 @@
 """The recipe of an image, and the job: a recipe with a direction and a key."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from fvjax import checks
 from fvjax.direction import AnyDirection
-from fvjax.objectives.objective import Objective
+from fvjax.objectives.objective import Objective, as_objective
 from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.parameterizations import Parameterization
 from fvjax.pytree import dataclass, static
+from fvjax.registration import as_pytree, is_unregistered
 from fvjax.transforms import Standard, Transform
 from fvjax.types import Images, Key, Keys, Number
 
@@ -21,7 +23,10 @@ Tree = TypeVar("Tree")
 
 @dataclass
 class Recipe:
-    """The settings of an optimization: numbers are leaves, structure is static."""
+    """The settings of an optimization: numbers are leaves, structure is static.
+
+    Functions and instances of plain classes become pytrees (`fvjax.registration`).
+    """
 
     objective: Objective
     parameterization: Parameterization
@@ -33,10 +38,19 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse a learning rate, count or optimizer that is not allowed."""
+        self._register_user_code()
         checks.positive("learning_rate", self.learning_rate)
         checks.count("steps", self.steps)
         checks.choice("optimizer", self.optimizer, OPTIMIZERS)
         checks.count("images_per_job", self.images_per_job)
+
+    def _register_user_code(self) -> None:
+        """Make pytrees of functions and plain classes; leave what JAX puts in while it maps."""
+        for name in ("objective", "transform", "parameterization"):
+            value = getattr(self, name)
+            if inspect.isroutine(value) or is_unregistered(value):
+                adapt = as_objective if name == "objective" else as_pytree
+                object.__setattr__(self, name, adapt(value))
 
     def init(self, key: Key) -> Any:
         """Return the parameters of the initial image; several images have a leading axis."""

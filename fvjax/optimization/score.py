@@ -1,6 +1,7 @@
 """The score of a job's image or images, with the metrics of each step."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import jax
@@ -8,10 +9,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.direction import Direction, Share, View
+from fvjax.direction import Direction, Share, View, base
 from fvjax.metrics.measure import alignment, is_dead
 from fvjax.models.model import Model
-from fvjax.objectives.objective import parts
+from fvjax.objectives.objective import Objective, held_directions, parts
 from fvjax.objectives.penalties import IrrelevantNorm, irrelevance
 from fvjax.optimization.recipe import Job
 from fvjax.types import Activations, Flag, Image, Images, Scalar
@@ -39,8 +40,10 @@ def score_of(
         redirect: whether ReLUs revive dead channels.
 
     Returns:
-        The score, and `dot cosine orthogonal norm is_dead` in the network's own space, at the
-        direction's positions. For several images: means, and whether the direction is dead for any.
+        The score, and `dot cosine orthogonal norm` in the network's own space, at the direction's
+        positions. `is_dead` tells whether a direction that the objective reads is dead.
+        `is_silent` tells whether all of these have dot 0; false if the objective reads none. For
+        several images: means, and whether a direction is dead for any.
     """
     recipe = job.recipe
 
@@ -48,9 +51,13 @@ def score_of(
         return _objective_inputs(model, job, image, lambda x: views(x, number), redirect, share)
 
     def metrics(activations: Activations, direction: Direction) -> dict[str, Array]:
-        original = direction.original
-        dead = is_dead(activations, original)
-        return alignment(activations, original) | {"is_dead": dead}
+        read = _read_directions(recipe.objective, activations, direction)
+        dead = [is_dead(activations, one) for one in read]
+        silent = [alignment(activations, one)["dot"] == 0 for one in read]
+        return alignment(activations, direction.original) | {
+            "is_dead": jnp.any(jnp.asarray(dead, bool)),
+            "is_silent": jnp.all(jnp.asarray(silent, bool)) & bool(read),
+        }
 
     metrics = jax.named_scope("history")(metrics)
     objective = jax.named_scope("objective")
@@ -60,9 +67,37 @@ def score_of(
     shares = jnp.linspace(0, 1, recipe.images_per_job)
     batch = jax.vmap(inputs)(image, jnp.arange(recipe.images_per_job), shares)
     batch_metrics = jax.vmap(metrics)(*batch)
-    any_dead = jnp.any(batch_metrics.pop("is_dead"))
+    flags = {
+        "is_dead": jnp.any(batch_metrics.pop("is_dead")),
+        "is_silent": jnp.all(batch_metrics.pop("is_silent")),
+    }
     means = {name: jnp.mean(values) for name, values in batch_metrics.items()}
-    return objective(recipe.objective.score_batch)(*batch), means | {"is_dead": any_dead}
+    return objective(recipe.objective.score_batch)(*batch), means | flags
+
+
+def _read_directions(
+    objective: Objective, activations: Activations, direction: Direction
+) -> tuple[Direction, ...]:
+    """Return the directions that an objective reads, in the network's own layers.
+
+    These are the directions in its fields, and the job's unless the score does not depend on the
+    job's vector: then no part of the traced score uses it.
+    """
+
+    def score(vector: Array) -> Scalar:
+        return objective(activations, replace(direction, vector=vector))
+
+    traced = jax.make_jaxpr(score)(direction.vector).jaxpr
+    used = {id(variable) for variable in traced.outvars}
+    for equation in reversed(traced.eqns):
+        if not used.isdisjoint(map(id, equation.outvars)):
+            used |= set(map(id, equation.invars))
+    read = held_directions(objective)
+    if id(traced.invars[0]) in used:
+        original = direction.original
+        same_layer = base(direction.layer) == original.layer  # else it is minimised before the ReLU
+        read = (original if same_layer else direction, *read)
+    return read
 
 
 def _objective_inputs(

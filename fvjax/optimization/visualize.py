@@ -31,7 +31,7 @@ class Result:
     initial_score: Scalars  # of the first image, untransformed
     final_score: Scalars  # of the final image, untransformed
     finite: Bool[Array, "*batch"]  # every step's score and gradient was a number
-    dead: Bool[Array, "*batch"]  # no gradient in the first step without revival, or all dots are 0
+    dead: Bool[Array, "*batch"]  # no gradient without revival, or dot 0 for all directions read
 
 
 @dataclass
@@ -109,7 +109,11 @@ def _step(
         ascended = _ascend(optimizer, score, value, gradient, *unchanged)
     params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
     state = AscentState(params=params, optimizer=optimizer_state, dead=dead, revived=revive)
-    return state, {"score": value, **metrics, "gradient_norm": gradient_norm}
+    unaided = (gradient_norm != 0) & ~revive & ~evaluate_only
+    return state, {
+        **{"score": value, **metrics, "gradient_norm": gradient_norm},
+        "has_gradient": unaided,
+    }
 
 
 def _ascend(
@@ -139,10 +143,10 @@ def _ascend(
 
 def _result(recipe: Recipe, image: Images, metrics: Metrics) -> Result:
     """Return the result of an image and of the metrics of all steps and both evaluations."""
+    no_gradient = ~jnp.any(metrics.pop("has_gradient"))
+    silent = jnp.all(metrics.pop("is_silent")[1:])
     history = {name: values[1:-1] for name, values in metrics.items()}
     final_score = metrics["score"][-1]
-    first_unaided = min(MAX_REVIVE_STEPS, recipe.steps - 1)
-    no_gradient = jnp.all(history["gradient_norm"][first_unaided:] == 0)
     finite = jnp.all(jnp.isfinite(history["score"]) & jnp.isfinite(history["gradient_norm"]))
     return Result(
         image=image,
@@ -150,5 +154,5 @@ def _result(recipe: Recipe, image: Images, metrics: Metrics) -> Result:
         initial_score=metrics["score"][0],
         final_score=final_score,
         finite=finite & jnp.isfinite(final_score) & jnp.all(jnp.isfinite(image)),
-        dead=no_gradient | jnp.all(metrics["dot"][1:] == 0),
+        dead=no_gradient | silent,
     )

@@ -37,6 +37,11 @@ class Parameterization(Protocol):
         """Return the image of the parameters, in [0, 1]."""
 
 
+def learning_rate_of(parameterization: Any) -> float:
+    """Return the step size that suits a parameterization, .05 where it has none of its own."""
+    return getattr(parameterization, "learning_rate", 0.05)
+
+
 def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:
     """Replace a size of one number by (height, width), so that equal sizes share a program."""
     size = height_width(parameterization.image_size, least=least)

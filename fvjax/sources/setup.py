@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from fvjax import checks
 from fvjax.direction import Place, Position, place_of
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
@@ -43,7 +42,7 @@ class Setup:
             ValueError: an unknown layer, naming the closest one.
         """
         name = self.layer if layer is None else layer
-        checks.choice("layer", name, self.model.layers)
+        self.model.require_layer(name)
         return self.model.shapes(self.image_size)[name]
 
     def channels(self, layer: str | None = None) -> int:

@@ -7,6 +7,7 @@ and does not postpone its annotations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -123,9 +124,11 @@ class GridsSweeper(Sweeper):
             ValueError: every job failed; a sweep with some good rows has not failed.
         """
         from sweeps.config.grids import expand
+        from sweeps.planning.positions import expand_positions
 
         loader = self.hydra_context.config_loader
         jobs = expand(self.grids, self.params, arguments, loader, self.cross_with)
+        jobs = expand_positions(jobs, partial(loader.load_sweep_config, self.config))
         if hasattr(self.launcher, "plan"):  # ours: refuse mistakes before anything is written
             self.launcher.plan(jobs, initial_job_idx=0)
         else:

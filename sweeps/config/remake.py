@@ -172,6 +172,8 @@ def _added(row: Mapping[str, Any], composed: _Composed) -> list[str]:
     for column, value in row.items():
         if column in composed.keys or column in _NO_CONFIG or not _given(value):
             continue
+        if f"metrics_{column}" in row:  # the value of a user's metric
+            continue
         owner = next((g for g in composed.choices if column.startswith(f"{g}_")), None)
         if owner is None:
             overrides.append(f"+{column}={written(value)}")

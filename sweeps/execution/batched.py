@@ -56,6 +56,9 @@ def measure_jobs(
         if shared_inputs.judge is not None and job_inputs.concept is not None:
             read = (shared_inputs.judge, image, job_inputs.concept)
             metrics |= {"transfer": transfer(*read), "ambiguity": ambiguity(*read)}
+        for name, own in (shared_inputs.own or {}).items():
+            plain = direction.original.resolve(model, lambda view: view)
+            metrics[name] = own({**model(image), "image": image}, plain)
         return metrics
 
     def measure_images(job: Job, job_inputs: JobMetricInputs, images: Any) -> Any:

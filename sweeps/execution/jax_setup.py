@@ -18,6 +18,24 @@ def begin() -> None:
     use_cores()
 
 
+def require_platform() -> None:
+    """Start JAX's devices.
+
+    Raises:
+        ValueError: the platform that JAX_PLATFORMS names does not start on this machine.
+    """
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        named = jax.config.jax_platforms  # type: ignore[attr-defined]
+        reason = next(iter(str(error).splitlines()), "")
+        why = f" ({reason})" if reason else ""
+        raise ValueError(
+            f"JAX cannot start the platform {named or 'of this machine'}{why}: set "
+            "JAX_PLATFORMS=cpu, or install its plugin (for cuda: pip install 'fvjax[cuda]')"
+        ) from error
+
+
 def quiet_jax() -> None:
     """Silence JAX's messages at INFO, which Hydra would print (such as the absence of a TPU)."""
     logging.getLogger("jax").setLevel(logging.WARNING)

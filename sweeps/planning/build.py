@@ -20,17 +20,26 @@ from fvjax.models.model import Model
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
 from fvjax.reference.activation_statistics import ImageSetDescription
 from fvjax.reference.moments import forward
-from fvjax.sources import DirectionInfo, DirectionSource, Setup
+from fvjax.sources import DirectionInfo, Setup
 from fvjax.spaces import Space
+from sweeps.config.added_keys import check_added_keys
 from sweeps.config.columns import choices_of, columns
 from sweeps.config.config_dirs import option_files
 from sweeps.config.job_id import job_id
 from sweeps.config.paths import CONF
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
-from sweeps.planning.metric_inputs import SCORES, applicable_metrics, metric_inputs
-from sweeps.planning.parameterization import arguments
+from sweeps.execution.jax_setup import require_platform
+from sweeps.planning.metric_inputs import (
+    SCORES,
+    applicable_metrics,
+    metric_inputs,
+    note_missing_reference,
+    own_metrics,
+)
+from sweeps.planning.parameterization import parameterization_of
+from sweeps.planning.pieces import make_transform, resolve_direction
 from sweeps.planning.reference import load_reference_statistics
-from sweeps.planning.score import name_layer, score_for
+from sweeps.planning.score import before_relu, name_layer, score_for
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -56,16 +65,16 @@ def build(config: DictConfig) -> Task:
     info = _direction_info(cfg, setup)
     optimized_metric, measured = cfg["metrics"]["optimized_metric"], cfg["metrics"]["enabled"]
     checks.boolean("metrics.enabled", measured)
-    allowed = applicable_metrics(setup, info) if measured else SCORES
+    named = [*applicable_metrics(setup, info), *own_metrics(cfg["metrics"])]
+    allowed = named if measured else SCORES
     checks.choice("metrics.optimized_metric", optimized_metric, allowed)
     space: Space = instantiate(cfg["space"])
-    model, direction = space.move(setup, info)
+    model, direction = space.move(setup, before_relu(cfg, setup.model, info))
     objective, model = score_for(cfg, replace(setup, model=model), info, space)
-    parameterization = arguments(cfg["parameterization"], setup.image_size)
     recipe = Recipe(
         objective=objective,
-        parameterization=instantiate(parameterization, image_size=setup.image_size),
-        transform=instantiate(cfg["transform"]),
+        parameterization=parameterization_of(cfg["parameterization"], setup.image_size),
+        transform=make_transform(cfg["transform"]),
         learning_rate=cfg["learning_rate"],
         steps=cfg["steps"],
         optimizer=cfg["optimizer"]["name"],
@@ -74,6 +83,8 @@ def build(config: DictConfig) -> Task:
     job = Job(recipe=recipe, direction=direction, key=jax.random.key(cfg["seed"]))
     inputs: dict[str, Any] = {}
     if measured:
+        if setup.reference is None:
+            note_missing_reference()
         shared, own = metric_inputs(cfg, setup, info)
         inputs = {"shared_inputs": shared, "job_inputs": own}
     return Task(
@@ -90,7 +101,9 @@ def build(config: DictConfig) -> Task:
 
 def environment(config: DictConfig) -> tuple[dict[str, Any], Setup]:
     """Return the resolved config, and the network and reference images that it names."""
+    require_platform()
     cfg = _resolve_config(config)
+    check_added_keys(config.hydra.overrides.task, cfg)
     require_keys(cfg, OF_ENVIRONMENT)
     if cfg["image_size"] is not None:
         height_width(cfg["image_size"], "image_size", *_SIZES)
@@ -103,7 +116,7 @@ def environment(config: DictConfig) -> tuple[dict[str, Any], Setup]:
         model, cfg["reference_images"], cfg["reference_count"], size
     )
     if "layer" in cfg:
-        checks.choice("layer", cfg["layer"], model.layers)
+        model.require_layer(cfg["layer"])
     return cfg, Setup(
         model=model,
         layer=cfg.get("layer", model.default_layer),
@@ -137,8 +150,7 @@ def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict
 
 def _direction_info(cfg: Mapping[str, Any], setup: Setup) -> DirectionInfo:
     """Return the direction at its position, with the reference images' own dot products."""
-    source: DirectionSource = instantiate(cfg["direction"])
-    info = source.resolve(setup).at_position(setup)
+    info = resolve_direction(cfg["direction"], setup).at_position(setup)
     layer, own = cfg["layer"], info.direction.layer
     if layer not in (own, cfg["model"]["default_layer"]):
         raise ValueError(
@@ -163,13 +175,24 @@ def _judge(
     """Return the network that classifies the pictures, another option of `model`."""
     if name is None:
         return None
-    checks.choice("judge", name, sorted(options))
-    node = OmegaConf.to_container(OmegaConf.load(options[name]), resolve=True)
-    judge = _model(json.dumps(node, sort_keys=True), "float32")
+    judge = load_option(name, options, "judge")
     if "logits" not in judge.layers:
         raise ValueError(f"judge={name} has no logits to read pictures by")
     _fits(judge, image_size)
     return judge
+
+
+def load_option(name: str, options: Mapping[str, Path], key: str) -> Model:
+    """Return the network of an option of `model`, once for each option.
+
+    Args:
+        name: the option.
+        options: the files of all options, by name.
+        key: what asks for it, for errors.
+    """
+    checks.choice(key, name, sorted(options))
+    node = OmegaConf.to_container(OmegaConf.load(options[name]), resolve=True)
+    return _model(json.dumps(node, sort_keys=True), "float32")
 
 
 def _resolve_config(config: DictConfig) -> dict[str, Any]:

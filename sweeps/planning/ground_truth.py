@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from hydra.utils import instantiate
 from jaxtyping import Array, Float
 
 import fvjax
@@ -21,7 +20,7 @@ from fvjax.reference.activation_statistics import ReferenceStatistics, fingerpri
 from fvjax.reference.moments import forward
 from fvjax.sources import Setup
 from fvjax.transforms import Identity
-from sweeps.planning.parameterization import arguments
+from sweeps.planning.parameterization import parameterization_of
 from sweeps.planning.reference import load_reference_statistics
 from sweeps.storage import array_cache
 
@@ -62,7 +61,7 @@ def _truth(
     config = json.loads(parameterization)
     recipe = Recipe(
         objective=fvjax.Dot() - 1.0 * fvjax.OrthogonalNorm(),
-        parameterization=instantiate(arguments(config, size), image_size=size),
+        parameterization=parameterization_of(config, size),
         transform=Identity(),
         learning_rate=RATE,
         steps=STEPS,

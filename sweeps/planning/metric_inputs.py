@@ -1,5 +1,7 @@
 """The inputs of a job's metrics, and the metrics that apply to its direction."""
 
+import json
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -15,9 +17,15 @@ from fvjax.models.model import Model
 from fvjax.reference.distances import ReferenceDistribution
 from fvjax.sources import DirectionInfo, Setup
 from sweeps.planning.ground_truth import truth_of
-from sweeps.results.table import METRICS
+from sweeps.planning.pieces import make, objective_of
+from sweeps.results.table import COLUMNS, METRICS
+
+log = logging.getLogger(__name__)
 
 SCORES = ("initial_score", "final_score")  # known without measuring
+_OF_PROJECTIONS = ("reference_z", "reference_percentile", "reference_ratio", "differential")
+_OF_REFERENCE = ("excitation", "whitened_cosine", "mahalanobis")
+_OF_LABELS = ("class_distance", "centroid_margin")
 _OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
 
 
@@ -44,15 +52,38 @@ def metric_inputs(
     if truth is not None and info.feature is not None:
         feature = jnp.asarray(info.feature, jnp.int32)
     concept = None if judge is None else concept_of(judge, info.concept)
-    shared = _shared(distribution, truth, None if concept is None else judge)
+    own = json.dumps(own_metrics(cfg["metrics"]), sort_keys=True)
+    shared = _shared(distribution, truth, None if concept is None else judge, own)
     return shared, JobMetricInputs(whitened=whitened, feature=feature, concept=concept)
 
 
 @cache
 def _shared(
-    distribution: ReferenceDistribution | None, truth: GroundTruth | None, judge: Model | None
+    distribution: ReferenceDistribution | None,
+    truth: GroundTruth | None,
+    judge: Model | None,
+    own: str,
 ) -> SharedMetricInputs:
-    return SharedMetricInputs(reference=distribution, truth=truth, judge=judge)
+    made = {
+        name: objective_of(make(node), node, f"metrics.{name}")
+        for name, node in json.loads(own).items()
+    }
+    return SharedMetricInputs(reference=distribution, truth=truth, judge=judge, own=made or None)
+
+
+def own_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the user's metrics in the config group `metrics`: keys whose values have a target.
+
+    Raises:
+        ValueError: a metric of that name exists, or the table has such a column.
+    """
+    own = {k: v for k, v in metrics.items() if isinstance(v, Mapping) and "_target_" in v}
+    for name in own:
+        if name in COLUMNS:
+            raise ValueError(
+                f"the table has a column {name!r} already: call metrics.{name} otherwise"
+            )
+    return own
 
 
 def concept_of(judge: Model, name: str | None) -> Concept | None:
@@ -78,6 +109,16 @@ def concept_of(judge: Model, name: str | None) -> Concept | None:
     return Concept(index=jnp.asarray(index, jnp.int32), rivals=jnp.asarray(rivals))
 
 
+@cache
+def note_missing_reference() -> None:
+    """Log, once in a process, which columns are null where there are no reference images."""
+    names = ", ".join((*_OF_PROJECTIONS, *_OF_REFERENCE, *_OF_LABELS))
+    log.info(
+        f"no reference images, so these columns are null: {names}; reference_images=generated or "
+        "reference_images=FOLDER fills them"
+    )
+
+
 def applicable_metrics(setup: Setup, info: DirectionInfo) -> list[str]:
     """Return the metrics that this direction can have."""
     reference, judge = setup.reference, setup.judge
@@ -89,15 +130,15 @@ def applicable_metrics(setup: Setup, info: DirectionInfo) -> list[str]:
     if setup.model.previous(info.direction.layer) is None:
         absent |= {"previous_l1", "previous_l2"}
     if info.reference_projections is None:
-        absent |= {"reference_z", "reference_percentile", "reference_ratio", "differential"}
+        absent |= set(_OF_PROJECTIONS)
     if reference is None:
-        absent |= {"excitation", "whitened_cosine", "mahalanobis"}
+        absent |= set(_OF_REFERENCE)
     if info.feature is None:
         absent |= {name for name in METRICS if name in _OF_TRUTH or name.startswith("optimum_")}
     if info.feature is None or reference is None:
         absent |= {name for name in METRICS if name.startswith("best_reference_")}
     if reference is None or not reference.images.attributes:
-        absent |= {"class_distance", "centroid_margin"}
+        absent |= set(_OF_LABELS)
     if judge is None or concept_of(judge, info.concept) is None:
         absent |= {"transfer", "ambiguity"}
     return [name for name in METRICS if name not in absent]

@@ -1,4 +1,4 @@
-"""The arguments of a parameterization from its config, with the images that the config names."""
+"""The parameterization of a config, with the images that the config names."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -7,12 +7,40 @@ from typing import Any
 import numpy as np
 
 import fvjax
+from fvjax import checks
 from fvjax.data.image_sets import GENERATED, ReferenceImages
 from fvjax.data.photos import read_photo
+from fvjax.parameterizations import Parameterization
+from fvjax.registration import as_pytree
+from sweeps.planning.pieces import make
 from sweeps.storage.content_hash import Stamp, stamp
 
-_NO_ARGUMENTS = ("reference_images", "reference_count", "learning_rate")
+_OF_WRAPPERS = ("colors", "mean", "contrast")
+_NO_ARGUMENTS = ("reference_images", "reference_count", "learning_rate", *_OF_WRAPPERS)
+_COLORS = ("rgb", "gray", "rgba")
 _CACHE_SIZE = 64  # photographs and spectra, which many jobs share
+
+
+def parameterization_of(config: Mapping[str, Any], size: tuple[int, int]) -> Parameterization:
+    """Return the parameterization of a config for images of a size.
+
+    Raises:
+        ValueError: a key has a wrong value; the target makes no parameterization.
+    """
+    made = as_pytree(make(arguments(config, size), image_size=size))
+    if not (hasattr(made, "init") and hasattr(made, "decode") and hasattr(made, "image_size")):
+        raise ValueError(
+            f"parameterization._target_={config['_target_']} must be a parameterization: an "
+            f"instance with init(key), decode(params) and image_size; got {made!r}"
+        )
+    colors, mean, contrast = (config.get(key) for key in _OF_WRAPPERS)
+    if colors is not None:
+        checks.choice("parameterization.colors", colors, _COLORS)
+    if colors == "gray" or mean is not None or contrast is not None:
+        made = fvjax.Constrained(
+            parameterization=made, mean=mean, contrast=contrast, gray=colors == "gray"
+        )
+    return fvjax.Transparent(parameterization=made) if colors == "rgba" else made
 
 
 def arguments(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The tasks of a sweep, or all of its mistakes at once, before anything is compiled."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from sweeps.planning.build import build
 from sweeps.task import Task
 
 _MOST_NAMED = 20  # jobs named for one mistake
+_GOT = re.compile(r"\bgot .*$")  # the part in which equal mistakes differ
 
 
 def build_all(
@@ -47,8 +49,12 @@ def build_all(
     sentences = {key: explain(error, CONF) for key, error in errors.items()}
     texts = {place: sentences[id(error)] for place, error in wrong.items()}
     lines = []
-    for text in dict.fromkeys(texts.values()):
-        names = [" ".join(filter_overrides(job_overrides[p])) for p in texts if texts[p] == text]
+    kinds: dict[str, list[int]] = {}
+    for place, text in texts.items():
+        kinds.setdefault(_GOT.sub("got ...", text), []).append(place)
+    for places in kinds.values():
+        text = texts[places[0]]
+        names = [" ".join(filter_overrides(job_overrides[p])) for p in places]
         named = [name for name in names if name][:_MOST_NAMED]
         more = f" and {len(names) - len(named)} more" if len(names) > len(named) > 0 else ""
         lines.append(f"{text} [{'; '.join(named)}{more}]" if named else text)

@@ -1,19 +1,22 @@
 """The score of a job from its config: objective - weight * penalty."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 
 import fvjax
 from fvjax import checks
-from fvjax.direction import SPACE, Interpolation, base
+from fvjax.activations import unit
+from fvjax.direction import SPACE, Direction, Interpolation, base
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, parts
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.sources import DirectionInfo, Setup
 from fvjax.spaces import Plain, Space, whiten
+from sweeps.planning.joint import Joint
+from sweeps.planning.pieces import make, objective_of
 
 _UNITS = ("raw", "reference_std", "balanced")
 
@@ -31,6 +34,8 @@ def score_for(
     """
     model = setup.model
     score = space.objective(_objective(cfg, setup, info, space))
+    if sign_of(cfg) < 0:
+        score = -score
     penalty = dict(cfg["penalty"])
     if penalty:
         weight, unit = penalty.pop("weight"), penalty.pop("unit")
@@ -38,7 +43,7 @@ def score_for(
         checks.choice("penalty.unit", unit, _UNITS)
         model = _whitened(penalty, setup, info)
         name_layer(penalty, model, info)
-        term: Objective = instantiate(penalty)
+        term = objective_of(make(penalty), penalty, "penalty")
         if unit == "reference_std":
             reference = setup.require_reference("penalty.unit=reference_std")
             term = _in_reference_std(term, info, reference)
@@ -49,10 +54,30 @@ def score_for(
     return score, model
 
 
+def sign_of(cfg: Mapping[str, Any]) -> int:
+    """Return 1 to maximise or -1 to minimise; options of users need no key `sign`."""
+    sign = cfg["objective"].get("sign", 1)
+    checks.choice("objective.sign", sign, (1, -1))
+    return int(sign)
+
+
+def before_relu(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> DirectionInfo:
+    """Return the direction as the objective reads it: for sign -1 before the layer's ReLU.
+
+    After a ReLU nothing lies below 0. Metrics still read the original direction. A layer without
+    `<layer>_pre_relu`, a caricature and an interpolation stay.
+    """
+    direction, layer = info.direction, f"{info.direction.layer}_pre_relu"
+    if sign_of(cfg) > 0 or layer not in model.layers or not isinstance(direction, Direction):
+        return info
+    return replace(info, direction=replace(direction, layer=layer, origin=direction))
+
+
 def _objective(
     cfg: Mapping[str, Any], setup: Setup, info: DirectionInfo, space: Space
 ) -> Objective:
-    config, direction = dict(cfg["objective"]), info.direction
+    config, direction = dict(cfg["objective"]), before_relu(cfg, setup.model, info).direction
+    config.pop("sign", None)
     if config["_target_"] == "fvjax.Differential":
         reference = setup.require_reference("objective=differential")
         if not isinstance(space, Plain):
@@ -62,8 +87,14 @@ def _objective(
         rows = reference.rows(direction.layer, setup.position)
         if rows is None or info.reference_projections is None:
             raise ValueError("objective=differential needs position=all or position=center")
-        return fvjax.Differential(along=float(info.reference_projections.std()), stddev=rows.std(0))
-    score: Objective = instantiate(config)
+        along = float(info.reference_projections.std())
+        if direction.layer != info.direction.layer and isinstance(direction, Direction):
+            along = float((rows @ np.asarray(unit(direction.vector))).std())
+        return fvjax.Differential(along=along, stddev=rows.std(0))
+    made = make(config)
+    if isinstance(made, Joint):
+        return made.resolve(setup, info)
+    score = objective_of(made, config, "objective")
     if info.kind == "covector" and any(isinstance(p, fvjax.Inversion) for p in parts(score)):
         raise ValueError(
             "objective=inversion needs a direction with a length of its own, such as a photo's; "
@@ -92,7 +123,7 @@ def name_layer(penalty: dict[str, Any], model: Model, info: DirectionInfo) -> No
         penalty["layer"] = model.previous(info.direction.layer)
         if penalty["layer"] is None:
             raise ValueError(f"no layer comes before {info.direction.layer!r}: name penalty.layer")
-    checks.choice("penalty.layer", penalty["layer"], model.layers)
+    model.require_layer(penalty["layer"], "penalty.layer")
 
 
 def _in_reference_std(

@@ -48,8 +48,14 @@ def arm_labels(results: pd.DataFrame) -> pd.Series:
 
 
 def config_columns(results: pd.DataFrame) -> list[str]:
-    """Return the columns that hold the config."""
-    return [c for c in results.columns if c not in COLUMNS and c != "sweep"]
+    """Return the columns that hold the config: neither ours nor the values of a user's metrics."""
+    own = own_metrics(results)
+    return [c for c in results.columns if c not in COLUMNS and c not in ("sweep", *own)]
+
+
+def own_metrics(results: pd.DataFrame) -> list[str]:
+    """Return the columns with a user's metrics, whose configs are the columns metrics_<name>."""
+    return [c for c in results.columns if c not in COLUMNS and f"metrics_{c}" in results]
 
 
 def is_row_key(column: str) -> bool:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fvjax import checks
-from fvjax.models.model import Model
+from fvjax.models.model import Model, model_of
 from fvjax.models.torch.graph import LAYER, Graph, Layer, Step
 from fvjax.models.torch.interpret import GraphNetwork
 from fvjax.models.torch.paths import pruned, with_main_path
@@ -55,7 +55,7 @@ def from_torch(
     graph = Graph(size, *statistics, tuple(pruned(steps, layers)))
     weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
     first = next(iter(layers if layers is not None else by_name), None)
-    model = Model.from_function(GraphNetwork(graph), weights, image_size=size, default_layer=first)
+    model = model_of(GraphNetwork(graph), weights, size, first)
     chosen = _middle(model) if default_layer is None else default_layer
     checks.choice("layer", chosen, model.layers)
     return model.replace(default_layer=chosen, classes=_classes(module, model))  # type: ignore[attr-defined, no-any-return]

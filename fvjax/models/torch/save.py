@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fvjax import checks
-from fvjax.models.model import PRECISIONS, Model
+from fvjax.models.model import PRECISIONS, Model, model_of
 from fvjax.models.torch.graph import LAYER, Graph, Layer, Value, values
 from fvjax.models.torch.interpret import KNOWN, GraphNetwork
 
@@ -73,9 +73,7 @@ def load(path: str | Path) -> Model:
         checks.choice("precision", precision, PRECISIONS)
         check_graph(graph, arrays)
         weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
-        model = Model.from_function(
-            GraphNetwork(graph), weights, image_size=graph.image_size, default_layer=default
-        )
+        model = model_of(GraphNetwork(graph), weights, graph.image_size, default)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no network that can be run: {error}") from error
     return model.replace(classes=classes, precision=precision)  # type: ignore[attr-defined, no-any-return]

@@ -14,6 +14,7 @@ from sweeps.results.labels import (
     format_exact,
     is_row_key,
     natural_sort_key,
+    own_metrics,
     row_labels,
 )
 from sweeps.results.table import COLUMNS, METRICS
@@ -34,7 +35,8 @@ _OPTIMIZED = "metrics_optimized_metric"
 
 def metrics_of(results: pd.DataFrame) -> list[str]:
     """Return the metrics that some job has, in the order of their documentation."""
-    return [c for c in (*METRICS, *_COSTS) if c in results and _numbers(results[c]).notna().any()]
+    names = (*METRICS, *own_metrics(results), *_COSTS)
+    return [c for c in names if c in results and _numbers(results[c]).notna().any()]
 
 
 def optimized_metric(results: pd.DataFrame) -> str | None:

@@ -26,7 +26,7 @@ def test_images_have_the_right_shape_and_values_from_zero_to_one(name: str, key:
     decode = jax.jit(lambda p: parameterization.decode(p))
     for scale in (1.0, 1e4):
         image = decode(scaled(scale, params))
-        assert image.shape == (*parameterization.image_size, 3)
+        assert image.shape == (*parameterization.image_size, 4 if name == "transparent" else 3)
         assert image.dtype == jnp.float32
         assert jnp.all((image >= 0) & (image <= 1))
     assert float(decode(scaled(100, params)).std()) > 0.05
@@ -46,7 +46,7 @@ def test_keys_decide_the_image(name: str, key: Array) -> None:
 def test_every_parameter_reaches_the_image(name: str, key: Array) -> None:
     parameterization = PARAMETERIZATIONS[name]
     params = parameterization.init(key)
-    weights = jax.random.normal(key, (*parameterization.image_size, 3))
+    weights = jax.random.normal(key, parameterization.decode(params).shape)
     slope = jax.grad(lambda p: jnp.sum(weights * parameterization.decode(p)))(params)
     slopes = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(slope)])
     assert jnp.all(jnp.isfinite(slopes))
@@ -63,7 +63,7 @@ def test_gradients_match_central_differences(name: str, key: Array) -> None:
     way = jax.tree.unflatten(
         structure, [jax.random.normal(k, p.shape) for k, p in zip(keys, leaves, strict=True)]
     )
-    weights = jax.random.normal(jax.random.key(1), (*parameterization.image_size, 3))
+    weights = jax.random.normal(jax.random.key(1), parameterization.decode(params).shape)
 
     @jax.jit
     def along(t: Array | float) -> Array:

@@ -33,7 +33,7 @@ WRONG = {
     f"direction=photo direction.path={__file__}": "is no image",
     "direction=vector direction.path=five.npy": "vectors of shape (5,)",
     "penalty=previous layer=conv1": "no layer comes before 'conv1'",
-    "objective=dot objective.exponent=2": "exponent is a key of objective=dot_cosine only",
+    "objective=dot objective.exponent=2": "a key of objective=dot_cosine and of objective=joint",
     "penalty=none penalty.weight=1": "penalty.weight is a key of",
     "direction=logit direction.layer=conv2 layer=conv1": "direction.layer=conv2 decides where",
     "metrics.optimized_metric=dott": "did you mean dot",
@@ -89,6 +89,23 @@ WRONG = {
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
     "model=texturenet image_size=100": "height and width must be multiples of 8",
     "model=texturenet image_size=17": "height and width must be multiples of 8",
+    "+stpes=5": "no key stpes: did you mean steps?",
+    "+laayer=conv1": "no key laayer: did you mean layer?",
+    "+objective.expo=2": "fvjax.DotCosine takes no expo; it takes exponent, floor, sign",
+    "+transform.blur=2": "fvjax.Standard takes no blur",
+    "objective.sign=0": "unknown objective.sign 0: it is one of 1, -1",
+    "objective=joint objective.layer=conv3": "unknown objective.layer 'conv3': it is one of conv1",
+    "objective=joint objective.index=8": "at layer 'conv1' must be an integer from 0 to 7, got 8",
+    "objective=joint objective.layer=[conv1,conv2] objective.index=[1,2,3]": "objective.layer must "
+    "have one value or 3, got 2",
+    "objective=joint layer=conv1": "no layer comes before 'conv1': name objective.layer",
+    "parameterization.colors=grey": "unknown parameterization.colors 'grey'",
+    "parameterization.contrast=0.9": "contrast must be at most 0.5",
+    "parameterization.mean=1.5": "mean must be below 1",
+    "transform=random_background transform.stddev=-1": "stddev must be a finite number",
+    "objective._target_=pathlib.Path": "objective._target_=pathlib.Path must be an objective",
+    "transform._target_=pathlib.PurePath ~transform.jitter ~transform.scale ~transform.rotation "
+    "~transform.late_jitter ~transform.fill": "must be a transform: a function f(key, image)",
     "seed=4294967296": "seed must be an integer from 0 to 4294967295",
 }
 

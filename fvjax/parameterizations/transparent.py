@@ -1,0 +1,43 @@
+"""An image with an opacity of its own, so that it shows where the objective needs no pixels."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fvjax.image_size import ImageSize
+from fvjax.parameterizations.parameterization import Parameterization, learning_rate_of
+from fvjax.pytree import dataclass
+from fvjax.types import Image, Key
+
+
+@dataclass
+class Transparent:
+    """Colours and opacity, both made by another parameterization: (height, width, 4).
+
+    As Lucid's images with alpha (Mordvintsev et al. 2018, "Differentiable image parameterizations",
+    semi-transparent patterns). The opacity is the mean of a second image's colours; at the start it
+    is about .5. Use `RandomBackground` and the penalty `Opacity`: without them it means nothing.
+    """
+
+    parameterization: Parameterization
+
+    @property
+    def image_size(self) -> ImageSize:
+        """Pixels of the image."""
+        return self.parameterization.image_size
+
+    @property
+    def learning_rate(self) -> float:
+        """The other parameterization's."""
+        return learning_rate_of(self.parameterization)
+
+    def init(self, key: Key) -> tuple[Any, Any]:
+        """Return random parameters of the colours and of the opacity."""
+        colours, opacity = jax.random.split(key)
+        return self.parameterization.init(colours), self.parameterization.init(opacity)
+
+    def decode(self, params: tuple[Any, Any]) -> Image:
+        """Return colours and alpha, in [0, 1]."""
+        colours, opacity = (self.parameterization.decode(part) for part in params)
+        return jnp.concatenate([colours, jnp.mean(opacity, -1, keepdims=True)], -1)
