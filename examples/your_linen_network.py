@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 import fvjax
-from fvjax.models import Linen, Record
+from fvjax.models import Record
 
 
 class Network(nn.Module):
@@ -19,8 +19,8 @@ class Network(nn.Module):
         record("classes", nn.Dense(10)(x.mean((0, 1))))
 
 
-weights = Network().init(jax.random.key(0), jnp.zeros((32, 32, 3)), Record({}, False))["params"]
-model = fvjax.Model.from_function(Linen(Network()), weights, image_size=32, default_layer="second")
+variables = Network().init(jax.random.key(0), jnp.zeros((32, 32, 3)), Record({}, False))
+model = fvjax.from_linen(Network(), variables, image_size=32, default_layer="second")
 job = fvjax.job(model, channel=7, steps=32)
 result = fvjax.visualize(model, job)
 print(f"{model.layers} score {result.initial_score:.3f} -> {result.final_score:.3f}")

@@ -18,15 +18,7 @@ class Network(nnx.Module):
         record("second", nnx.relu(self.second(x)))
 
 
-graph, weights = nnx.split(Network(nnx.Rngs(0)))  # structure, and the pytree of arrays
-
-
-def apply(weights, image, record):
-    """Run the network with these weights."""
-    nnx.merge(graph, weights)(image, record)
-
-
-model = fvjax.Model.from_function(apply, weights, image_size=32, default_layer="second")
+model = fvjax.from_nnx(Network(nnx.Rngs(0)), image_size=32, default_layer="second")
 job = fvjax.job(model, channel=7, steps=32)
 result = fvjax.visualize(model, job)
 print(f"{model.layers} score {result.initial_score:.3f} -> {result.final_score:.3f}")

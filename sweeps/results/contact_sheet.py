@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
+from sweeps.results.flatten import flatten
 from sweeps.results.labels import arm_labels, natural_sort_key, row_labels, wrap_label
 from sweeps.storage.atomic import atomic_write
 
@@ -123,7 +124,7 @@ def tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
     data = image["bytes"]
     assert isinstance(data, bytes)
     with Image.open(io.BytesIO(data)) as picture:
-        padded = ImageOps.pad(picture.convert("RGB"), (side, side), _SMOOTH, "white")
+        padded = ImageOps.pad(flatten(picture), (side, side), _SMOOTH, "white")
     return np.asarray(padded)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fvjax.data.photos import read_photo
 from sweeps.config.errors import report_user_errors
+from sweeps.results.flatten import flatten
 from sweeps.results.labels import arm_labels
 from sweeps.results.table import load
 from sweeps.storage.atomic import atomic_write
@@ -69,7 +70,7 @@ def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
         if picture is not None:
             top, left = (size * i for i in divmod(int(position), side))
             with Image.open(io.BytesIO(picture["bytes"])) as opened:
-                canvas[top : top + size, left : left + size] = np.asarray(opened.convert("RGB"))
+                canvas[top : top + size, left : left + size] = np.asarray(flatten(opened))
     return canvas
 
 

@@ -28,6 +28,7 @@ from sweeps.analysis.pairing import arm_names
 from sweeps.config.config_dirs import option_files
 from sweeps.config.errors import report_user_errors
 from sweeps.planning.build import load_option
+from sweeps.results.flatten import flatten
 from sweeps.results.labels import config_columns
 from sweeps.results.number_table import number_table
 from sweeps.results.table import load
@@ -134,7 +135,7 @@ def short_names(names: pd.Series) -> pd.Series:
 
 def _pixels(picture: Mapping[str, Any]) -> np.ndarray:
     with Image.open(io.BytesIO(picture["bytes"])) as opened:
-        return np.asarray(opened.convert("RGB"), np.float32) / 255
+        return np.asarray(flatten(opened), np.float32) / 255
 
 
 def _probabilities(model: Model, pictures: np.ndarray) -> np.ndarray:

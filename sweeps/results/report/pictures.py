@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from sweeps.results.flatten import flatten
+
 Cell = Mapping[str, Any]  # of the column `image`: bytes and path
 _SIDE = 320  # pixels of an embedded picture's longer side, at most
 _QUALITY = 85  # of WebP: a third of the PNG's bytes, and no difference that one sees
@@ -57,7 +59,7 @@ def embed_file(path: Path) -> str:
 
 def _embedded(data: bytes) -> str:
     with Image.open(io.BytesIO(data)) as picture:
-        small = picture.convert("RGB")
+        small = flatten(picture)
         small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         small.save(buffer, "WEBP", quality=_QUALITY, method=4)

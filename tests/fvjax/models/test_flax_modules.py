@@ -131,3 +131,14 @@ def test_a_network_may_be_wide_and_flat() -> None:
         record("line", image[:1])
 
     assert fvjax.Model.from_function(network, {}, image_size=(1, 20)).layers["line"] == (1, 20, 3)
+
+
+def test_an_unknown_layer_is_refused_with_the_main_path_first() -> None:
+    def network(weights: Any, image: Any, record: Any) -> None:
+        for number in range(40):
+            record(f"branch{number}", image, main=False)
+        record("trunk", image)
+
+    model = fvjax.Model.from_function(network, {}, image_size=8)
+    with pytest.raises(ValueError, match="it is one of trunk, branch0"):
+        model.require_layer("mixed9z")
