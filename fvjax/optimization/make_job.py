@@ -2,7 +2,14 @@
 
 import jax
 
-from fvjax.direction import AnyDirection, Position, with_position
+from fvjax.direction import (
+    AnyDirection,
+    Direction,
+    FromImage,
+    Interpolation,
+    Position,
+    with_position,
+)
 from fvjax.image_size import ImageSize, height_width
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, as_objective
@@ -106,7 +113,8 @@ def _direction(
         )
     if direction is None:
         direction = Channel(index=0 if channel is None else channel)
-    if isinstance(direction, DirectionSource):
+    # A direction, too, has a method `resolve`, by which the protocol knows a source.
+    if not isinstance(direction, Direction | FromImage | Interpolation):
         return direction.resolve(setup).at_position(setup).direction
     if layer is not None and layer != direction.layer:
         raise ValueError(f"the direction belongs to layer {direction.layer!r}, not to {layer!r}")

@@ -47,6 +47,17 @@ def test_the_experiment_runs_with_own_objective_penalty_and_transform(folder: Pa
     assert by_sharpness.loc[0, "initial_score"] < by_sharpness.loc[4, "initial_score"]
 
 
+def test_functions_and_a_plain_dataclass_run_with_their_own_metric(folder: Path) -> None:
+    keys = ["model=tiny", "objective=strongest", "transform=dim", "parameterization=stripes"]
+    keys += ["metrics=colourful", "objective.softness=0.1,1", "steps=3"]
+    done = run(folder, "sweeps", *_OPTIONS, "-m", *keys, "hydra.sweep.dir=functions")
+    assert done.returncode == 0, done.stderr
+    table = sweeps.load(folder / "functions")
+    assert sorted(table["objective_softness"]) == [0.1, 1]
+    assert table["program"].nunique() == 1 and (table["colourfulness"] > 0).all()
+    assert "these columns are null" in done.stdout + done.stderr
+
+
 def test_sharpness_zero_is_the_dot_product(folder: Path) -> None:
     keys = ["experiment=peaks", "model=tiny", "steps=1", "hydra.sweep.dir=equal"]
     done = run(folder, "sweeps", *_OPTIONS, "-m", *keys)
