@@ -22,12 +22,22 @@ _WRONG_MODE = (
 class Linen:
     """A flax.linen module as a network: its `__call__(image, record)` runs under `module.apply`.
 
-    `collections` tells whether the weights are all variables, or those of "params" alone.
+    The weights are its "params". The representation is part of the keys of stored statistics.
     """
 
     module: Any
-    arguments: tuple[tuple[str, Any], ...] = ()
-    collections: bool = False
+
+    def __call__(self, weights: Any, image: Image, record: Record) -> Any:
+        """Run the module forward."""
+        return self.module.apply({"params": weights}, image, record)
+
+
+@dataclasses.dataclass(frozen=True)
+class LinenWithVariables:
+    """A flax.linen module whose weights are all its variables, with further arguments of a call."""
+
+    module: Any
+    arguments: tuple[tuple[str, Any], ...]
 
     def __call__(self, weights: Any, image: Image, record: Record) -> Any:
         """Run the module forward.
@@ -35,9 +45,8 @@ class Linen:
         Raises:
             ValueError: the module changes its variables or draws random numbers, as in training.
         """
-        variables = weights if self.collections else {"params": weights}
         try:
-            return self.module.apply(variables, image, record, **dict(self.arguments))
+            return self.module.apply(weights, image, record, **dict(self.arguments))
         except _WRONG_MODE as error:
             raise ValueError(
                 f"{type(self.module).__name__} runs in training mode: give the arguments that turn "
@@ -72,7 +81,7 @@ def from_linen(
             'variables must be what module.init returned, {"params": ..., "batch_stats": ...}; '
             f"got {sorted(variables) if isinstance(variables, Mapping) else type(variables)}"
         )
-    network = Linen(module, tuple(sorted(arguments.items())), collections=True)
+    network = LinenWithVariables(module, tuple(sorted(arguments.items())))
     return Model.from_function(
         network,
         dict(variables),
