@@ -23,6 +23,7 @@ from fvjax.reference.covariance import condition, rank, shrunk
 from sweeps.config.command_help import help_requested
 from sweeps.config.config_dirs import search_config_dirs
 from sweeps.config.errors import run_cli
+from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
 from sweeps.planning.build import environment
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     """Compute the statistics, print the table and write the file."""
     if help_requested(arguments, __doc__):
         return
-    arguments = search_config_dirs(arguments)
+    arguments = allow_free_keys(search_config_dirs(arguments))
     layers, outs = (
         [a.removeprefix(key) for a in arguments if a.startswith(key)] for key in ("layer=", "out=")
     )

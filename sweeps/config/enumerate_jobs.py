@@ -10,6 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from sweeps.config.fast_compose import Composer
+from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.grids import expand
 from sweeps.config.paths import CONF
 
@@ -33,7 +34,8 @@ def jobs_of(arguments: Sequence[str]) -> Jobs:
     """Compose the jobs that `python -m sweeps -m ARGUMENTS` would run."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
+        free = allow_free_keys(arguments)
+        master = loader.load_configuration("config", free, RunMode.MULTIRUN)
         sweeper: Any = OmegaConf.to_container(master.hydra.sweeper, resolve=True)
         task = [str(one) for one in master.hydra.overrides.task]
         overrides = expand(sweeper["grids"], sweeper["params"], task, loader, sweeper["cross_with"])

@@ -1,7 +1,9 @@
 """A user's functions and dataclasses as objective, penalty, transform, source, model and metric."""
 
 import io
+import logging
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +17,7 @@ from fvjax.models.tiny import tiny
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.config.errors import EXPECTED, UserError, explain
 from sweeps.config.paths import CONF
+from sweeps.planning.metric_inputs import note_missing_reference
 from sweeps.planning.plan import build_all
 from sweeps.results.labels import arm_labels, config_columns
 from sweeps.task import Task
@@ -154,3 +157,37 @@ def test_deepdream_starts_at_a_photograph(tmp_path: Path) -> None:
     assert float(result.initial_score) == pytest.approx(float((a**2).mean()), rel=1e-4)
     assert result.final_score > result.initial_score and not result.dead
     assert 0 < float(np.abs(result.image - first).mean()) < 0.3
+
+
+def odd_names(weights: object, image: jax.Array, record: Any) -> None:
+    x = record("block:0/conv.1", image * 0.5)
+    x = record("block:0/relu", jax.numpy.maximum(x - 0.1, 0))
+    record("head=2", x.mean((0, 1)))
+
+
+def test_layers_may_have_slashes_colons_and_equals_signs(tmp_path: Path) -> None:
+    model = fvjax.Model.from_function(odd_names, {}, image_size=16)
+    keys = ["layer='block:0/relu'", "penalty=previous", "space=whitened", "steps=2"]
+    keys += ["reference_images=generated", "reference_count=8", "judge=null", "direction.index=1"]
+    table = sweeps.run(keys, model=model, directory=tmp_path / "odd")
+    (row,) = table.to_dict("records")
+    assert row["layer"] == "block:0/relu" and row["label"] == "block:0/relu:1"
+    assert row["penalty_layer"] is None and row["status"] in ("ok", "diverged")
+    assert row["previous_l1"] > 0 and row["whitened_cosine"] is not None
+    named = sweeps.run(
+        ["layer='head=2'", "direction.index=1", "penalty=previous", *QUICK, "metrics=none"],
+        model=model,
+        directory=tmp_path / "named",
+    )
+    assert list(named["layer"]) == ["head=2"]
+
+
+def test_a_sweep_says_once_what_is_null_without_reference_images(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    note_missing_reference.cache_clear()
+    with caplog.at_level(logging.INFO):
+        for seed in range(3):
+            build(f"seed={seed}")
+    (line,) = [r.message for r in caplog.records if "no reference images" in r.message]
+    assert "reference_z" in line and "excitation" in line and "reference_images=generated" in line
