@@ -21,7 +21,10 @@ def names(node: ast.AST) -> list[str]:
 
 
 def is_late(node: ast.AST) -> bool:
-    return any(name.split(".")[0] in LATE or name.startswith(TRACING) for name in names(node))
+    return any(
+        name.split(".")[0] in LATE or name.startswith(TRACING) or name == "flax.nnx"
+        for name in names(node)
+    )
 
 
 def test_heavy_packages_are_imported_where_they_are_used() -> None:

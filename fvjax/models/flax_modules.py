@@ -100,7 +100,7 @@ class Nnx:
 
     def __call__(self, weights: Any, image: Image, record: Record) -> Any:
         """Run the module forward."""
-        from flax import nnx
+        import flax.nnx as nnx
 
         leaves, structure = jax.tree.flatten(weights["random"])
         random = [
@@ -127,7 +127,7 @@ def from_nnx(
         default_layer: the last main layer if None.
         channels: 3 for RGB, 1 for gray.
     """
-    from flax import nnx
+    import flax.nnx as nnx  # takes as long to import as JAX
 
     copy = nnx.clone(module)
     copy.eval()
