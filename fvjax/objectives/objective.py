@@ -85,7 +85,7 @@ def held_directions(objective: Objective) -> tuple[Direction, ...]:
 def _fields(objective: Any) -> tuple[Any, ...]:
     """Return the values of an objective's fields, and of the user's object in a `UserObjective`."""
     if not dataclasses.is_dataclass(objective):
-        return tuple(vars(objective).values())
+        return tuple(getattr(objective, "__dict__", {}).values())
     values = tuple(getattr(objective, field.name) for field in dataclasses.fields(objective))
     if isinstance(objective, UserObjective):
         called = objective.function

@@ -64,7 +64,7 @@ def _with_ratios(objective: Any, ratios: Iterator[Any], weight: float | None = N
     """Return the objective with these ratios, in the order of `parts`, and a weight if given."""
     if isinstance(objective, tuple):
         return tuple(_with_ratios(term, ratios, weight) for term in objective)
-    if not isinstance(objective, Objective):
+    if not isinstance(objective, Objective) or not dataclasses.is_dataclass(objective):
         return objective
     if isinstance(objective, Balanced):
         weight_here = objective.weight if weight is None else weight

@@ -191,3 +191,11 @@ def test_a_sweep_says_once_what_is_null_without_reference_images(
             build(f"seed={seed}")
     (line,) = [r.message for r in caplog.records if "no reference images" in r.message]
     assert "reference_z" in line and "excitation" in line and "reference_images=generated" in line
+
+
+def test_channels_are_weighted_from_the_command_line() -> None:
+    task = build("direction.index=[3,5]", "direction.weight=[1,-0.5]")
+    vector = np.zeros(16)
+    vector[[3, 5]] = 1, -0.5
+    np.testing.assert_array_equal(task.info.direction.vector, vector)  # type: ignore[union-attr]
+    assert task.info.label == "conv2:3-0.5*5"
