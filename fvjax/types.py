@@ -9,9 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 Activations: TypeAlias = Mapping[str, Array]
 Image: TypeAlias = Float[Array, "height width 3"] | Float[Array, "height width 4"]  # or alpha
-Images: TypeAlias = (
-    Float[Array, "*images height width 3"] | Float[Array, "*images height width 4"]
-)
+Images: TypeAlias = Float[Array, "*images height width 3"] | Float[Array, "*images height width 4"]
 Scalar: TypeAlias = Float[Array, ""]
 Scalars: TypeAlias = Float[Array, "*batch"]  # leaves of a pytree that vmap may return in batches
 Number: TypeAlias = float | int | np.floating | Array

@@ -1,5 +1,8 @@
 """Jobs whose missing choices are Lucid's defaults."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 
 from fvjax.direction import (
@@ -30,8 +33,8 @@ def job(
     channel: int | None = None,
     direction: AnyDirection | DirectionSource | None = None,
     position: Position = "all",
-    objective: Objective | None = None,
-    penalty: Objective | None = None,
+    objective: Objective | Callable[..., Any] | None = None,
+    penalty: Objective | Callable[..., Any] | None = None,
     parameterization: Parameterization | None = None,
     transform: Transform | None = None,
     image_size: ImageSize | None = None,
@@ -68,7 +71,7 @@ def job(
     rate = learning_rate_of(image) if learning_rate is None else learning_rate
     score = DotCosine() if objective is None else as_objective(objective)
     recipe = Recipe(
-        objective=score if penalty is None else score - penalty,
+        objective=score if penalty is None else score - as_objective(penalty),
         parameterization=image,
         transform=Standard() if transform is None else transform,
         learning_rate=rate,

@@ -34,7 +34,9 @@ from sweeps.results.number_table import number_table
 from sweeps.results.table import load
 
 NAME = "recognized"
+_LEAST = 1e-12  # of a probability whose logarithm is taken
 _COMPARED = ["difference", "low", "high", "p_holm"]
+_MEASURES = ("probability", "log10")
 _GROUPS = ("objective", "penalty", "space", "parameterization", "transform")
 
 
@@ -60,16 +62,18 @@ class Recognized(Callback):
             networks = {name: load_option(name, files, "readers") for name in names}
             values = recognition(results, networks)
             values.to_csv(directory / f"{NAME}.csv", index=False)
-            arms = arm_table(results, values, self.baselines)
+            tables = [arm_table(results, values, self.baselines, m) for m in _MEASURES]
+            arms = pd.concat(tables, ignore_index=True)
             arms.to_csv(directory / f"{NAME}_arms.csv", index=False)
         console = Console()
-        for network, rows in arms.groupby("network", sort=False):
-            console.print(number_table(rows.drop(columns="network"), f"probability by {network}"))
+        for (measure, network), rows in arms.groupby(["measure", "network"], sort=False):
+            shown = rows.drop(columns=["measure", "network"])
+            console.print(number_table(shown, f"{measure} by {network}"))
         console.print(str(directory / f"{NAME}.csv"), soft_wrap=True, highlight=False, markup=False)
 
 
 def recognition(results: pd.DataFrame, networks: Mapping[str, Model]) -> pd.DataFrame:
-    """Return `job label seed arm network probability rank` of each picture by each network.
+    """Return `job label seed arm network probability log10 rank` of each picture by each network.
 
     Args:
         results: the table of a sweep whose labels are class names.
@@ -86,26 +90,36 @@ def recognition(results: pd.DataFrame, networks: Mapping[str, Model]) -> pd.Data
         probabilities = _probabilities(model, pictures)
         index = np.array([find_class(model.classes, label) for label in drawn["label"]])
         shown = np.take_along_axis(probabilities, index[:, None], 1)
-        columns = {"probability": shown[:, 0], "rank": 1 + (probabilities > shown).sum(1)}
+        columns = {
+            "probability": shown[:, 0],
+            "log10": np.log10(np.maximum(shown[:, 0], _LEAST)),
+            "rank": 1 + (probabilities > shown).sum(1),
+        }
         kept = drawn[["job", "label", "seed"]].assign(arm=arms, network=name)
         parts.append(kept.assign(**columns))
     return pd.concat(parts, ignore_index=True)
 
 
 def arm_table(
-    results: pd.DataFrame, values: pd.DataFrame, baselines: Sequence[str]
+    results: pd.DataFrame, values: pd.DataFrame, baselines: Sequence[str], measure: str
 ) -> pd.DataFrame:
-    """Return the mean probability of each network and arm, and its difference to each baseline.
+    """Return the mean of each network and arm, and its difference to each baseline.
 
     Classes are the clusters, after a mean over seeds. p-values are corrected for all arms and
     networks of a baseline (Holm).
+
+    Args:
+        results: the table of the sweep.
+        values: what `recognition` returns.
+        baselines: arms with which all others are compared.
+        measure: probability, or its logarithm log10, of which no single class decides the mean.
     """
     by = [group for group in _GROUPS if group in config_columns(results)]
     full = arm_names(results, by)
     short = dict(zip(full, short_names(full), strict=True))
     for baseline in baselines:
         checks.choice("baseline", baseline, short.values())
-    wide = values.pivot(index="job", columns="network", values="probability")
+    wide = values.pivot(index="job", columns="network", values=measure)
     table = results.merge(wide, left_on="job", right_index=True)
     networks = list(dict.fromkeys(values["network"]))
     differences = []
@@ -117,8 +131,14 @@ def arm_table(
             differences.append(rows.rename(columns=keys))
     arms = []
     for (network, arm), own in values.groupby(["network", "arm"], sort=False):
-        mean, low, high = interval(own.groupby("label")["probability"].mean().to_numpy())
-        row = {"network": network, "arm": arm, "classes": own["label"].nunique(), "n": len(own)}
+        mean, low, high = interval(own.groupby("label")[measure].mean().to_numpy())
+        row = {
+            "measure": measure,
+            "network": network,
+            "arm": arm,
+            "classes": own["label"].nunique(),
+            "n": len(own),
+        }
         row |= {"mean": mean, "mean_low": low, "mean_high": high}
         arms.append(row | {"first": float((own["rank"] == 1).mean())})
     found = pd.DataFrame(arms)

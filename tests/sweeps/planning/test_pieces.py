@@ -123,7 +123,9 @@ def test_minimising_reads_the_layer_before_its_relu() -> None:
 def test_joint_excites_units_of_other_layers() -> None:
     task = build("objective=joint", "objective.index=[2,3]", "objective.weight=[1,-2]")
     activations = task.model(jax.random.uniform(jax.random.key(0), (32, 32, 3)))
-    found = float(task.job.recipe.objective(activations, task.job.direction))
+    direction = task.job.direction
+    assert isinstance(direction, fvjax.Direction)
+    found = float(task.job.recipe.objective(activations, direction))
     own, other = activations["conv2"], activations["conv1"]
     expected = own[..., 0].mean() + other[..., 2].mean() - 2 * other[..., 3].mean()
     assert found == pytest.approx(float(expected), rel=1e-4)

@@ -62,7 +62,7 @@ def test_probabilities_are_the_network_s_of_the_picture_s_class(results: pd.Data
 
 def test_arms_are_compared_with_each_baseline(results: pd.DataFrame, tmp_path: Path) -> None:
     values = recognition(results, {"reader": reader(10.0)})
-    arms = arm_table(results, values, ["dot"]).set_index("arm")
+    arms = arm_table(results, values, ["dot"], "probability").set_index("arm")
     assert list(arms.index) == ["dot", "cosine"]
     cosine, dot = arms.loc["cosine"], arms.iloc[0]
     assert cosine["classes"] == 4 and cosine["n"] == 8
@@ -70,8 +70,11 @@ def test_arms_are_compared_with_each_baseline(results: pd.DataFrame, tmp_path: P
     expected = cosine["mean"] - dot["mean"]
     assert cosine.filter(like="difference").iloc[0] == pytest.approx(expected)
     assert cosine["mean_low"] < cosine["mean"] < cosine["mean_high"]
+    logarithms = arm_table(results, values, ["dot"], "log10").set_index("arm")
+    own = values[values["arm"] == "cosine"]
+    assert logarithms.loc["cosine"]["mean"] == pytest.approx(np.log10(own["probability"]).mean())
     with pytest.raises(ValueError, match="unknown baseline 'inversion'"):
-        arm_table(results, values, ["inversion"])
+        arm_table(results, values, ["inversion"], "log10")
 
 
 def test_short_names_leave_out_what_the_first_arm_has() -> None:
