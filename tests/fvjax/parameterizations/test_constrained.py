@@ -46,6 +46,7 @@ def test_gray_images_have_equal_colours(key: Array) -> None:
     np.testing.assert_allclose(image[..., 1], luma, atol=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
