@@ -15,7 +15,7 @@ from fvjax.metrics.ground_truth import ground_truth_metrics
 from fvjax.models.model import Model
 from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.recipe import Job
-from fvjax.optimization.visualize import Result
+from fvjax.optimization.result import Result
 
 JOBS = PartitionSpec("jobs")  # the jobs axis is split over the mesh
 

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fvjax.optimization.recipe import Job, stack_jobs
-from fvjax.optimization.visualize import Result
+from fvjax.optimization.result import Result
 from sweeps.execution.batched import JOBS, measure_jobs, run_jobs, without_objective
 from sweeps.execution.compile import compile_program
 from sweeps.execution.grouping import Group, batches, signature
