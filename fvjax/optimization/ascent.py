@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from fvjax.models.model import Model
 from fvjax.optimization.gradient_balance import gradient_ratios, with_ratios
@@ -16,7 +16,7 @@ from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
 from fvjax.optimization.summary import Summary, begin_summary, update_summary
 from fvjax.pytree import dataclass
-from fvjax.types import Image, Scalar
+from fvjax.types import Image, Scalar, Scalars
 
 MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
 MEASURED = ("score", "dot", "cosine", "orthogonal", "norm", "gradient_norm")  # in each step
@@ -29,7 +29,7 @@ class AscentState:
 
     params: Any
     optimizer: Any  # the optimizer's state
-    ratios: Float[Array, "penalties"]  # of the `Balanced` penalties, measured at the start
+    ratios: tuple[Scalars, ...]  # of the `Balanced` penalties, measured at the start
     dead: Bool[Array, "*batch"]  # whether the direction was dead at the previous step
     revived: Bool[Array, "*batch"]  # whether the previous step's gradient was redirected
     summary: Summary

@@ -1,7 +1,7 @@
 """Comparable weights: penalties scaled to the norm of the score's gradient at the start."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -26,14 +26,14 @@ def balanced(model: Model, job: Job) -> Job:
     return with_ratios(job, gradient_ratios(model, job))
 
 
-def with_ratios(job: Job, ratios: Float[Array, "penalties"]) -> Job:
+def with_ratios(job: Job, ratios: Sequence[Scalar]) -> Job:
     """Return the job with these ratios of its `Balanced` penalties, in the order of `parts`."""
-    if not ratios.shape[0]:
+    if not ratios:
         return job
     return _with_objective(job, _with_ratios(job.recipe.objective, iter(ratios)))
 
 
-def gradient_ratios(model: Model, job: Job) -> Float[Array, "penalties"]:
+def gradient_ratios(model: Model, job: Job) -> tuple[Scalar, ...]:
     """Return the ratio of every `Balanced` penalty of a job, in the order of `parts`.
 
     ratio = mean |∇score| / mean |∇penalty|, where the score is without penalties. Gradients are by
@@ -42,7 +42,7 @@ def gradient_ratios(model: Model, job: Job) -> Float[Array, "penalties"]:
     objective = job.recipe.objective
     count = sum(isinstance(part, Balanced) for part in parts(objective))
     if not count:
-        return jnp.zeros(0)
+        return ()
 
     def gradient(seed: Array, ratios: Float[Array, "penalties"]) -> Any:
         probe = _with_objective(job, _with_ratios(objective, iter(ratios), weight=1.0))
@@ -63,7 +63,7 @@ def gradient_ratios(model: Model, job: Job) -> Float[Array, "penalties"]:
 
     score_norm, *penalty_norms = jnp.mean(lax.map(norms, jnp.arange(SEEDS)), 0)
     ratios = [score_norm / jnp.maximum(n, _LEAST * score_norm) for n in penalty_norms]
-    return jnp.stack([jnp.where(score_norm > 0, ratio, 0.0) for ratio in ratios])
+    return tuple(jnp.where(score_norm > 0, ratio, 0.0) for ratio in ratios)
 
 
 def _with_objective(job: Job, objective: Objective) -> Job:
