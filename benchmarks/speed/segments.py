@@ -29,6 +29,7 @@ from work import Setting
 
 import fvjax
 from fvjax.optimization.recipe import stack_jobs
+from fvjax.sources import DirectionInfo
 from sweeps.execution.batch import Batch, Inputs, Segment
 from sweeps.execution.batched import JOBS, run_jobs, segment_jobs, state_shapes, without_steps
 from sweeps.execution.checkpoints import BatchRecord
@@ -86,9 +87,7 @@ def in_segments(
         )
     finally:
         ascent.score_of = original
-    tasks = [
-        Task(model, job, fvjax.sources.DirectionInfo(job.direction, "", "vector")) for job in jobs
-    ]
+    tasks = [Task(model, job, DirectionInfo(job.direction, "", "vector")) for job in jobs]
     split = NamedSharding(mesh, JOBS)
     placed = jax.device_put(model, NamedSharding(mesh, PartitionSpec()))
     inputs = Inputs(placed, None, jax.device_put(stacked, split), None)

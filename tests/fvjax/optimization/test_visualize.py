@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -232,18 +233,20 @@ def test_history_is_of_each_step_and_the_result_of_the_final_image() -> None:
     names = {"score", "dot", "cosine", "norm", "orthogonal", "gradient_norm"}
     assert {n: h.shape for n, h in result.history.items()} == dict.fromkeys(names, (5,))
     assert result.image.shape == (32, 32, 3) and result.image.dtype == jnp.float32
-    score = one.recipe.objective(MODEL(result.image), one.direction)
+    objective, direction = one.recipe.objective, one.direction
+    assert isinstance(direction, fvjax.Direction)
+    score = objective(MODEL(result.image), direction)
     np.testing.assert_allclose(result.final_score, score, rtol=1e-4, atol=1e-6)
     start, steps = jax.random.split(one.key)
     image = FOURIER.decode(FOURIER.init(start))
     np.testing.assert_allclose(
         result.initial_score,
-        one.recipe.objective(MODEL(image), one.direction),
+        objective(MODEL(image), direction),
         rtol=1e-4,
         atol=1e-6,
     )
     view = LUCID(jax.random.fold_in(steps, 0), image)
-    seen = one.recipe.objective(MODEL(view), one.direction)
+    seen = objective(MODEL(view), direction)
     np.testing.assert_allclose(result.history["score"][0], seen, rtol=1e-4, atol=1e-6)
 
 
@@ -298,7 +301,7 @@ def test_a_target_from_an_image_is_seen_under_each_step_s_own_view(key: Array) -
     # The image itself is matched perfectly under any view.
     score, _ = score_of(MODEL, one, image, lambda x, _: LUCID(jax.random.key(8), x))
     np.testing.assert_allclose(score, 0, atol=1e-6)
-    slope = jax.grad(lambda i: jnp.sum(target.replace(image=i).resolve(MODEL, lambda x: x).vector))
+    slope = jax.grad(lambda i: jnp.sum(replace(target, image=i).resolve(MODEL, lambda x: x).vector))
     assert not jnp.any(slope(image))
 
 
@@ -315,6 +318,7 @@ def test_wrong_shapes_are_found_by_a_dry_run() -> None:
         jax.eval_shape(fvjax.visualize, MODEL, wrong)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -374,7 +378,7 @@ def compiled_step(network: Any, layer: str) -> Any:
     weights = [jax.random.normal(jax.random.key(i), (3, 3, 8, 8)) for i in range(3)]
     model = Model.from_function(network, weights, image_size=(32, 32))
     direction = Direction(vector=jnp.ones(8), layer=layer)
-    return jax.jit(fvjax.visualize).lower(model, job().replace(direction=direction)).compile()
+    return jax.jit(fvjax.visualize).lower(model, replace(job(), direction=direction)).compile()
 
 
 def three(weights: Any, image: Array, record: Record) -> None:

@@ -100,7 +100,7 @@ def test_a_batch_ends_when_all_of_its_jobs_have_converged(monkeypatch: pytest.Mo
         return segment
 
     monkeypatch.setattr(Batch, "dispatch", dispatch)
-    quick = {"objective": fvjax.Cosine(), "transform": Identity(), "steps": 5000}
+    quick: dict[str, Any] = {"objective": fvjax.Cosine(), "transform": Identity(), "steps": 5000}
     steps: list[int] = []
     marks = (64, 4000)
     tasks = [task(i, stop_when_converged=True, snapshots=marks, **quick) for i in (0, 3)]
