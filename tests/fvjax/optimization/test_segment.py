@@ -123,6 +123,7 @@ def test_an_ascent_that_has_converged_stops_and_its_image_stays() -> None:
         np.testing.assert_array_equal(stopped.final_score[row], same.final_score[row])
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
