@@ -39,7 +39,8 @@ from fvjax.objectives.towards import Towards as Towards
 from fvjax.optimization.make_job import job as job
 from fvjax.optimization.recipe import Job as Job
 from fvjax.optimization.recipe import Recipe as Recipe
-from fvjax.optimization.visualize import Result as Result
+from fvjax.optimization.result import Result as Result
+from fvjax.optimization.segment import segment as segment
 from fvjax.optimization.visualize import visualize as visualize
 from fvjax.optimization.visualize_many import visualize_many as visualize_many
 from fvjax.parameterizations import CPPN as CPPN

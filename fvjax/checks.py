@@ -1,6 +1,7 @@
 """Checks of user input; errors name the value, the allowed values and the closest match."""
 
 import difflib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
@@ -77,6 +78,16 @@ def count(name: str, value: Any, least: int = 1, most: int | None = None) -> Non
     if not is_integer or value < least or (most is not None and value > most):
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be an integer {allowed}, got {value!r}")
+
+
+def increasing(name: str, values: Any, most: int) -> None:
+    """Refuse anything but a tuple of integers from 0 to `most`, each above the one before."""
+    if not isinstance(values, tuple):
+        raise ValueError(f"{name} must be a tuple of integers, got {values!r}")
+    for value in values:
+        count(name, value, least=0, most=most)
+    if any(one >= other for one, other in itertools.pairwise(values)):
+        raise ValueError(f"{name} must increase, got {list(values)}")
 
 
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> None:

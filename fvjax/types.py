@@ -14,7 +14,19 @@ Scalar: TypeAlias = Float[Array, ""]
 Scalars: TypeAlias = Float[Array, "*batch"]  # leaves of a pytree that vmap may return in batches
 Number: TypeAlias = float | int | np.floating | Array
 Flag: TypeAlias = bool | Bool[Array, ""]
+Flags: TypeAlias = bool | np.bool_ | Bool[Array, "*batch"]
 Key: TypeAlias = PRNGKeyArray
 Keys: TypeAlias = jaxtyping.Key[Array, "*batch"]
 
-__all__ = ["Activations", "Flag", "Image", "Images", "Key", "Keys", "Number", "Scalar", "Scalars"]
+__all__ = [
+    "Activations",
+    "Flag",
+    "Flags",
+    "Image",
+    "Images",
+    "Key",
+    "Keys",
+    "Number",
+    "Scalar",
+    "Scalars",
+]

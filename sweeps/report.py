@@ -23,13 +23,16 @@ from sweeps.config.remake import Remake, command
 from sweeps.results.report.build import write_page
 from sweeps.results.report.columns import cell, compared_columns, metrics_of, table_columns
 from sweeps.results.report.curves import encode_curves
+from sweeps.results.report.frames import encode_snapshots
 from sweeps.results.report.pictures import embed_pictures, link_pictures
 from sweeps.results.report.preferred_metrics import MOST_METRICS, preferred_metrics
 from sweeps.results.report.references import reference_pictures
 from sweeps.results.report.several import job_names, read_sweeps, tell_apart
+from sweeps.results.snapshots import SNAPSHOTS
 
 NAME = "report.html"
 _BATCH_SIZE = "batch_size"
+_PICTURES = ["image", SNAPSHOTS]
 _ALL_BASELINES = 300, 8  # jobs and arms up to which every arm is a baseline too
 
 
@@ -59,17 +62,22 @@ def report(
     for metric in metrics or ():
         checks.choice("metric", metric, metrics_of(results))
     page = output or directories[0] / NAME
-    images, jobs = results["image"].tolist(), job_names(results)
-    rows = tell_apart(results.drop(columns="image"))
+    jobs, settings = job_names(results), results.drop(columns=_PICTURES, errors="ignore")
+    rows = tell_apart(settings)
+
+    def addresses(images: Sequence[Any]) -> list[str | None]:
+        return embed_pictures(images) if portable else link_pictures(images, owners, page)
+
     wanted = preferred_metrics(rows) if metrics is None else list(dict.fromkeys(metrics))
     data: dict[str, Any] = {"title": " + ".join(one.resolve().name for one in directories)}
     data |= table_columns(rows)
     data |= {
         "embedded": portable,
-        "images": embed_pictures(images) if portable else link_pictures(images, owners, page),
+        "images": addresses(results["image"].tolist()),
+        "snapshots": encode_snapshots(results, addresses),
         "history": encode_curves(history, {job: place for place, job in enumerate(jobs)}),
         "compare": _comparisons(rows, wanted, baseline),
-        "commands": _commands(results.drop(columns="image")),
+        "commands": _commands(settings),
         "references": reference_pictures(owners, jobs, page, portable),
     }
     try:

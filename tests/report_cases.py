@@ -37,6 +37,7 @@ def write_sweep(
     status: dict[int, str] | None = None,
     steps: int = 90,
     arms: dict[str, float | None] = ARMS,
+    snapshots: Sequence[int] = (),
     **constant: Any,
 ) -> pd.DataFrame:
     """Every label, seed and arm as one job; a failed one has neither metrics nor picture."""
@@ -60,6 +61,9 @@ def write_sweep(
             row |= {"dot": value, "cosine": float(random.uniform(-1, 1))}
             row["image"] = {"bytes": pictures[job % 7], "path": f"images/{job}.png"}
             (directory / "images" / f"{job}.png").write_bytes(pictures[job % 7])
+            if snapshots:
+                row["steps_run"] = steps
+                row["snapshot_images"] = snapshots_of(job, snapshots, directory)
             curve = np.linspace(0, value, steps)
             history["job"] += [job] * steps
             history["step"] += range(steps)
@@ -68,6 +72,16 @@ def write_sweep(
         rows.append(row)
     write_part(directory, rows, history)
     return consolidate(directory)
+
+
+def snapshots_of(job: int, steps: Sequence[int], directory: Path) -> list[dict[str, Any]]:
+    """A picture of its own for each step."""
+    cells: list[dict[str, Any]] = []
+    for step in steps:
+        path, content = f"images/{job}-step{step}.png", png(job + 3 * step, side=24)
+        (directory / path).write_bytes(content)
+        cells.append({"step": step, "bytes": content, "path": path})
+    return cells
 
 
 def write_reference_pictures(directory: Path, jobs: Sequence[int]) -> None:

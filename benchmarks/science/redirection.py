@@ -17,7 +17,7 @@ import fvjax
 from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.batched import run_jobs
 
-loop: Any = sys.modules["fvjax.optimization.visualize"]
+loop: Any = sys.modules["fvjax.optimization.ascent"]
 look: Any = sys.modules["fvjax.optimization.score"]
 CASES = (
     ("mixed4d", list(range(16)), True),

@@ -19,7 +19,7 @@ from fvjax.models.model import Record
 from fvjax.optimization.recipe import as_leaves, stack_jobs
 from sweeps.execution.batched import run_jobs
 from sweeps.execution.compile import shard_jobs
-from sweeps.execution.executor import MAX_JOBS_PER_CPU_DEVICE
+from sweeps.execution.programs import MAX_JOBS_PER_CPU_DEVICE
 
 # As the application does; before JAX starts.
 jax.config.update("jax_num_cpu_devices", THREADS)

@@ -1,7 +1,7 @@
 """Comparable weights: penalties scaled to the norm of the score's gradient at the start."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -22,7 +22,19 @@ _LEAST = 1e-4  # least norm of a penalty's gradient, as a share of the score's
 
 
 def balanced(model: Model, job: Job) -> Job:
-    """Return the job with the measured ratio of every `Balanced` penalty.
+    """Return the job with the measured ratio of every `Balanced` penalty."""
+    return with_ratios(job, gradient_ratios(model, job))
+
+
+def with_ratios(job: Job, ratios: Sequence[Scalar]) -> Job:
+    """Return the job with these ratios of its `Balanced` penalties, in the order of `parts`."""
+    if not ratios:
+        return job
+    return _with_objective(job, _with_ratios(job.recipe.objective, iter(ratios)))
+
+
+def gradient_ratios(model: Model, job: Job) -> tuple[Scalar, ...]:
+    """Return the ratio of every `Balanced` penalty of a job, in the order of `parts`.
 
     ratio = mean |∇score| / mean |∇penalty|, where the score is without penalties. Gradients are by
     the image's parameters, averaged over the same eight initial images for every job.
@@ -30,7 +42,7 @@ def balanced(model: Model, job: Job) -> Job:
     objective = job.recipe.objective
     count = sum(isinstance(part, Balanced) for part in parts(objective))
     if not count:
-        return job
+        return ()
 
     def gradient(seed: Array, ratios: Float[Array, "penalties"]) -> Any:
         probe = _with_objective(job, _with_ratios(objective, iter(ratios), weight=1.0))
@@ -51,8 +63,7 @@ def balanced(model: Model, job: Job) -> Job:
 
     score_norm, *penalty_norms = jnp.mean(lax.map(norms, jnp.arange(SEEDS)), 0)
     ratios = [score_norm / jnp.maximum(n, _LEAST * score_norm) for n in penalty_norms]
-    ratios = [jnp.where(score_norm > 0, ratio, 0.0) for ratio in ratios]
-    return _with_objective(job, _with_ratios(objective, iter(ratios)))
+    return tuple(jnp.where(score_norm > 0, ratio, 0.0) for ratio in ratios)
 
 
 def _with_objective(job: Job, objective: Objective) -> Job:

@@ -1,6 +1,6 @@
 """Jobs whose missing choices are Lucid's defaults."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -43,6 +43,8 @@ def job(
     optimizer: str = "adam",
     seed: int = 0,
     images_per_job: int = 1,
+    snapshots: Sequence[int] = (),
+    stop_when_converged: bool = False,
 ) -> Job:
     """Return the job of one image; missing arguments are Lucid's defaults.
 
@@ -63,6 +65,9 @@ def job(
         optimizer: a name in `fvjax.optimization.optimizers.OPTIMIZERS`.
         seed: seed of the initial image and of every step's transform.
         images_per_job: number of images that are optimized together.
+        snapshots: steps after which the image is kept too, increasing, from 0 to `steps`.
+        stop_when_converged: whether the optimization ends before `steps` once 64 steps raise the
+            mean score by less than 1 % of its rise so far.
 
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
@@ -78,6 +83,8 @@ def job(
         steps=steps,
         optimizer=optimizer,
         images_per_job=images_per_job,
+        snapshots=tuple(snapshots),
+        stop_when_converged=stop_when_converged,
     )
     setup = Setup(
         model=model,

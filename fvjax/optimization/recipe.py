@@ -16,7 +16,7 @@ from fvjax.parameterizations import Parameterization
 from fvjax.pytree import dataclass, static
 from fvjax.registration import as_pytree, is_unregistered
 from fvjax.transforms import Standard, Transform
-from fvjax.types import Images, Key, Keys, Number
+from fvjax.types import Flags, Images, Key, Keys, Number
 
 Tree = TypeVar("Tree")
 
@@ -35,14 +35,19 @@ class Recipe:
     steps: int = static(default=256)
     optimizer: str = static(default="adam")
     images_per_job: int = static(default=1)  # optimized together, see `batch_penalties`
+    snapshots: tuple[int, ...] = static(default=())  # steps after which the image is kept
+    stop_when_converged: Flags = False  # before `steps`, see `optimization.summary`
 
     def __post_init__(self) -> None:
-        """Refuse a learning rate, count or optimizer that is not allowed."""
+        """Refuse a value that is not allowed."""
         self._register_user_code()
         checks.positive("learning_rate", self.learning_rate)
         checks.count("steps", self.steps)
         checks.choice("optimizer", self.optimizer, OPTIMIZERS)
         checks.count("images_per_job", self.images_per_job)
+        checks.increasing("snapshots", self.snapshots, most=self.steps)
+        if isinstance(self.stop_when_converged, (str, int, float, type(None))):  # no leaf of JAX's
+            checks.boolean("stop_when_converged", self.stop_when_converged)
 
     def _register_user_code(self) -> None:
         """Make pytrees of functions and plain classes; leave what JAX puts in while it maps."""
@@ -75,7 +80,13 @@ class Job:
 
 def as_leaves(job: Job) -> Job:
     """Return the job with float32 in place of Python numbers: 3 and 3.0 share a program."""
-    cast: Job = jax.tree.map(lambda x: np.float32(x) if isinstance(x, (int, float)) else x, job)
+
+    def as_leaf(x: Any) -> Any:
+        if isinstance(x, bool):
+            return np.bool_(x)
+        return np.float32(x) if isinstance(x, (int, float)) else x
+
+    cast: Job = jax.tree.map(as_leaf, job)
     return cast
 
 

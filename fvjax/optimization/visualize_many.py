@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from fvjax import checks
 from fvjax.models.model import Model
 from fvjax.optimization.recipe import Job, as_leaves, stack_jobs
-from fvjax.optimization.visualize import Result, visualize
+from fvjax.optimization.result import Result
+from fvjax.optimization.visualize import visualize
 
 _run = jax.jit(jax.vmap(visualize, in_axes=(None, 0)))
 

@@ -32,6 +32,9 @@ class FusedLauncherConfig:
     """Whether jobs that the sweep's directory already holds are skipped."""
     job_dirs: bool = True
     """Whether every job gets a directory with its config; a sweep is quicker without."""
+    checkpoint: int | None = None
+    """Steps after each of which the state of a running batch is written, so that a killed sweep
+    goes on within the batch. If null, only an interruption writes it."""
 
 
 @dataclass
@@ -50,11 +53,14 @@ class GridsSweeperConfig:
 class FusedLauncher(Launcher):
     """A launcher that runs jobs of equal structure as one program."""
 
-    def __init__(self, batch_size: int | None, resume: bool, job_dirs: bool) -> None:
+    def __init__(
+        self, batch_size: int | None, resume: bool, job_dirs: bool, checkpoint: int | None
+    ) -> None:
         """Store the fields of `FusedLauncherConfig`, which Hydra passes."""
         self.batch_size = batch_size
         self.resume = resume
         self.job_dirs = job_dirs
+        self.checkpoint = checkpoint
         self._plan: Any = None
 
     def setup(

@@ -7,15 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
+from jaxtyping import Array
 
 import fvjax
 from fvjax.direction import Direction
 from fvjax.metrics.context import JobMetricInputs, SharedMetricInputs, ambiguity, transfer
 from fvjax.metrics.ground_truth import ground_truth_metrics
 from fvjax.models.model import Model
+from fvjax.optimization.ascent import start
 from fvjax.optimization.gradient_balance import balanced
 from fvjax.optimization.recipe import Job
-from fvjax.optimization.visualize import Result
+from fvjax.optimization.result import Result
+from sweeps.execution.segments import SEGMENT
 
 JOBS = PartitionSpec("jobs")  # the jobs axis is split over the mesh
 
@@ -23,6 +26,32 @@ JOBS = PartitionSpec("jobs")  # the jobs axis is split over the mesh
 def run_jobs(model: Model, jobs: Job) -> Result:
     """Visualize stacked jobs; the model's leaves have no jobs axis."""
     return jax.vmap(fvjax.visualize, in_axes=(None, 0))(model, jobs)
+
+
+def segment_jobs(
+    replicated: tuple[Model, tuple[Any, Any, Any]], jobs: Job, states: tuple[Array, ...]
+) -> tuple[tuple[Array, ...], Result]:
+    """Run a segment of stacked jobs.
+
+    Args:
+        replicated: the model, and the segment's first step, its end and the number of all steps.
+        jobs: the stacked jobs.
+        states: the leaves of the stacked states, as `state_shapes` describes them.
+
+    Returns:
+        The leaves of the states after the segment, and the stacked results so far.
+    """
+    model, bounds = replicated
+    run = jax.vmap(partial(fvjax.segment, length=SEGMENT), in_axes=(None, 0, 0, None, None, None))
+    tree = jax.tree.structure(jax.eval_shape(jax.vmap(start, in_axes=(None, 0)), model, jobs))
+    ended, result = run(model, jobs, jax.tree.unflatten(tree, states), *bounds)
+    return tuple(jax.tree.leaves(ended)), result
+
+
+def state_shapes(model: Model, job: Job, jobs: int) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """Return shape and type of each leaf of the stacked states of so many jobs."""
+    leaves = jax.tree.leaves(jax.eval_shape(start, model, job))
+    return tuple(jax.ShapeDtypeStruct((jobs, *x.shape), x.dtype) for x in leaves)
 
 
 def measure_jobs(
@@ -69,6 +98,11 @@ def measure_jobs(
 
     is_single = jobs.recipe.images_per_job == 1
     return jax.vmap(measure_image if is_single else measure_images)(jobs, job_inputs, images)
+
+
+def without_steps(job: Job) -> Job:
+    """Return the job with one number of steps for all and no snapshots: segments read neither."""
+    return replace(job, recipe=replace(job.recipe, steps=1, snapshots=()))
 
 
 def without_objective(jobs: Job, shared_inputs: SharedMetricInputs) -> Job:

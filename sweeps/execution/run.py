@@ -1,9 +1,7 @@
 """Run tasks and write their rows, histories and images, independently of Hydra."""
 
-import hashlib
 import io
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,10 +11,13 @@ import numpy as np
 from PIL import Image
 
 from fvjax.reference.distances import standardize_projection
-from sweeps.execution.executor import Executor, Outcome
-from sweeps.execution.grouping import group_tasks
+from sweeps.execution.batch import Outcome
+from sweeps.execution.checkpoints import Checkpoints
+from sweeps.execution.executor import Executor
+from sweeps.execution.grouping import group_tasks, program_name
 from sweeps.execution.interrupt import interruptible
 from sweeps.execution.progress import Progress
+from sweeps.execution.schedule import Watch
 from sweeps.results.table import METRICS, write_part
 from sweeps.storage.atomic import atomic_write
 from sweeps.task import Task
@@ -38,6 +39,7 @@ def run(
     batch_size: int | None = None,
     batch_size_of: Mapping[str, int] | None = None,
     report: Callable[[Row], None] = lambda row: None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Run the tasks; a batch's rows are written before they are reported.
 
@@ -49,9 +51,11 @@ def run(
         batch_size_of: batch sizes of programs that ran before, by name: a resumed sweep repeats
             the same sums.
         report: called with the row of each task when its batch ends.
+        checkpoints: where the progress of batches is kept, of a sweep that can be resumed.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the batch that was in flight is on disk and reported.
+        KeyboardInterrupt: Ctrl-C; the batches that were in flight are on disk: as checkpoints if
+            there are any, else as rows that are reported.
     """
     groups = group_tasks(tasks)
     total = sum(task.job.recipe.steps for task in tasks)
@@ -61,18 +65,15 @@ def run(
             batch_size if batch_size is not None else (batch_size_of or {}).get(name)
             for name in names
         ]
+        watch = Watch(progress.announce, progress.advance, interrupted, checkpoints)
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
-            if interrupted():  # between two groups nothing is in flight
-                raise KeyboardInterrupt
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], tasks, wanted[near])
-            for ended in executor().execute(group, tasks, wanted[place], progress.announce):
-                stop = interrupted()  # read now: the next batch is dispatched later
+            for ended in executor().execute(group, tasks, wanted[place], watch):
                 for row in _write_batch(ended, tasks, numbers, name, directory):
-                    progress.advance(row["steps"])
                     report(row)
-                if stop:
-                    raise KeyboardInterrupt
+            if interrupted():
+                raise KeyboardInterrupt
 
 
 def _write_batch(
@@ -86,14 +87,6 @@ def _write_batch(
     rows = [make_row(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
     write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
     return rows
-
-
-def program_name(key: Any) -> str:
-    """Return a short name of a structure, equal in all processes."""
-    text = re.sub(
-        r" at 0x[0-9a-f]+", "", str(key)
-    )  # addresses of functions differ between processes
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def make_row(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
@@ -122,7 +115,8 @@ def make_row(task: Task, number: int, outcome: Outcome, program: str, directory:
             row["occlusion_support"] = None
     row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
     row |= {"device": outcome.device, "program": program, "batch_size": outcome.batch_size}
-    return row | {"image": _picture(outcome, number, directory)}
+    row["steps_run"] = None if result is None else int(result.steps_run)
+    return row | _pictures(task, outcome, number, directory)
 
 
 def _status_and_error(outcome: Outcome) -> tuple[str, str | None]:
@@ -146,15 +140,29 @@ def _number(value: Any) -> Any:
     return float(value) if math.isfinite(value) else None
 
 
-def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] | None:
-    if outcome.result is None or not np.all(np.isfinite(outcome.result.image)):
+def _pictures(task: Task, outcome: Outcome, number: int, directory: Path) -> Row:
+    """Write the final image and the snapshots; return their columns."""
+    result = outcome.result
+    if result is None:
+        return {"image": None, "snapshot_images": None}
+    snapshots = [
+        {"step": step} | picture
+        for step, image in zip(task.job.recipe.snapshots, result.snapshots, strict=False)
+        if (picture := _picture(image, directory, f"{number}-step{step}")) is not None
+    ]
+    image = _picture(result.image, directory, str(number))
+    return {"image": image, "snapshot_images": snapshots or None}
+
+
+def _picture(image: Any, directory: Path, name: str) -> Row | None:
+    if not np.all(np.isfinite(image)):
         return None
-    pixels = np.round(np.asarray(outcome.result.image) * 255).astype(np.uint8)
+    pixels = np.round(np.asarray(image) * 255).astype(np.uint8)
     if pixels.ndim == 4:  # several images, side by side
         pixels = np.concatenate(list(pixels), 1)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
-    path = directory / PICTURES / f"{number}.png"
+    path = directory / PICTURES / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
         partial.write_bytes(buffer.getvalue())

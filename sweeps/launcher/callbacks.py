@@ -8,6 +8,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from sweeps.config.errors import report_user_errors
+from sweeps.execution.checkpoints import CHECKPOINTS
 from sweeps.execution.run import PICTURES
 from sweeps.planning.plan import build_all
 from sweeps.results.table import PARTS, holds_results
@@ -46,7 +47,7 @@ class PreflightCallback(Callback):
                 )
             raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
             subdir = str(raw["subdir"])
-            if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES)]:
+            if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES, CHECKPOINTS)]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))
             acquire_existing(directory)

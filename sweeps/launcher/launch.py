@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job
 
+from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
 from sweeps.launcher.job_return import BAD, Replay, make_job_return
@@ -67,6 +68,7 @@ def _run_missing(launcher: Any, plan: SweepPlan, report: Any) -> None:
         _choose_batch_size(launcher.batch_size, max(sizes)),
         {row["program"]: row["batch_size"] for row in finished},
         report,
+        Checkpoints(plan.directory, launcher.checkpoint),
     )
 
 

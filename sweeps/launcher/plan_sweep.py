@@ -73,6 +73,8 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         raise ValueError("the sweep has no jobs")
     if launcher.batch_size is not None:
         checks.count("hydra.launcher.batch_size", launcher.batch_size)
+    if launcher.checkpoint is not None:
+        checks.count("hydra.launcher.checkpoint", launcher.checkpoint)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     directory = Path(str(config.hydra.sweep.dir))
     held, recorded = holds_results(directory), _recorded_rows(directory)

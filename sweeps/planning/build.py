@@ -79,6 +79,8 @@ def build(config: DictConfig) -> Task:
         steps=cfg["steps"],
         optimizer=cfg["optimizer"]["name"],
         images_per_job=cfg["images_per_job"],
+        snapshots=_snapshots(cfg["snapshots"]),
+        stop_when_converged=cfg["stop_when_converged"],
     )
     job = Job(recipe=recipe, direction=direction, key=jax.random.key(cfg["seed"]))
     inputs: dict[str, Any] = {}
@@ -97,6 +99,11 @@ def build(config: DictConfig) -> Task:
         columns=columns(cfg, choices),
         **inputs,
     )
+
+
+def _snapshots(value: Any) -> tuple[int, ...]:
+    """Return the steps of a list; one number is a list of one."""
+    return tuple(value) if isinstance(value, list) else (value,)
 
 
 def environment(config: DictConfig) -> tuple[dict[str, Any], Setup]:

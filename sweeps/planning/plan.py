@@ -13,6 +13,7 @@ from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
 from sweeps.config.errors import explain
 from sweeps.config.paths import CONF
+from sweeps.execution.batched import without_steps
 from sweeps.execution.grouping import signature
 from sweeps.planning.build import build
 from sweeps.task import Task
@@ -65,7 +66,7 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
     """Return the errors in the shapes of tasks, by place, without compiling."""
     seen: dict[Any, Exception | None] = {}
     for task in tasks.values():
-        key = signature(task.model, task.job)
+        key = signature(task.model, without_steps(task.job))
         if key not in seen:
             try:
                 jax.eval_shape(_score_first_image, task.model, task.job)
@@ -74,7 +75,7 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
                 short = ValueError(str(error).splitlines()[0])  # JAX's messages have many lines
                 short.__cause__ = error
                 seen[key] = short
-    errors = {place: seen[signature(t.model, t.job)] for place, t in tasks.items()}
+    errors = {place: seen[signature(t.model, without_steps(t.job))] for place, t in tasks.items()}
     return {place: error for place, error in errors.items() if error is not None}
 
 

@@ -81,10 +81,14 @@ COLUMNS = {
     "seconds": "the batch's wall time, compilation apart, divided by its jobs",
     "compile_seconds": "that the job's batch waited for its programs; others run while they are "
     "compiled",
+    "steps_run": "gradient steps taken: fewer than `steps` if the job stopped because it had "
+    "converged",
     "device": "what it ran on",
     "program": "equal for jobs of equal structure, which share a compiled program",
     "batch_size": "jobs in one run of the program, padding included",
     "image": "the final image, untransformed: a struct of PNG bytes and path within the directory",
+    "snapshot_images": "the images after the steps of `snapshots`: a list of structs of step, PNG "
+    "bytes and path; null without snapshots",
 }
 
 

@@ -399,3 +399,28 @@ def test_data_are_what_the_page_says(see: Open, tmp_path: Path) -> None:
     view = see(report([tmp_path]))
     data = json.loads(view.page.locator("#data").text_content())
     assert data["n"] == view.count(".job") == 15
+
+
+def test_one_slider_moves_all_pictures_through_the_snapshots(see: Open, tmp_path: Path) -> None:
+    write_sweep(tmp_path, ["conv2:0"], 1, {1: "failed"}, snapshots=(16, 64))
+    view = see(report([tmp_path]))
+    page = view.page
+    view.until(f"{LOADED} === 2")
+    shown = "[...document.querySelectorAll('.job img')].map(i => i.getAttribute('src')).join()"
+    assert page.evaluate(shown) == "images/0.png,images/2.png"
+    slider = page.locator(".bar .steps input")
+    slider.fill("0")
+    assert page.evaluate(shown) == "images/0-step16.png,images/2-step16.png"
+    assert page.inner_text(".bar .steps output") == "step 16"
+    view.until("location.hash.includes('step=16')")
+    page.locator(".job[data-key='2']").click()
+    assert page.locator("#zoom .frame img").get_attribute("src") == "images/2-step16.png"
+    page.locator("#zoom .steps input").fill("1")
+    assert page.locator("#zoom .frame img").get_attribute("src") == "images/2-step64.png"
+    assert page.locator("#zoom a[data-of]").get_attribute("href") == "images/2-step64.png"
+    page.keyboard.press("Escape")
+    assert page.evaluate(shown) == "images/0-step64.png,images/2-step64.png"
+    assert page.inner_text(".bar .steps output") == "step 64"
+    again = see(tmp_path / "report.html", "#step=16")
+    again.until(f"{LOADED} === 2")
+    assert again.page.evaluate(shown) == "images/0-step16.png,images/2-step16.png"

@@ -13,7 +13,18 @@ from sweeps.storage.atomic import atomic_write
 _ASSETS = Path(__file__).parent / "assets"
 _LIBRARY = "uPlot"  # curves; checked in with its licence (a test knows its hash)
 _SCRIPTS = (
-    *("elements", "data", "state", "filters", "colours", "scatter", "matrix", "curves", "zoom"),
+    *(
+        "elements",
+        "data",
+        "state",
+        "steps",
+        "filters",
+        "colours",
+        "scatter",
+        "matrix",
+        "curves",
+        "zoom",
+    ),
     *("comparisons", "jobs", "csv", "judge", "trials", "views"),
 )
 """The page's own scripts, in this order: each uses what those before it declare."""

@@ -18,8 +18,8 @@ from fvjax import Direction, DotCosine, Job, Recipe, Result
 from fvjax.models import Model, Record
 from fvjax.models.tiny import tiny
 from fvjax.ops import layers
+from fvjax.optimization.ascent import MAX_REVIVE_STEPS
 from fvjax.optimization.score import score_of
-from fvjax.optimization.visualize import MAX_REVIVE_STEPS
 from fvjax.transforms import Identity
 
 MODEL = tiny()
@@ -127,7 +127,7 @@ def test_a_step_is_traced_and_batched_once(monkeypatch: pytest.MonkeyPatch) -> N
         value, seen = score_of(*given)
         return value, seen | {"dot": probe(jax.lax.stop_gradient(seen["dot"]))}
 
-    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "score_of", score)
+    monkeypatch.setattr(sys.modules["fvjax.optimization.ascent"], "score_of", score)
     jax.jit(jax.vmap(fvjax.visualize, in_axes=(None, 0))).trace(MODEL, stack(VARIED))
     assert (len(traced), len(batched)) == (1, 1)
 
@@ -351,7 +351,7 @@ def test_an_awake_direction_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -
     )
     made = fvjax.visualize(model, awake)
     assert made.history["dot"][0] > 0
-    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "MAX_REVIVE_STEPS", 0)
+    monkeypatch.setattr(sys.modules["fvjax.optimization.ascent"], "MAX_REVIVE_STEPS", 0)
     assert jnp.array_equal(made.image, fvjax.visualize(model, awake).image)
 
 
@@ -369,7 +369,7 @@ def test_a_readout_whose_channels_all_sleep_is_woken(monkeypatch: pytest.MonkeyP
     sleeper = Job(recipe=job(steps=20).recipe, direction=direction, key=jax.random.key(0))
     woken = fvjax.visualize(model, sleeper)
     assert woken.history["gradient_norm"][0] == 0 and woken.final_score > 1.0 and not woken.dead
-    monkeypatch.setattr(sys.modules["fvjax.optimization.visualize"], "MAX_REVIVE_STEPS", 0)
+    monkeypatch.setattr(sys.modules["fvjax.optimization.ascent"], "MAX_REVIVE_STEPS", 0)
     grey = fvjax.visualize(model, sleeper)
     assert grey.final_score == 1.0 and grey.dead
 

@@ -17,7 +17,8 @@ from fvjax.models.model import Model
 from fvjax.models.tiny import tiny
 from fvjax.optimization.recipe import as_leaves, stack_jobs
 from fvjax.optimization.score import score_of
-from sweeps.execution.executor import Executor, Outcome, summarize_error
+from sweeps.execution.batch import Outcome
+from sweeps.execution.executor import Executor, summarize_error
 from sweeps.execution.grouping import group_tasks, signature
 
 
@@ -171,15 +172,15 @@ def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
 def test_running_out_of_memory_halves_the_chunk(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, sizes, real = Executor(), [], Executor._dispatch
+    executor, sizes, real = Executor(), [], Executor._begin
 
-    def scarce(self: Executor, group: Any, members: Any, jobs: Any, size: int, say: Any) -> Any:
+    def scarce(self: Executor, group: Any, members: Any, jobs: Any, size: int, watch: Any) -> Any:
         sizes.append(size)
         if size > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return real(self, group, members, jobs, size, say)
+        return real(self, group, members, jobs, size, watch)
 
-    monkeypatch.setattr(Executor, "_dispatch", scarce)
+    monkeypatch.setattr(Executor, "_begin", scarce)
     outcomes = execute(executor, model, [job(i) for i in range(5)], batch_size=8)
     assert sizes == [8, 4, 2, 2, 2]
     assert all(o.error is None for o in outcomes)
@@ -190,11 +191,12 @@ def test_running_out_of_memory_when_fetched_repeats_what_was_given(
 ) -> None:
     executor, sizes, real = Executor(), [], Executor._collect
 
-    def scarce(self: Executor, flight: Any, size: int, free: float) -> Any:
+    def scarce(self: Executor, segment: Any, *rest: Any) -> Any:
+        size = len(segment.result.final_score)
         sizes.append(size)
-        if size > 2 and 2 in flight.members:
+        if size > 2 and 2 in segment.batch.members:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return real(self, flight, size, free)
+        return real(self, segment, *rest)
 
     monkeypatch.setattr(Executor, "_collect", scarce)
     jobs = [job(i) for i in range(6)]
@@ -214,7 +216,7 @@ def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
     plenty.prepare(group, tasks, 16)
     found = plenty.programs[group.signature, 16][0].result().memory_analysis()
     needed = found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
-    monkeypatch.setattr("sweeps.execution.executor.memory_of", lambda device: needed // 2)
+    monkeypatch.setattr("sweeps.execution.programs.memory_of", lambda device: needed // 2)
     outcomes = execute(scarce, model, jobs, batch_size=16)
     assert all(o.error is None for o in outcomes)
     assert 5 <= outcomes[0].batch_size <= 7  # nine tenths of the half
@@ -223,14 +225,14 @@ def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
 def test_a_failing_chunk_fails_its_jobs_alone(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, real = Executor(), Executor._dispatch
+    executor, real = Executor(), Executor._begin
 
     def broken(self: Executor, group: Any, members: Any, *rest: Any) -> Any:
         if 2 in members:
             raise RuntimeError("the device is gone\nand more")
         return real(self, group, members, *rest)
 
-    monkeypatch.setattr(Executor, "_dispatch", broken)
+    monkeypatch.setattr(Executor, "_begin", broken)
     outcomes = execute(executor, model, [job(i) for i in range(4)], batch_size=2)
     assert [o.error for o in outcomes] == [None, None, *["RuntimeError: the device is gone"] * 2]
 

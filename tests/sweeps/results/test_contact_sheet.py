@@ -1,6 +1,7 @@
 """The contact sheet and the summary, from tables made by hand: no job is merged or lost unsaid."""
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from report_cases import write_sweep
 from rich.console import Console
 
 from sweeps import figure
@@ -279,3 +281,31 @@ def test_a_figure_that_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         figure_of(table(label=["a", "b"]), tmp_path, *arguments)
+
+
+def test_an_animation_has_a_frame_for_each_snapshot_and_the_final_pictures(tmp_path: Path) -> None:
+    write_sweep(tmp_path, ["conv2:0", "conv2:1"], 1, {1: "failed"}, snapshots=(16, 64))
+    for name in ("out.webp", "out.gif"):
+        figure.main([str(tmp_path), "--animate", str(tmp_path / name), "--pixels", "32"])
+        with Image.open(tmp_path / name) as moving:
+            assert moving.n_frames == 3  # type: ignore[attr-defined]
+            frames = []
+            for place in range(3):
+                moving.seek(place)
+                frames.append(np.asarray(moving.convert("RGB"), int))
+            assert all(np.abs(a - b).max() > 50 for a, b in itertools.pairwise(frames))
+
+
+def test_an_animation_needs_the_same_snapshots_of_all_jobs(tmp_path: Path) -> None:
+    write_sweep(tmp_path, ["conv2:0"], 1)
+    out = str(tmp_path / "out.webp")
+    with pytest.raises(ValueError, match="no job has snapshots to animate"):
+        figure.main([str(tmp_path), "--animate", out])
+    with pytest.raises(ValueError, match=r"unknown suffix of the file '\.png'.*\.webp, \.gif"):
+        figure.main([str(tmp_path), "--animate", "out.png"])
+    with pytest.raises(ValueError, match="name a file for the figure, or --animate FILE"):
+        figure.main([str(tmp_path)])
+    write_sweep(tmp_path / "some" / "one", ["conv2:0"], 1, snapshots=(16, 64))
+    write_sweep(tmp_path / "some" / "two", ["conv2:1"], 1, snapshots=(64,))
+    with pytest.raises(ValueError, match="job 0 has no snapshot at step 16, which other jobs have"):
+        figure.main([str(tmp_path / "some"), "--animate", out])

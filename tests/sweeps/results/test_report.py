@@ -200,3 +200,17 @@ def test_the_library_of_curves_is_the_one_that_was_looked_at() -> None:
         "uPlot.LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
     }
     assert {n: hashlib.sha256((ASSETS / n).read_bytes()).hexdigest() for n in known} == known
+
+
+def test_the_page_knows_each_job_s_snapshots(tmp_path: Path) -> None:
+    write_sweep(tmp_path, status={4: "failed"}, steps=90, snapshots=(16, 64, 90))
+    told = data_of(report([tmp_path]))
+    assert told["snapshots"]["steps"] == [16, 64, 90]
+    early, _, last = told["snapshots"]["images"]
+    assert early[3] == "images/3-step16.png" and early[4] is None
+    assert last[3] == 0 and told["images"][3] == "images/3.png"  # the final picture
+    assert "snapshot_images" not in told["columns"] and "snapshot_images" not in told["constant"]
+    portable = data_of(report([tmp_path], tmp_path / "one.html", portable=True))
+    assert portable["snapshots"]["images"][0][3].startswith("data:image/webp;base64,")
+    write_sweep(tmp_path / "without")
+    assert data_of(report([tmp_path / "without"]))["snapshots"] is None

@@ -11,7 +11,7 @@ const num = (metric, i) => D.numbers[metric]?.[i] ?? null;  // no job may have c
 const text = value => value === null || value === undefined ? "none" : String(value);
 const titleOf = name => D.titles[name] ?? name;
 const armText = name => name === "" || name === null || name === undefined ? "all jobs" : String(name);
-const source = i => D.images[i];
+const source = i => D.images[i];  // the final picture
 const placeOf = new Map(D.keys.map((key, i) => [key, i]));
 const isBad = i => col("status", i) !== "ok";
 

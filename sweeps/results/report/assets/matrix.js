@@ -3,9 +3,8 @@ const GAP = 12, SEAM = 2, CAPTION = 22, MOST_BESIDE = 4;
 let grid = null;
 
 function picture(i, alt) {
-  const address = source(i);
-  if (!address) return el("span", {className: "blank", aria: {label: alt || col("status", i), role: "img"}}, el("span", {textContent: isBad(i) ? col("status", i) : "no picture"}));
-  return el("img", {src: address, alt, decoding: "async", draggable: false, onerror: lostPicture});
+  if (!source(i)) return el("span", {className: "blank", aria: {label: alt || col("status", i), role: "img"}}, el("span", {textContent: isBad(i) ? col("status", i) : "no picture"}));
+  return showSeen(el("img", {alt, decoding: "async", draggable: false, onerror: lostPicture, data: {of: i}}));
 }
 
 function lostPicture() {
@@ -25,7 +24,7 @@ function drawPictures(main) {
   at.addEventListener("focusin", event => { const job = event.target.closest(".job"); if (job) ring(placeOf.get(job.dataset.key)); });
   at.addEventListener("keydown", moveFocus);
   layOut();
-  $("input[type=range]", bar).value = grid.m.size;
+  $("input.size", bar).value = grid.m.size;
 }
 
 function toolbar() {
@@ -34,7 +33,7 @@ function toolbar() {
   const heads = several.map(name => [name, S.columns === ARM ? armText(name) : name]);
   const sorts = [["", "name"], ["value", "value in"], ...(several.length > 1 ? [["difference", "difference of"]] : [])];
   const sort = value => { S.sort = value; S.a = several.includes(S.a) ? S.a : several[0] ?? ""; S.b = several.includes(S.b) && S.b !== S.a ? S.b : several.find(one => one !== S.a) ?? ""; redraw(); };
-  const size = el("input", {type: "range", min: 32, max: 320, value: S.size || 96, aria: {label: "size of the pictures"}, oninput: event => { S.size = event.target.value; layOut(); keepHash(); }});
+  const size = el("input", {className: "size", type: "range", min: 32, max: 320, value: S.size || 96, aria: {label: "size of the pictures"}, oninput: event => { S.size = event.target.value; layOut(); keepHash(); }});
   const folds = [["side", "side by side"], ["mean", "mean"]];
   return el("div", {className: "bar", aria: {role: "toolbar", label: "the matrix"}},
     menu("rows", AXES, S.rows, set("rows")), menu("columns", AXES, S.columns, set("columns")),
@@ -45,7 +44,7 @@ function toolbar() {
       S.sort === "difference" ? menu("\u2212", heads, S.b, set("b")) : null,
       S.sort ? button(S.down === "1" ? "\u2193" : "\u2191", () => { S.down = S.down === "1" ? "" : "1"; redraw(); }, {className: "icon", aria: {label: S.down === "1" ? "highest first" : "lowest first"}}) : null),
     menu("seeds", folds, S.fold, set("fold")),
-    el("label", {className: "field"}, el("span", {textContent: "size"}), size),
+    el("label", {className: "field"}, el("span", {textContent: "size"}), size), stepSlider(),
     toggle("pixels", S.pixels === "1", on => { S.pixels = on ? "1" : ""; redraw({side: false}); }, "show the pixels of small pictures as squares"),
     D.references ? toggle("references", S.refs === "1", on => { S.refs = on ? "1" : ""; redraw({side: false}); }, "reference images that excite each direction most") : null,
     button("CSV", saveJobs, {className: "quiet", title: "the jobs that are shown, as a CSV file"}));

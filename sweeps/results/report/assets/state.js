@@ -4,7 +4,7 @@ const METRIC = D.optimized ?? D.metrics[0] ?? "";
 const DEFAULTS = {
   tab: "pictures", rows: SEVERAL_SEEDS ? DIRECTION : ROW, columns: ARM, metric: METRIC, sort: "", a: "", b: "",
   size: "", fold: "side", pixels: "1", x: D.metrics.includes("dot") ? "dot" : METRIC, y: D.metrics.includes("cosine") ? "cosine" : METRIC,
-  brush: "", q: "", job: "", pin: "", curve: "", by: "", down: "1", baseline: "", refs: "1",
+  brush: "", q: "", job: "", pin: "", curve: "", by: "", down: "1", baseline: "", refs: "1", step: "",
 };
 const S = {};
 let hidden = {};  // column -> values that are filtered out, as text
@@ -20,6 +20,7 @@ function readHash() {
   for (const key of ["metric", "x", "y"]) if (!D.metrics.includes(S[key])) S[key] = DEFAULTS[key];
   for (const key of ["rows", "columns"]) if (!AXES.includes(S[key])) S[key] = DEFAULTS[key];
   if (!["pictures", "compare", "jobs", "judge"].includes(S.tab)) S.tab = "pictures";
+  if (!D.snapshots?.steps.map(String).includes(S.step)) S.step = "";
   if (S.size) S.size = String(Math.min(320, Math.max(32, +S.size || 96)));
 }
 

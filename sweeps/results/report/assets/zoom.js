@@ -53,8 +53,8 @@ function bigPicture(i) {
   const pin = button(a === i ? "Unpin" : "Pin as A", () => { S.pin = a === i ? "" : D.keys[i]; drawZoom(i); keepHash(); }, {title: "key P"});
   const flip = a !== null && a !== i ? button("Flip A / B", () => flipTo(null), {title: "hold the space bar"}) : null;
   const note = a !== null && a !== i ? `A: ${col(ROW, a)}, ${armText(col(ARM, a))}. Hold space to see A in place.` : a === i ? "This picture is A: go to another (arrow keys) and hold space." : "Pin this picture, go to another, and flip between them in place.";
-  const png = source(i) && !D.embedded ? el("a", {href: source(i), textContent: "open the PNG", target: "_blank", rel: "noopener"}) : D.embedded ? el("span", {className: "dim", textContent: "lossy copy of the PNG"}) : null;
-  return el("div", {}, frame, el("div", {className: "line-up"}, pin, flip, a !== null && a !== i ? button("Unpin", () => { S.pin = ""; drawZoom(i); keepHash(); }, {className: "link"}) : null, el("span", {className: "push"}), png), el("p", {className: "dim hint", textContent: note}));
+  const png = source(i) && !D.embedded ? el("a", {href: seen(i) ?? source(i), data: {of: i}, textContent: "open the PNG", target: "_blank", rel: "noopener"}) : D.embedded ? el("span", {className: "dim", textContent: "lossy copy of the PNG"}) : null;
+  return el("div", {}, frame, el("div", {className: "line-up"}, pin, flip, a !== null && a !== i ? button("Unpin", () => { S.pin = ""; drawZoom(i); keepHash(); }, {className: "link"}) : null, stepSlider(), el("span", {className: "push"}), png), el("p", {className: "dim hint", textContent: note}));
 }
 
 function flipTo(on) {

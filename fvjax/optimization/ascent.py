@@ -1,0 +1,139 @@
+"""The ascent: its state, its start and one step, which every loop over steps repeats."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Int
+
+from fvjax.models.model import Model
+from fvjax.optimization.gradient_balance import gradient_ratios, with_ratios
+from fvjax.optimization.optimizers import OPTIMIZERS
+from fvjax.optimization.recipe import Job
+from fvjax.optimization.score import score_of
+from fvjax.optimization.summary import Summary, begin_summary, update_summary
+from fvjax.pytree import dataclass
+from fvjax.types import Image, Scalar, Scalars
+
+MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
+MEASURED = ("score", "dot", "cosine", "orthogonal", "norm", "gradient_norm")  # in each step
+Metrics = dict[str, Array]
+
+
+@dataclass
+class AscentState:
+    """The loop's state between two steps."""
+
+    params: Any
+    optimizer: Any  # the optimizer's state
+    ratios: tuple[Scalars, ...]  # of the `Balanced` penalties, measured at the start
+    dead: Bool[Array, "*batch"]  # whether the direction was dead at the previous step
+    revived: Bool[Array, "*batch"]  # whether the previous step's gradient was redirected
+    summary: Summary
+
+
+def start(model: Model, job: Job) -> AscentState:
+    """Return the state before the evaluation of the first image."""
+    key, _ = jax.random.split(job.key)
+    params, false = job.recipe.init(key), jnp.array(False)
+    state = AscentState(
+        params=params,
+        optimizer=_optimizer(job).init(params),
+        ratios=gradient_ratios(model, job),
+        dead=false,
+        revived=false,
+        summary=begin_summary(),
+    )
+    # Under vmap, a loop is traced again until it knows which values differ between jobs. All
+    # values do: tying the constants to the key (x & 0 is 0) avoids the repetition.
+    never = jnp.any(jax.random.key_data(key) & 0 != 0)
+    tied: AscentState = jax.tree.map(lambda x: jnp.where(never, jnp.zeros_like(x), x), state)
+    return tied
+
+
+def ascend(
+    model: Model,
+    job: Job,
+    steps: int | Int[Array, ""],
+    state: AscentState,
+    step: Int[Array, ""],
+) -> tuple[AscentState, Metrics]:
+    """Return the state after a step, and the metrics of the image before it.
+
+    At step -1, from `steps` on and after an early stop, the untransformed image is evaluated and
+    stays. The same step does both, because compiling the network again would take longer.
+    """
+    job, optimizer = with_ratios(job, state.ratios), _optimizer(job)
+    recipe, (_, draws) = job.recipe, jax.random.split(job.key)
+    evaluate_only = (step < 0) | (step >= steps) | state.summary.converged
+    # Redirect only while the direction is dead: dead channels would bend other gradients.
+    revive = state.dead & (step < MAX_REVIVE_STEPS)
+    # Redirected gradients are about 100 times larger. Without a reset, the optimizer's moments
+    # would stall the ascent for hundreds of steps.
+    reset = state.revived & ~revive
+    fresh = optimizer.init(state.params)
+    optimizer_state = jax.tree.map(partial(jnp.where, reset), fresh, state.optimizer)
+
+    def view(image: Image, number: int | Array) -> Image:
+        key = jax.random.fold_in(draws, step)
+        if recipe.images_per_job > 1:
+            key = jax.random.fold_in(key, number)
+        with jax.named_scope("transform"):
+            return jnp.where(evaluate_only, image, recipe.transform(key, image))
+
+    def score(params: Any) -> tuple[Scalar, Metrics]:
+        with jax.named_scope("parameterization"):
+            image = recipe.decode(params)
+        return score_of(model, job, image, view, revive)
+
+    (value, metrics), gradient = jax.value_and_grad(score, has_aux=True)(state.params)
+    gradient_norm, is_silent = optax.tree.norm(gradient), metrics.pop("is_silent")
+    dead = metrics.pop("is_dead") | ((gradient_norm == 0) & ~evaluate_only)
+    unchanged = state.params, optimizer_state
+    with jax.named_scope("optimizer"):
+        ascended = _update(optimizer, score, value, gradient, *unchanged)
+    params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
+    measured = {"score": value, **metrics, "gradient_norm": gradient_norm}
+    taken = (is_silent, step, ~evaluate_only, ~revive, recipe.stop_when_converged)
+    state = AscentState(
+        params=params,
+        optimizer=optimizer_state,
+        ratios=state.ratios,
+        dead=dead,
+        revived=revive,
+        summary=update_summary(state.summary, measured, *taken),
+    )
+    return state, measured
+
+
+def _optimizer(job: Job) -> optax.GradientTransformationExtraArgs:
+    recipe = job.recipe
+    return optax.with_extra_args_support(OPTIMIZERS[recipe.optimizer](recipe.learning_rate))
+
+
+def _update(
+    optimizer: optax.GradientTransformationExtraArgs,
+    score: Callable[[Any], tuple[Scalar, Metrics]],
+    value: Scalar,
+    gradient: Any,
+    params: Any,
+    optimizer_state: Any,
+) -> tuple[Any, Any]:
+    """Return parameters and optimizer state after one update along the gradient.
+
+    optax minimises, so the gradient is negated here; `ops.layers.relu` requires the sign of the
+    score.
+    """
+    downhill = jax.tree.map(jnp.negative, gradient)
+    updates, optimizer_state = optimizer.update(
+        downhill,
+        optimizer_state,
+        params,
+        value=-value,  # these three are for line searches
+        grad=downhill,
+        value_fn=lambda params: -score(params)[0],
+    )
+    return optax.apply_updates(params, updates), optimizer_state

@@ -1,0 +1,51 @@
+"""The result of an ascent."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from fvjax.optimization.ascent import AscentState, Metrics
+from fvjax.optimization.recipe import Recipe
+from fvjax.pytree import dataclass
+from fvjax.types import Images, Scalars
+
+
+@dataclass
+class Result:
+    """The image of one job, and the metrics of its optimization."""
+
+    image: Images  # untransformed, RGB in [0, 1]; several have a leading axis
+    history: dict[str, Float[Array, "*batch steps"]]  # measured on each step's transformed view
+    initial_score: Scalars  # of the first image, untransformed
+    final_score: Scalars  # of the final image, untransformed
+    snapshots: Float[Array, "*snapshots height width 3"]  # after the steps of `Recipe.snapshots`
+    steps_run: Int[Array, "*batch"]  # gradient steps taken; after an early stop fewer than `steps`
+    finite: Bool[Array, "*batch"]  # every step's score and gradient was a number
+    dead: Bool[Array, "*batch"]  # no gradient without revival, or dot 0 for all directions read
+
+
+def result_of(
+    recipe: Recipe, state: AscentState, history: Metrics, snapshots: Any = None
+) -> Result:
+    """Return the result of a state.
+
+    Args:
+        recipe: the recipe.
+        state: the state after the last evaluation.
+        history: the metrics of each step.
+        snapshots: parameters with a leading axis; None for no snapshots.
+    """
+    image, summary = recipe.decode(state.params), state.summary
+    none = jnp.zeros((0, *image.shape), image.dtype)
+    return Result(
+        image=image,
+        history=history,
+        initial_score=summary.initial_score,
+        final_score=summary.score,
+        snapshots=none if snapshots is None else jax.vmap(recipe.decode)(snapshots),
+        steps_run=summary.steps_run,
+        finite=summary.finite & jnp.all(jnp.isfinite(image)),
+        dead=summary.no_gradient | summary.silent,
+    )

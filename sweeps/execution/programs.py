@@ -1,0 +1,133 @@
+"""The compiled programs of groups, by structure and batch size."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from fvjax.optimization.recipe import Job
+from sweeps.execution.batched import (
+    measure_jobs,
+    segment_jobs,
+    state_shapes,
+    without_objective,
+    without_steps,
+)
+from sweeps.execution.compile import compile_program
+from sweeps.execution.grouping import Group, signature
+from sweeps.task import Task
+
+MAX_JOBS_PER_CPU_DEVICE = 4  # more jobs per device gain nothing (docs/performance.md)
+MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, if its memory permits
+_MEMORY = 0.9  # share of a device's memory that one program may need
+_BOUNDS = (np.int32(-1), np.int32(0), np.int32(0))  # of a segment, for their types
+
+
+class TooLarge(MemoryError):
+    """The refusal of a program that needs more memory than the device has."""
+
+    def __init__(self, needed: int, limit: int, fitting: int) -> None:
+        """Store the batch size that would fit, beside the bytes needed and available."""
+        super().__init__(f"RESOURCE_EXHAUSTED: {needed} bytes needed, the device has {limit}")
+        self.fitting = fitting
+
+
+class Programs:
+    """Compiled programs by structure and batch size; they live as long as the process."""
+
+    def __init__(self, devices: Sequence[Any] | None = None) -> None:
+        """Use these devices (all local ones if None)."""
+        self.devices = list(jax.local_devices() if devices is None else devices)
+        self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and batch_size
+        self.measures: dict[Any, Future[Any]] = {}  # the same; objectives share them
+        self.pool = ThreadPoolExecutor(2, "compile")
+
+    def batch_size_for(self, group: Group, wanted: int | None = None) -> int:
+        """Return the number of jobs per program.
+
+        If no size is wanted, the size is that of a compiled program of the group. If there is no
+        such program, the size is an even share of the group.
+        """
+        jobs = len(group.members)
+        if wanted is None:
+            sizes: list[int] = [size for key, size in self.programs if key == group.signature]
+            if sizes:
+                return min((size for size in sizes if size >= jobs), default=max(sizes))
+            on_cpu = self.devices[0].platform == "cpu"
+            per_device = MAX_JOBS_PER_CPU_DEVICE if on_cpu else MAX_JOBS_PER_DEVICE
+            most = len(self.devices) * per_device
+            wanted = -(-jobs // -(-jobs // most))
+        return self.round_up(wanted)
+
+    def round_up(self, wanted: int) -> int:
+        """Return the number of jobs, rounded up to equally many on each device that is used."""
+        used = min(len(self.devices), wanted)
+        return -(-wanted // used) * used
+
+    def prepare(self, group: Group, tasks: Sequence[Task], batch_size: int | None = None) -> int:
+        """Compile a group's programs in the background; return their batch size."""
+        size = self.batch_size_for(group, batch_size)
+        key = (group.signature, size)
+        if key not in self.programs:
+            first = tasks[group.members[0]]
+            one = without_steps(first.job)
+            image = jax.eval_shape(_decoded, one)
+            job, job_inputs, image = jax.tree.map(
+                lambda x: _shape(x, size), (one, first.job_inputs, image)
+            )
+            states = state_shapes(group.model, one, size)
+            segment = (segment_jobs, size, (group.model, _BOUNDS), job, states)
+            self.programs[key] = [self._submit(*segment)]
+            if group.measured:
+                measured_job = without_objective(job, group.shared_inputs)
+                replicated = (group.model, group.shared_inputs)
+                arguments = (replicated, measured_job, job_inputs, image)
+                measure_key = signature(arguments), size
+                if measure_key not in self.measures:
+                    self.measures[measure_key] = self._submit(measure_jobs, size, *arguments)
+                self.programs[key].append(self.measures[measure_key])
+        return size
+
+    def _submit(self, function: Any, size: int, *arguments: Any) -> Future[Any]:
+        return self.pool.submit(self._compile, function, size, *arguments)
+
+    def _mesh(self, size: int) -> Mesh:
+        return Mesh(np.array(self.devices[: min(len(self.devices), size)]), ("jobs",))
+
+    def _compile(self, function: Any, size: int, replicated: Any, *stacked: Any) -> Any:
+        """Compile a program for these shapes.
+
+        Raises:
+            TooLarge: the program needs more memory than the device has.
+        """
+        program = compile_program(function, self._mesh(size), replicated, *stacked)
+        limit = memory_of(self.devices[0])
+        memory = program.memory_analysis()
+        if limit is not None and memory is not None:
+            parts = (memory.argument_size_in_bytes, memory.output_size_in_bytes)
+            needed = memory.temp_size_in_bytes + sum(parts)
+            if needed > _MEMORY * limit:
+                raise TooLarge(needed, limit, int(size * _MEMORY * limit / needed))
+        return program
+
+    @property
+    def program_count(self) -> int:
+        """Return the number of visualization programs, including those that are being compiled."""
+        return len(self.programs)
+
+
+def memory_of(device: Any) -> int | None:
+    """Return a device's memory in bytes; None for a CPU, which does not report it."""
+    return (device.memory_stats() or {}).get("bytes_limit")
+
+
+def _decoded(job: Job) -> Any:
+    return job.recipe.decode(job.recipe.init(job.key))
+
+
+def _shape(x: Any, size: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((size, *jnp.shape(x)), x.dtype)
