@@ -116,4 +116,8 @@ def _maps(reference: ReferenceStatistics) -> Float[np.ndarray, "images height wi
             parts.append(np.concatenate([np.asarray(maps[layer]) for layer in _LAYERS], -1))
         return {"maps": np.concatenate(parts)}
 
-    return reference.get_or_compute("maps of detectors", compute)["maps"]
+    layers = reference.model.shapes(reference.images.image_size)
+    height, width, _ = layers[_LAYERS[0]]
+    detectors = sum(layers[layer][-1] for layer in _LAYERS)
+    shapes = {"maps": (reference.image_count, height, width, detectors)}
+    return reference.get_or_compute("maps of detectors", compute, shapes)["maps"]

@@ -37,6 +37,8 @@ def _load(
     if images.endswith(".npz"):
         return load_statistics(model, images, size)
     reference = ReferenceImages(images, size, count)
+    for note in reference.notes:
+        log.warning(note)
 
     def announce(what: str) -> None:
         log.info(f"computing {what} over {len(reference)} reference images ({images})")
