@@ -16,6 +16,7 @@ from fvjax.models.model import Model
 from fvjax.models.weights import check_finite, check_names_and_shapes
 
 FOLDS = 5  # image n is in fold n % FOLDS, for the cross-validation of the shrinkage
+_MOST, _MOST_SCATTER = 1e12, 1e36  # whose merged moments are finite in float32
 _ROUNDING = 1e-4  # largest difference of two elements that are equal but for rounding, of float32
 Matrix = Float[np.ndarray, "channels channels"]
 
@@ -87,6 +88,9 @@ class Statistics:
                 raise ValueError(f"{where}: {name!r} must hold integers of at least 0")
         if (arrays["count"] < 0).any() or not arrays["count"].any():
             raise ValueError(f"{where}: 'count' must hold the numbers of positions")
+        for name, array in arrays.items():
+            if np.abs(array).max(initial=0) > (_MOST_SCATTER if "scatter" in name else _MOST):
+                raise ValueError(f"{where}: {name!r} holds numbers too large for statistics")
         for scatter in arrays["scatter_by_fold"]:
             most = np.abs(np.diag(scatter)).max() * _ROUNDING
             if (np.diag(scatter) < 0).any() or np.abs(scatter - scatter.T).max() > most:

@@ -61,8 +61,8 @@ def load(path: str | Path) -> Model:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    except (OSError, SafetensorError, AttributeError, TypeError) as error:  # of types as float8
+        raise ValueError(f"{path} cannot be read: {checks.reason(error)}") from error
     if _KEY not in metadata:
         raise ValueError(f"{path} holds weights without a network: fvjax.save did not write it")
     try:
@@ -76,8 +76,9 @@ def load(path: str | Path) -> Model:
         model = Model.from_function(
             GraphNetwork(graph), weights, image_size=graph.image_size, default_layer=default
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds no network that can be run: {error}") from error
+    except Exception as error:  # a broken graph makes its operators raise errors of any kind
+        reason = checks.reason(error)
+        raise ValueError(f"{path} holds no network that can be run: {reason}") from error
     return model.replace(classes=classes, precision=precision)  # type: ignore[attr-defined, no-any-return]
 
 
