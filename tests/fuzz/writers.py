@@ -242,14 +242,18 @@ def choices(draw: random.Random, path: Path, rows: list[list[Any]]) -> None:
 def results(draw: random.Random, path: Path, whole: bytes) -> None:
     """The directory of a sweep whose table has changed bytes."""
     path.mkdir()
-    (path / "results.parquet").write_bytes(changed_bytes(draw, whole))
+    data = changed_bytes(draw, whole) if draw.random() < 0.9 else whole
+    (path / "results.parquet").write_bytes(data)
 
 
 def program(draw: random.Random, path: Path, whole: bytes) -> None:
     """A cached program with changed bytes, in the head more often than their share."""
+    path.touch(0o600)
+    if draw.random() < 0.1:
+        path.write_bytes(whole)
+        return
     head, tail = whole[:600], whole[600:]
     if draw.random() < 0.5:
         path.write_bytes(changed_bytes(draw, head) + tail)
     else:
         path.write_bytes(changed_bytes(draw, whole))
-    path.chmod(0o600)

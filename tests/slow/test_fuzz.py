@@ -14,6 +14,5 @@ _INPUTS = 1000
 def test_no_input_ends_in_a_crash(name: str, tmp_path: Path) -> None:
     counts = fuzz(READERS[name], _INPUTS, first_seed=1)
     assert not counts.crashes, described(counts)
-    assert counts.inputs >= _INPUTS and counts.refused > 0
-    assert counts.read > 0 or name == "cached programs"
-    assert counts.memory < 1024  # MiB, though inputs declare 10**11 numbers or unpack to 512 MiB
+    assert counts.inputs >= _INPUTS and counts.refused > 0 and counts.read > 0
+    assert counts.memory < 2048  # MiB, though inputs declare up to 10**11 numbers

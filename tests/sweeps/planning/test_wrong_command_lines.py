@@ -89,6 +89,12 @@ WRONG = {
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
     "model=texturenet image_size=100": "height and width must be multiples of 8",
     "model=texturenet image_size=17": "height and width must be multiples of 8",
+    "transform._target_=os.system": "Target 'os.system' is blocklisted",
+    "transform._target_=posix.system": "Target 'os.system' (resolved from 'posix.system') is block",
+    "objective._target_=subprocess.Popen": "Target 'subprocess.Popen' is blocklisted",
+    "model._target_=subprocess.run": "Target 'subprocess.run' is blocklisted",
+    "parameterization._target_=builtins.eval": "Target 'builtins.eval' is blocklisted",
+    "direction._target_=pickle.loads": "Target 'pickle.loads' is blocklisted",
     "seed=4294967296": "seed must be an integer from 0 to 4294967295",
 }
 
@@ -104,3 +110,15 @@ def test_planning_refuses_in_one_sentence(
         build_all(jobs.configs, jobs.overrides)
     (line,) = explain(refused.value, CONF).splitlines()
     assert WRONG[arguments] in line
+
+
+def test_a_command_in_a_config_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for target in ("os.system", "posix.system", "os.popen"):
+        given = [f"transform._target_={target}", "+transform.command=touch ran"]
+        with pytest.raises((*EXPECTED, UserError)):
+            jobs = jobs_of(["model=tiny", *given])
+            build_all(jobs.configs, jobs.overrides)
+    assert not list(tmp_path.iterdir())
