@@ -169,7 +169,7 @@ def main() -> int:
     lines = [
         f"{_HEAD}\n",
         "Written by `python tests/cache_faults.py`: a job runs, the cache gets the fault, and the",
-        "same job runs again. *Equal*: it ends well, with the row and the picture of the first run,",
+        "same job runs again. *Equal*: it ends well, with the row and the picture of the first,",
         "to the bit. *Code run*: a command that a poisoned file holds was executed.\n",
         "| fault | provoked | equal | ended badly | code run | warning |",
         "|---|---|---|---|---|---|",
