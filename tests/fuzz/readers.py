@@ -46,19 +46,22 @@ class Reader:
 
 
 def _folder(path: Path) -> None:
-    images = ReferenceImages(str(path), 8, 5)
+    images = ReferenceImages(str(path), (8, 8), 5)
     assert [batch.images.shape for batch in images] and images.notes is not None
     assert len(images.identity) == 64 and len(images.labels) == len(images)
 
 
+_tiny = cache(lambda: fvjax.load("tiny"))
+
+
 def _statistics(path: Path) -> None:
-    found = load_statistics(fvjax.load("tiny"), str(path), (32, 32)).statistics("conv2")
+    found = load_statistics(_tiny(), str(path), (32, 32)).statistics("conv2")
     assert np.isfinite(found.covariance).all()
 
 
 @cache
 def _whole_statistics() -> dict[str, np.ndarray]:
-    reference = ReferenceStatistics(fvjax.load("tiny"), ReferenceImages("generated", 32, 8))
+    reference = ReferenceStatistics(_tiny(), ReferenceImages("generated", (32, 32), 8))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "whole.npz")
         save_statistics(reference, ["conv2"], path)
@@ -141,16 +144,16 @@ READERS = {
         ".npz",
         lambda draw, path: writers.statistics(draw, path, _whole_statistics()),
         _statistics,
-        1,
+        0.3,
     ),
-    "saved networks": Reader(".safetensors", _network, fvjax.load, 0.3),
+    "saved networks": Reader(".safetensors", _network, lambda path: fvjax.load(str(path)), 0.2),
     "PyTorch checkpoints": Reader(".pth", writers.pytorch, read_state_dict, 3),
     "Caffe models": Reader(".caffemodel", writers.caffe, read_caffemodel, 2),
     "result tables": Reader(
         "", lambda draw, path: writers.results(draw, path, _whole_results()), load, 0.5
     ),
     "choices (CSV)": Reader(
-        ".csv", lambda draw, path: writers.choices(draw, path, _answers()), _choices, 0.3
+        ".csv", lambda draw, path: writers.choices(draw, path, _answers()), _choices, 0.2
     ),
     "cached programs": Reader(
         ".x",
