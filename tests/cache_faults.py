@@ -18,7 +18,7 @@ from typing import Any
 import sweeps
 
 ROOT = Path(__file__).parents[1]
-_HEAD = "## Caches"
+_HEAD = "### Faults of the cache"
 _OF_CACHES = ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME")  # environment variables
 _STRANGER = 12_345  # a user id that owns nothing
 _JOB = ["model=tiny", "reference_images=generated", "reference_count=8", "steps=2", "seed=0"]
@@ -168,7 +168,7 @@ def main() -> int:
     chosen = parser.parse_args()
     lines = [
         f"{_HEAD}\n",
-        "Written by `python tests/cache_faults.py`: a job runs, the cache gets the fault, and the",
+        "Written by `make cache-faults`: a job runs, the cache gets the fault, and the",
         "same job runs again. *Equal*: it ends well, with the row and the picture of the first,",
         "to the bit. *Code run*: a command that a poisoned file holds was executed.\n",
         "| fault | provoked | equal | ended badly | code run | warning |",

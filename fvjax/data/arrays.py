@@ -8,7 +8,7 @@ import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -86,8 +86,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _check_header(file: IO[bytes], length: int, name: str) -> None:
-    """Refuse a .npy file whose header does not describe real numbers that fill its length."""
+def _check_header(file: Any, length: int, name: str) -> None:
+    """Refuse an open .npy file whose header does not describe real numbers that fill its length."""
     version = npy.read_magic(file)
     if version not in _HEADERS:  # version 3 is for names of fields that are not Latin
         raise ValueError(f"{name} is not of version 1 or 2 of numpy's format")

@@ -81,7 +81,8 @@ def load_statistics(model: Model, path: str, size: tuple[int, int]) -> Reference
     images = ImageSetDescription(path, size, about.count, about.identity, about.attributes)
     reference = ReferenceStatistics(model, images)
     for layer in about.layers:
-        checks.choice(f"layer in {path}:", layer, model.layers)
+        if layer not in tuple(model.layers):
+            raise ValueError(f"{path} holds the layer {str(layer)[:60]!r}, which the network lacks")
         own = {k.removeprefix(f"{layer}/"): k for k in arrays if k.rpartition("/")[0] == layer}
         statistics = {name: arrays[key] for name, key in own.items()}
         Statistics.from_arrays(f"{path}, layer {layer!r}", statistics, reference.shapes(layer))

@@ -15,11 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fvjax import checks
+from fvjax.image_size import height_width
 from fvjax.models.model import PRECISIONS, Model
 from fvjax.models.torch.graph import LAYER, Graph, Layer, Value, values
 from fvjax.models.torch.interpret import KNOWN, GraphNetwork
 
 _KEY = "fvjax"  # of the metadata
+_MOST_SIDE = 4096  # pixels; of an image, as in `sweeps`
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -83,11 +85,17 @@ def load(path: str | Path) -> Model:
 
 
 def check_graph(graph: Graph, arrays: Mapping[str, Any]) -> None:
-    """Refuse unknown operators, values used before their step, and weights that do not fit.
+    """Refuse image sizes, operators, references and weights that do not fit a network.
 
     Raises:
         ValueError: one sentence that names what is wrong.
     """
+    height_width(graph.image_size, most=_MOST_SIDE)
+    if not len(graph.mean) == len(graph.std) in (1, 3):
+        raise ValueError("mean and std must have one number or three")
+    for name, numbers in {"mean": graph.mean, "std": graph.std}.items():
+        for number in numbers:
+            checks.finite(name, number)
     unknown = sorted({step.operator for step in graph.steps} - KNOWN)
     if unknown:
         raise ValueError(f"this fvjax has no operator {', '.join(unknown)}")
