@@ -44,7 +44,7 @@ def read_choices(paths: Sequence[Path]) -> pd.DataFrame:
             raise ValueError(f"{path} {what}: give a file that the report's judging saved")
         wrong = set(table["choice"]) - set(_SIDES)
         if wrong:
-            raise ValueError(f"{path}: choice must be left, right or none, got {min(wrong)!r}")
+            raise ValueError(f"{path}: choice must be left, right or none, got {min(wrong)!r:.60}")
         _check_trials(table, path)
         # One name in two files is one rater; one number in two files is two trials.
         tables.append(table.assign(file=str(path)))
