@@ -5,7 +5,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: setup demo test test-fast test-slow lint docs bench lock
+.PHONY: setup demo test test-fast test-slow fuzz cache-faults lint docs bench lock
 
 setup: .venv/ready
 
@@ -32,6 +32,15 @@ test-fast: setup
 
 test-slow: setup
 	$(PYTEST) -m slow
+
+# Hostile files for every reader; writes a table into docs/reliability.md (half an hour).
+INPUTS ?= 100000
+fuzz: setup
+	PYTHONPATH=tests $(RUN) -W ignore -m fuzz --inputs $(INPUTS)
+
+# Faults of the cache, five times each; writes a table into docs/reliability.md.
+cache-faults: setup
+	$(RUN) tests/cache_faults.py
 
 lint: setup
 	$(RUN) -m ruff check

@@ -11,6 +11,7 @@ import numpy as np
 
 MOST_SEED = 2**32 - 1  # a random key holds 32 bits of a seed
 _MOST = float(np.finfo(np.float32).max)  # numbers become float32
+_MOST_CHARACTERS = 300  # of another library's message
 
 
 def _number(name: str, value: Any) -> float | None:
@@ -118,3 +119,10 @@ def shape(name: str, value: Any, expected: tuple[int, ...], meaning: str) -> Non
         raise ValueError(f"{name} must be {meaning} of shape {expected}, got shape {tuple(actual)}")
     if np.issubdtype(value.dtype, np.integer):
         raise ValueError(f"{name} must be {meaning} of floating-point values, got {value.dtype}")
+
+
+def reason(error: BaseException) -> str:
+    """Return an error's text up to its first full stop, printable; its class's name if empty."""
+    words = " ".join(str(error).split()).split(". ")[0].rstrip(".")
+    printable = "".join(c if c.isprintable() else "?" for c in words)
+    return printable[:_MOST_CHARACTERS] or type(error).__name__

@@ -1,6 +1,7 @@
 """Rules on imports that import-linter's contracts (pyproject.toml) cannot state."""
 
 import ast
+import re
 
 import pytest
 from conftest import ROOT
@@ -45,6 +46,18 @@ def test_fvjax_imports_nothing_else_inside_a_function() -> None:
         for function in functions:
             inner = [n for n in ast.walk(function) if names(n) and not is_late(n)]
             assert not inner, f"{file}: {function.name} imports {names(inner[0])}"
+
+
+def test_configs_are_instantiated_in_planning_alone_and_pickles_are_read_in_two_places() -> None:
+    """Therefore nothing that lies in a directory of results is ever instantiated or unpickled."""
+    instantiating, unpickling = set(), set()
+    for file in FILES:
+        text = (ROOT / file).read_text()
+        instantiating |= {file} if "instantiate(" in text else set()
+        unpickling |= {file} if re.search(r"pickle\.(Unp|load)|allow_pickle=True", text) else set()
+    assert all(file.startswith("sweeps/planning/") for file in instantiating), instantiating
+    # What this process pickled itself, and programs whose names are checked first.
+    assert unpickling == {"sweeps/config/fast_compose.py", "sweeps/execution/executable_file.py"}
 
 
 def test_only_networks_and_their_training_know_flax_modules() -> None:

@@ -10,7 +10,8 @@ from fvjax.data.image_sets import ReferenceImages
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from fvjax.reference.covariance import refuse_singular
 from fvjax.reference.moments import Statistics
-from sweeps.storage.array_cache import ArrayCache, cache_folder
+from sweeps.storage.array_cache import ArrayCache
+from sweeps.storage.cache_folder import cache_folder
 
 
 def measured(description: str) -> ReferenceStatistics:
@@ -29,7 +30,7 @@ def measured(description: str) -> ReferenceStatistics:
     return ReferenceStatistics(
         model,
         ReferenceImages(source, (size, size), arguments.count),
-        ArrayCache(cache_folder() / "reference"),
+        ArrayCache(cache_folder("reference")),
     )
 
 

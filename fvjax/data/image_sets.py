@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
-from PIL import Image as Pillow
 
 from fvjax import checks
-from fvjax.data.photos import read_photo
+from fvjax.data.photos import SUFFIXES, read_photo
+from fvjax.data.picture_folder import class_names, find_pictures, notes
 from fvjax.data.textures import (
     ATTRIBUTES,
     SIZE,
@@ -29,6 +29,7 @@ from fvjax.types import Key
 
 GENERATED, UNSEEN = "generated", "unseen"
 _BATCH = 32
+_READING = 2  # version of `read_photo`: another one reads other pixels from the same files
 _FIRST = 1_000_000  # key of the first generated image: no training run draws from it
 
 
@@ -104,7 +105,8 @@ class ReferenceImages:
         checks.count("first", self.first, least=0)
         checks.count("every", self.every)
         drawn = _DRAWN.get(self.source)
-        attributes = dict(drawn[1]) if drawn else _classes(self.paths, Path(self.source))
+        names = () if drawn else class_names(self.paths, Path(self.source))
+        attributes = dict(drawn[1]) if drawn else {"class": names} if names else {}
         object.__setattr__(self, "attributes", attributes)
 
     @cached_property
@@ -112,17 +114,30 @@ class ReferenceImages:
         """The photographs' paths, sorted by name."""
         if self.source in _DRAWN:
             return []
+        pictures, _ = self._found
+        checks.index("first", self.first, len(pictures))
+        return pictures[self.first :: self.every][: self.count]
+
+    @cached_property
+    def _found(self) -> tuple[list[Path], list[Path]]:
+        """All pictures of the folder, and what is ignored in it."""
         folder = Path(self.source)
         if not folder.is_dir():
             raise ValueError(
                 f"reference_images must be {GENERATED} or a folder; there is no folder {folder}"
             )
-        known = {suffix for suffix, form in Pillow.registered_extensions().items()}
-        photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
-        if not photos:
-            raise ValueError(f"folder {folder} holds no images")
-        checks.index("first", self.first, len(photos))
-        return photos[self.first :: self.every][: self.count]
+        pictures, ignored = find_pictures(folder)
+        if not pictures:
+            raise ValueError(f"folder {folder} holds no pictures ({' '.join(sorted(SUFFIXES))})")
+        return pictures, ignored
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what lies in a folder and is not used: other files, and classes."""
+        if self.source in _DRAWN:
+            return ()
+        pictures, ignored = self._found
+        return notes(Path(self.source), pictures, self.paths, ignored)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -179,18 +194,10 @@ class ReferenceImages:
         if self.source in _DRAWN:
             others = f" {self.first} {self.every}" if (self.first, self.every) != (0, 1) else ""
             return f"{self.source} {VERSION} {self.count} {self._size}{others}"
-        digest = hashlib.sha256(f"{self._size}".encode())
+        digest = hashlib.sha256(f"{_READING} {self._size}".encode())
         for path in self.paths:
             digest.update(str(path.relative_to(self.source)).encode() + path.read_bytes())
         return digest.hexdigest()
-
-
-def _classes(paths: list[Path], folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return the attribute `class` if every photograph lies in a class folder, else nothing."""
-    folders = {path.parent for path in paths}
-    if folder in folders or len(folders) < 2:
-        return {}
-    return {"class": tuple(sorted(folder.name for folder in folders))}
 
 
 @partial(jax.jit, static_argnums=1)

@@ -50,8 +50,10 @@ def read_caffemodel(path: str | Path) -> dict[str, np.ndarray]:
         blobs = _net(memoryview(path.read_bytes()))
         if not blobs:
             raise ValueError("it holds no layer with weights")
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a .caffemodel: {error}") from error
+    except (ValueError, OSError, MemoryError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a .caffemodel: {checks.reason(error)}"
+        ) from error
     return blobs
 
 

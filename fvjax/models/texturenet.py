@@ -1,6 +1,8 @@
 """TextureNet: a small network, trained by this project on generated images."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from fvjax.data.textures import ATTRIBUTES
 from fvjax.models.conv import Conv
 from fvjax.models.flax_modules import Linen
 from fvjax.models.model import Model, Record
-from fvjax.models.weights import read_weights
+from fvjax.models.weights import check_tensors
 from fvjax.ops import layers
 
 SHIPPED = Path(__file__).parent / "data"
@@ -52,13 +54,21 @@ class TextureNet(nn.Module):
 def texturenet(weights: str | Path | None = None) -> Model:
     """Return TextureNet with weights of `fvjax.training`; the shipped weights if `path` is None."""
     path = SHIPPED / "texturenet.safetensors" if weights is None else Path(weights)
-    arrays = read_arrays(path)
+    return texturenet_of(path, read_arrays(path))
+
+
+def texturenet_of(path: str | Path, arrays: Mapping[str, Any]) -> Model:
+    """Return TextureNet with the tensors that were read from `path`.
+
+    Raises:
+        ValueError: tensors that are missing, extra, misshapen, of integers or not finite.
+    """
     biases = [f"conv{i}/bias" for i in range(1, 6)]
     missing = [name for name in biases if name not in arrays]
     if missing:
         raise ValueError(f"{path} holds no TextureNet: it lacks the tensor {missing[0]!r}")
     widths = tuple(arrays[name].size for name in biases)
-    tensors = read_weights(path, _shapes(widths))
+    tensors = check_tensors(path, arrays, _shapes(widths))
     params: dict[str, dict[str, Array]] = {}
     for name, tensor in tensors.items():
         layer, kind = name.split("/")

@@ -14,8 +14,8 @@ def read_weights(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> dic
     """Return the tensors of a .safetensors or .npz file, exactly those of `shapes`.
 
     Raises:
-        ValueError: one sentence that names the first tensor that is missing, extra, misshapen or
-            not finite, or the file that cannot be read.
+        ValueError: one sentence that names the first tensor that is missing, extra, misshapen, of
+            integers or not finite, or the file that cannot be read.
     """
     return check_tensors(path, read_arrays(path), shapes)
 
@@ -30,8 +30,10 @@ def check_tensors(
     """
     check_names_and_shapes(path, tensors, shapes)
     for name in shapes:
-        if not np.all(np.isfinite(tensors[name])):
-            raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
+        kind = tensors[name].dtype
+        if not jnp.issubdtype(kind, jnp.floating):
+            raise ValueError(f"tensor {name!r} in {path} holds {kind}, but weights are floats")
+    check_finite(path, tensors)
     return dict(tensors)
 
 
@@ -54,6 +56,13 @@ def check_names_and_shapes(
             raise ValueError(
                 f"tensor {name!r} in {path} has shape {tensors[name].shape}, expected {shape}"
             )
+
+
+def check_finite(path: str | Path, tensors: Mapping[str, Any]) -> None:
+    """Refuse tensors read from `path` that hold NaN or infinities, by the first one's name."""
+    for name, tensor in tensors.items():
+        if not np.all(np.isfinite(tensor)):
+            raise ValueError(f"tensor {name!r} in {path} holds a number that is not finite")
 
 
 def read_caffe(

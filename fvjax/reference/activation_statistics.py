@@ -1,6 +1,7 @@
 """Statistics of a network on reference images, computed on first use and stored."""
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
@@ -18,10 +19,11 @@ from fvjax.affine_map import AffineMap
 from fvjax.data.image_sets import ImageSet
 from fvjax.direction import Position
 from fvjax.models.model import Model
+from fvjax.models.weights import check_finite, check_names_and_shapes
 from fvjax.objectives.similarity import dots
 from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
 from fvjax.reference.distances import ReferenceDistribution, fit_distribution
-from fvjax.reference.moments import Statistics, collect, forward
+from fvjax.reference.moments import Statistics, collect, forward, statistics_shapes
 
 VECTORS = 2**14  # positions sampled from all images together, at most
 _VERSION = 1  # of the stored arrays
@@ -71,10 +73,24 @@ class ReferenceStatistics:
             images = self.require_images(f"layer {layer}")
             return collect(self.model, images, [layer])[layer].arrays()
 
-        return self._memoize(
-            ("statistics", layer),
-            lambda: Statistics(**self.get_or_compute(f"statistics of {layer}", compute)),
-        )
+        def load() -> Statistics:
+            name, shapes = f"statistics of {layer}", self.shapes(layer)
+            with suppress(KeyError, ValueError):  # absent, or no statistics of this layer
+                return Statistics.from_arrays(name, self.store[self._key(name)], shapes)
+            return Statistics(**self._compute(name, compute))
+
+        return self._memoize(("statistics", layer), load)
+
+    @property
+    def image_count(self) -> int:
+        """The number of reference images."""
+        images = self.images
+        return images.count if isinstance(images, ImageSetDescription) else len(images)
+
+    def shapes(self, layer: str) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the arrays that hold the statistics of a layer."""
+        channels = self.model.shapes(self.images.image_size)[layer][-1]
+        return statistics_shapes(channels, self.image_count, len(self.images.attributes))
 
     def collect(self, layers: Sequence[str]) -> None:
         """Store the statistics of the layers that are missing, in one pass over the images."""
@@ -95,14 +111,15 @@ class ReferenceStatistics:
     def vectors(self, layer: str) -> Float[np.ndarray, "vectors channels"]:
         """Return activations at random positions: at most `VECTORS`, equally many per image."""
         checks.choice("layer", layer, self.model.layers)
+        *space, channels = self.model.shapes(self.images.image_size)[layer]
+        per_image = min(max(1, VECTORS // self.image_count), math.prod(space))
 
         def compute() -> Arrays:
             images = self.require_images(f"a sample of vectors of {layer}")
-            per_image = max(1, VECTORS // len(images))
             return {"vectors": _sample(self.model, images, layer, per_image)}
 
-        name = f"vectors of {layer}"
-        return self._memoize(name, lambda: self.get_or_compute(name, compute)["vectors"])
+        name, shapes = f"vectors of {layer}", {"vectors": (per_image * self.image_count, channels)}
+        return self._memoize(name, lambda: self.get_or_compute(name, compute, shapes)["vectors"])
 
     def shrinkage(self, layer: str, how: Shrinkage) -> float:
         """Return the shrinkage, in [0, 1], of a number or of a method's name.
@@ -161,7 +178,8 @@ class ReferenceStatistics:
             name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
             images = self.require_images(f"a direction with a vector for each position of {layer}")
             compute = partial(_position_projections, self.model, images, layer, vector)
-            return self.get_or_compute(f"dot products with {name} at {layer}", compute)["dots"]
+            name = f"dot products with {name} at {layer}"
+            return self.get_or_compute(name, compute, {"dots": (len(images),)})["dots"]
         if vector.ndim > 1:
             center = [side // 2 for side in vector.shape[:-1]]
             vector = vector[tuple(center if position == "center" else position)]
@@ -195,13 +213,24 @@ class ReferenceStatistics:
             )
         return self.images
 
-    def get_or_compute(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Return stored arrays; compute and store them on first use."""
-        key = self._key(name)
-        with suppress(KeyError):
-            return self.store[key]
+    def get_or_compute(
+        self, name: str, compute: Callable[[], Arrays], shapes: Mapping[str, tuple[int, ...]]
+    ) -> Arrays:
+        """Return stored arrays; compute and store them on first use.
+
+        Stored arrays of other names or shapes, or that are not finite, count as absent.
+        """
+        with suppress(KeyError, ValueError):
+            stored = self.store[self._key(name)]
+            check_names_and_shapes(name, stored, shapes)
+            check_finite(name, stored)
+            return stored
+        return self._compute(name, compute)
+
+    def _compute(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        """Compute arrays, and store them."""
         self.announce(name)
-        self.store[key] = arrays = compute()
+        self.store[self._key(name)] = arrays = compute()
         return arrays
 
     def _key(self, name: str) -> str:

@@ -1,6 +1,6 @@
 """Statistics of a layer: moments over positions, and every reference image's activation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -13,8 +13,11 @@ from jaxtyping import Array, Float, Int
 from fvjax import checks
 from fvjax.data.image_sets import Batch
 from fvjax.models.model import Model
+from fvjax.models.weights import check_finite, check_names_and_shapes
 
 FOLDS = 5  # image n is in fold n % FOLDS, for the cross-validation of the shrinkage
+_MOST, _MOST_SCATTER = 1e12, 1e36  # whose merged moments are finite in float32
+_ROUNDING = 1e-4  # largest difference of two elements that are equal but for rounding, of float32
 Matrix = Float[np.ndarray, "channels channels"]
 
 
@@ -64,10 +67,56 @@ class Statistics:
         quantiles: np.ndarray = np.quantile(rows, shares, axis=0)
         return quantiles
 
+    @classmethod
+    def from_arrays(
+        cls, where: str, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+    ) -> "Statistics":
+        """Return the statistics that `arrays` wrote, checked.
+
+        Args:
+            where: the arrays' name for people: a file, or a layer in the cache.
+            arrays: the arrays by name.
+            shapes: what `statistics_shapes` returns for the layer and the images.
+
+        Raises:
+            ValueError: arrays that are missing, extra, misshapen, not finite or no statistics.
+        """
+        check_names_and_shapes(where, arrays, shapes)
+        check_finite(where, arrays)
+        for name in ("numbers", "labels"):
+            if arrays[name].dtype.kind not in "iu" or (arrays[name] < 0).any():
+                raise ValueError(f"{where}: {name!r} must hold integers of at least 0")
+        if (arrays["count"] < 0).any() or not arrays["count"].any():
+            raise ValueError(f"{where}: 'count' must hold the numbers of positions")
+        for name, array in arrays.items():
+            if np.abs(array).max(initial=0) > (_MOST_SCATTER if "scatter" in name else _MOST):
+                raise ValueError(f"{where}: {name!r} holds numbers too large for statistics")
+        for scatter in arrays["scatter_by_fold"]:
+            most = np.abs(np.diag(scatter)).max() * _ROUNDING
+            if (np.diag(scatter) < 0).any() or np.abs(scatter - scatter.T).max() > most:
+                raise ValueError(
+                    f"{where}: 'scatter_by_fold' must hold symmetric, positive matrices"
+                )
+        return cls(**arrays)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the fields as float32 and integer arrays, to be stored in a file."""
         arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         return {k: x.astype(np.float32) if x.dtype.kind == "f" else x for k, x in arrays.items()}
+
+
+def statistics_shapes(channels: int, images: int, attributes: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of `Statistics`, by name."""
+    return {
+        "count": (FOLDS,),
+        "mean_by_fold": (FOLDS, channels),
+        "scatter_by_fold": (FOLDS, channels, channels),
+        "maximum": (channels,),
+        "numbers": (images,),
+        "means": (images, channels),
+        "centers": (images, channels),
+        "labels": (images, attributes),
+    }
 
 
 def moments(statistics: Statistics, folds: Iterable[int]) -> "Moments":

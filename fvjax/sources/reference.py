@@ -107,8 +107,9 @@ class Factor:
             order = np.argsort(-shares, kind="stable")
             return {"factors": factors[order].astype(np.float32), "shares": shares[order]}
 
+        shapes = {"factors": (self.count, rows.shape[1]), "shares": (self.count,)}
         fitted = reference.get_or_compute(
-            f"{self.method} {self.count} seed {self.seed} of {layer}", fit
+            f"{self.method} {self.count} seed {self.seed} of {layer}", fit, shapes
         )
         share = 100 * fitted["shares"][self.index]
         name = f"{layer}:{self.method} {self.index}/{self.count} ({share:.1f} %)"

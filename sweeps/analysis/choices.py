@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from fvjax import checks
 from sweeps.analysis.inference import LEVEL
 
 PREFERENCE, IDENTIFICATION = "preference", "identification"
@@ -22,30 +23,50 @@ _STEPS = 300  # of the MM algorithm, far more than it takes
 _COLUMNS = ["task", "rater", "trial", "repeats", "direction", "choice", "milliseconds"]
 _COLUMNS += ["arm", "arm_left", "arm_right", "correct"]
 _SIDES = ("left", "right", "none")
+_MOST_MILLISECONDS = 1e12
 
 
 def read_choices(paths: Sequence[Path]) -> pd.DataFrame:
     """Read the answers in CSV files that the report saved, one row per trial.
 
     Raises:
-        ValueError: a file is no such CSV or has no answers.
+        ValueError: a file, named in the message, that is no such CSV or has no answers.
     """
     tables = []
     for path in paths:
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no CSV of answers: {error}") from error
+        except (ValueError, OSError, OverflowError, pd.errors.ParserError) as error:
+            raise ValueError(f"{path} is no CSV of answers: {checks.reason(error)}") from error
         missing = [c for c in _COLUMNS if c not in table]
         if missing or table.empty:
             what = f"lacks the columns {', '.join(missing)}" if missing else "has no answers"
             raise ValueError(f"{path} {what}: give a file that the report's judging saved")
         wrong = set(table["choice"]) - set(_SIDES)
         if wrong:
-            raise ValueError(f"{path}: choice must be left, right or none, got {min(wrong)!r}")
+            raise ValueError(f"{path}: choice must be left, right or none, got {min(wrong)!r:.60}")
+        _check_trials(table, path)
         # One name in two files is one rater; one number in two files is two trials.
         tables.append(table.assign(file=str(path)))
     return pd.concat(tables, ignore_index=True)
+
+
+def _check_trials(table: pd.DataFrame, path: Path) -> None:
+    """Refuse times that are no numbers, a trial that is there twice, and repeats of no trial."""
+    times = pd.to_numeric(table["milliseconds"], errors="coerce")
+    bad = table["milliseconds"][~(times.between(0, _MOST_MILLISECONDS))]
+    if len(bad):
+        raise ValueError(f"{path}: milliseconds must be a number, got {bad.iloc[0]!r:.60}")
+    first = table[table["repeats"] == ""]
+    trials = pd.MultiIndex.from_frame(first[["rater", "task", "trial"]])
+    if trials.has_duplicates:
+        twice = first["trial"][trials.duplicated()].iloc[0]
+        raise ValueError(f"{path}: trial {twice!r:.60} is there twice")
+    again = table[table["repeats"] != ""]
+    asked = pd.MultiIndex.from_frame(again[["rater", "task", "repeats"]])
+    lost = again["repeats"][~asked.isin(trials)]
+    if len(lost):
+        raise ValueError(f"{path}: no trial {lost.iloc[0]!r:.60} is there to be repeated")
 
 
 def win_shares(choices: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

@@ -3,17 +3,15 @@
 XLA's own cache is asked after a program has been traced and lowered, which takes several times as
 long as loading it. The keys here are made from what a program is traced from, so a second start
 traces nothing. Only the source code of this package is hashed. Therefore a program whose structure
-holds a class or function of other packages is not cached.
+holds a class or function of other packages is not cached. A folder or file that another user could
+have written is not read.
 """
 
 import dataclasses
 import hashlib
 import os
-import pickle
 import platform
 import sys
-import zlib
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,19 +19,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.experimental import serialize_executable
 from jax.sharding import Mesh
 
+from sweeps.execution import executable_file
 from sweeps.storage.array_cache import digest
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.cache_folder import evict, is_usable, mark_used, warn_once
 
 MAX_BYTES = 2**30  # of all programs in a folder, which hold 0.2 MB each on average
-_SUFFIX = ".program"
+_SUFFIX = ".executable"
 _OUR_PACKAGES = ("fvjax", "sweeps")
 _DEPENDENCIES = ("jax", "jaxlib", "flax", "optax", "numpy")  # their versions decide a program
 
-_UNREADABLE = (OSError, zlib.error, pickle.PickleError, ValueError, RuntimeError)
-_UNWRITABLE = (OSError, ValueError, RuntimeError)  # JAX cannot serialize some programs' constants
+# Settings that say where and when JAX caches; all others may decide a program.
+_OF_CACHES = ("jax_compilation_cache", "jax_enable_compilation_cache", "jax_persistent_cache")
 
 
 class NotCacheable(TypeError):
@@ -49,10 +48,12 @@ class ExecutableCache:
 
     @classmethod
     def from_jax_config(cls, config: Any) -> "ExecutableCache | None":
-        """Return the cache in JAX's folder; None if JAX caches nothing, or not on a disk."""
-        folder = config.jax_compilation_cache_dir
-        is_local = config.jax_enable_compilation_cache and folder and "://" not in folder
-        return cls(Path(folder)) if is_local else None
+        """Return the cache in JAX's folder; None if JAX caches nothing, or not on a disk.
+
+        None too if another user could have written to the folder.
+        """
+        folder = local_folder(config) if config.jax_enable_compilation_cache else None
+        return cls(folder) if folder is not None and is_usable(folder) else None
 
     def key(
         self, function: Any, mesh: Mesh, options: Any, arguments: tuple[Any, ...]
@@ -72,50 +73,45 @@ class ExecutableCache:
             return None
         kinds = [(jnp.shape(x), str(jnp.result_type(x)), _is_weak(x)) for x in leaves]
         devices = [(device.id, device.device_kind) for device in mesh.devices.flat]
-        settings = options, sorted(jax.config.values.items())
+        values = {k: v for k, v in jax.config.values.items() if not k.startswith(_OF_CACHES)}
+        settings = options, sorted(values.items())
         return digest(traced, kinds, devices, settings, environment_fingerprint())
 
     def load(self, key: str, mesh: Mesh, arguments: tuple[Any, ...]) -> Any | None:
         """Return the program of a key; None if it is absent or cannot be read."""
-        devices, path = list(mesh.devices.flat), self._path(key)
         try:
-            content = pickle.loads(zlib.decompress(path.read_bytes()))
-            program = serialize_executable.deserialize_and_load(
-                content["program"],
-                jax.tree.structure((arguments, {})),
-                content["out"],
-                backend=devices[0].client,
-                execution_devices=devices,
-            )
-        except _UNREADABLE:
+            program = executable_file.read(self._path(key), key, mesh, arguments)
+        except Exception:  # JAX raises errors of any kind for a program that it cannot load
             return None
-        with suppress(OSError):  # a read-only folder
-            os.utime(path)  # the time of the last use, by which `save` evicts
+        mark_used(self._path(key))
         return program
 
     def save(self, key: str, program: Any) -> None:
         """Write a program atomically; a program that cannot be written is not cached."""
         try:
-            serialized, _, out = serialize_executable.serialize(program)
-            content = zlib.compress(pickle.dumps({"program": serialized, "out": out}), 1)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic_write(self._path(key)) as temporary:
-                temporary.write_bytes(content)
-            self._evict()
-        except _UNWRITABLE:
+            content = executable_file.to_bytes(key, program)
+        except executable_file.ForeignName as error:  # of a JAX that is new to us
+            warn_once(f"a program is not cached: {error}")
             return
-
-    def _evict(self) -> None:
-        """Delete the least recently used programs until the rest fits `max_bytes`."""
-        stats = [(path.stat(), path) for path in self.folder.glob(f"*{_SUFFIX}")]
-        total = 0
-        for stat, path in sorted(stats, key=lambda pair: -pair[0].st_mtime_ns):
-            total += stat.st_size
-            if total > self.max_bytes:
-                path.unlink(missing_ok=True)
+        except (ValueError, RuntimeError):  # JAX cannot serialize some programs' constants
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with atomic_write(self._path(key)) as temporary:
+                temporary.touch(0o600)
+                temporary.write_bytes(content)
+            evict(self.folder, f"*{_SUFFIX}", self.max_bytes)
+        except OSError as error:
+            warn_once(f"cannot write into the cache {self.folder}: {error.strerror or error}")
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{_SUFFIX}"
+
+
+def local_folder(config: Any) -> Path | None:
+    """Return JAX's cache folder if it is one of this machine's."""
+    folder = config.jax_compilation_cache_dir
+    return Path(os.path.expanduser(folder)) if folder and "://" not in folder else None
 
 
 def describe_treedef(structure: Any) -> Any:

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import warnings
 from contextlib import suppress
 
 import jax
 
-from sweeps.storage.array_cache import cache_folder
+from sweeps.execution.executable_cache import MAX_BYTES, local_folder
+from sweeps.storage.cache_folder import cache_folder, evict, is_usable
 
 _MOST_CPU_DEVICES = 8
 
@@ -42,10 +44,24 @@ def quiet_jax() -> None:
 
 
 def cache_programs() -> None:
-    """Cache compiled programs in the user's cache folder, unless JAX has a folder."""
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    """Cache compiled programs in the user's cache folder, unless JAX has a folder.
+
+    Where another user could have written to JAX's folder, JAX caches nothing.
+    """
+    # JAX warns for every program that it cannot cache; `ExecutableCache` warns once.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
+        given = local_folder(jax.config)
+        if given is not None and not is_usable(given):
+            jax.config.update("jax_compilation_cache_dir", None)
+        return
+    folder = cache_folder("programs")
+    if folder is None:
+        return
+    with suppress(OSError):
+        evict(folder, "*", MAX_BYTES)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def use_cores() -> None:

@@ -22,7 +22,8 @@ from fvjax.sources import Setup
 from fvjax.transforms import Identity
 from sweeps.planning.parameterization import parameterization_of
 from sweeps.planning.reference import load_reference_statistics
-from sweeps.storage import array_cache
+from sweeps.storage.array_cache import ArrayCache, digest
+from sweeps.storage.cache_folder import cache_folder
 
 STEPS, RATE = 256, 0.05  # of the oracle
 SEED = 2**32 - 1  # of the oracle's first image; no job has this seed
@@ -66,14 +67,16 @@ def _truth(
         learning_rate=RATE,
         steps=STEPS,
     )
-    cache = array_cache.ArrayCache(array_cache.cache_folder() / "truth")
+    cache = ArrayCache(cache_folder("truth"))
     key = f"oracle-{fingerprint(bank.model)[:12]}-{_digest(size, position, parameterization)}"
-    if key not in cache:
-        cache[key] = {"oracle": np.asarray(_oracle(bank, recipe))}
+    oracle = cache.get(key, {}).get("oracle")
+    if oracle is None or oracle.shape != (bank.channels(),) * 2 or not np.isfinite(oracle).all():
+        oracle = np.asarray(_oracle(bank, recipe))
+        cache[key] = {"oracle": oracle}
     grey = content(bank.model(jnp.full((*size, 3), 0.5)), bank.place())
     reference = load_reference_statistics(bank.model, images, count, size)
     maps = None if reference is None else jnp.asarray(_maps(reference))
-    return GroundTruth(grey=grey, oracle=jnp.asarray(cache[key]["oracle"]), maps=maps)
+    return GroundTruth(grey=grey, oracle=jnp.asarray(oracle), maps=maps)
 
 
 @cache
@@ -82,7 +85,7 @@ def _bank(orientations: int) -> Model:
 
 
 def _digest(*parts: Any) -> str:
-    return array_cache.digest(_VERSION, STEPS, RATE, *parts)
+    return digest(_VERSION, STEPS, RATE, *parts)
 
 
 def _oracle(bank: Setup, recipe: Recipe) -> Float[Array, "images features"]:
@@ -115,4 +118,8 @@ def _maps(reference: ReferenceStatistics) -> Float[np.ndarray, "images height wi
             parts.append(np.concatenate([np.asarray(maps[layer]) for layer in _LAYERS], -1))
         return {"maps": np.concatenate(parts)}
 
-    return reference.get_or_compute("maps of detectors", compute)["maps"]
+    layers = reference.model.shapes(reference.images.image_size)
+    height, width, _ = layers[_LAYERS[0]]
+    detectors = sum(layers[layer][-1] for layer in _LAYERS)
+    shapes = {"maps": (reference.image_count, height, width, detectors)}
+    return reference.get_or_compute("maps of detectors", compute, shapes)["maps"]

@@ -9,7 +9,8 @@ from fvjax.data.image_sets import ReferenceImages
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import ReferenceStatistics
 from sweeps.planning.statistics_file import load_statistics
-from sweeps.storage import array_cache
+from sweeps.storage.array_cache import ArrayCache
+from sweeps.storage.cache_folder import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +28,20 @@ def load_reference_statistics(
     if images is None:
         return None
     checks.path("reference_images", images)
-    return _load(model, images, count, size, array_cache.cache_folder() / "reference")
+    return _load(model, images, count, size, cache_folder("reference"))
 
 
 @cache
 def _load(
-    model: Model, images: str, count: int, size: tuple[int, int], folder: Path
+    model: Model, images: str, count: int, size: tuple[int, int], folder: Path | None
 ) -> ReferenceStatistics:
     if images.endswith(".npz"):
         return load_statistics(model, images, size)
     reference = ReferenceImages(images, size, count)
+    for note in reference.notes:
+        log.warning(note)
 
     def announce(what: str) -> None:
         log.info(f"computing {what} over {len(reference)} reference images ({images})")
 
-    return ReferenceStatistics(model, reference, array_cache.ArrayCache(folder), announce)
+    return ReferenceStatistics(model, reference, ArrayCache(folder), announce)

@@ -1,13 +1,15 @@
 """A file of statistics, for machines that do not have the reference images."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from fvjax import checks
 from fvjax.data.arrays import read_arrays
+from fvjax.image_size import height_width
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import (
     Arrays,
@@ -15,6 +17,7 @@ from fvjax.reference.activation_statistics import (
     ReferenceStatistics,
     fingerprint,
 )
+from fvjax.reference.moments import Statistics
 from sweeps.storage.atomic import atomic_write
 
 _ABOUT = "about"  # the array that holds the description of network and images, as JSON
@@ -62,29 +65,48 @@ def load_statistics(model: Model, path: str, size: tuple[int, int]) -> Reference
 
     Raises:
         ValueError: the file is absent or is no file of statistics; the file's network has other
-            weights or another precision; the file's images have another size.
+            weights or another precision; the file's images have another size; a layer's arrays
+            have other shapes than the network's layer.
     """
     arrays = read_arrays(path)
     try:
-        about: dict[str, Any] = json.loads(bytes(arrays.pop(_ABOUT)))
-    except (KeyError, ValueError) as error:
+        about = _Description(**json.loads(bytes(arrays.pop(_ABOUT))))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} holds no statistics of sweeps.statistics") from error
-    if about["fingerprint"] != fingerprint(model):
+    if about.fingerprint != fingerprint(model):
         raise ValueError(f"{path} holds statistics of other weights, or of another precision")
-    if tuple(about["image_size"]) != size:
-        stored, wanted = (" x ".join(map(str, pair)) for pair in (about["image_size"], size))
+    if about.image_size != size:
+        stored, wanted = (" x ".join(map(str, pair)) for pair in (about.image_size, size))
         raise ValueError(f"{path} holds statistics of {stored} pixels, not of {wanted}")
-    images = ImageSetDescription(
-        source=path,
-        image_size=size,
-        count=about["count"],
-        identity=about["identity"],
-        attributes={kind: tuple(names) for kind, names in about["attributes"].items()},
-    )
+    images = ImageSetDescription(path, size, about.count, about.identity, about.attributes)
     reference = ReferenceStatistics(model, images)
-    for layer in about["layers"]:
-        names = {key: key.rpartition("/") for key in arrays}
-        reference.store_layer(
-            layer, {name: arrays[k] for k, (owner, _, name) in names.items() if owner == layer}
-        )
+    for layer in about.layers:
+        if layer not in tuple(model.layers):
+            raise ValueError(f"{path} holds the layer {str(layer)[:60]!r}, which the network lacks")
+        own = {k.removeprefix(f"{layer}/"): k for k in arrays if k.rpartition("/")[0] == layer}
+        statistics = {name: arrays[key] for name, key in own.items()}
+        Statistics.from_arrays(f"{path}, layer {layer!r}", statistics, reference.shapes(layer))
+        reference.store_layer(layer, statistics)
     return reference
+
+
+@dataclass
+class _Description:
+    """What a file says of its network and images."""
+
+    source: str
+    image_size: tuple[int, int]
+    count: int
+    identity: str
+    attributes: Mapping[str, tuple[str, ...]]
+    fingerprint: str
+    layers: Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Refuse values of other types."""
+        if not isinstance(self.identity, str) or not isinstance(self.layers, list):
+            raise TypeError
+        self.image_size = height_width(self.image_size)
+        checks.count("count", self.count)
+        named = dict(self.attributes).items()
+        self.attributes = {kind: tuple(map(str, names)) for kind, names in named}

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from fvjax import checks
 from fvjax.data.textures import VERSION
 from fvjax.models.model import Model
-from fvjax.models.texturenet import TextureNet, texturenet
+from fvjax.models.texturenet import TextureNet, texturenet_of
 from fvjax.training import Trainer, classes_per_attribute
-from sweeps.storage.array_cache import ArrayCache, Arrays, cache_folder, digest
+from sweeps.storage.array_cache import ArrayCache, Arrays, digest
+from sweeps.storage.cache_folder import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def trained(
         checks.count("model.widths", width)
     if len(widths) != 5:
         raise ValueError(f"model.widths must be five numbers of channels, got {list(widths)}")
-    net, store = TextureNet(tuple(widths)), ArrayCache(cache_folder() / "trained")
+    net = TextureNet(tuple(widths))
     trainers = {
         n: Trainer(
             net,
@@ -64,13 +65,23 @@ def trained(
         )
         for n in (labels, *also_train)
     }
-    wanted = key_of(trainers[labels])
-    if wanted not in store:
-        missing = {n: t for n, t in trainers.items() if key_of(t) not in store}
+    store = ArrayCache(cache_folder("trained"))
+    found = {n: _cached(store, trainer) for n, trainer in trainers.items()}
+    if found[labels] is None:
+        missing = {n: trainers[n] for n, network in found.items() if network is None}
         for n, tensors in _run(missing, f"{first_attribute} first, seed {seed}").items():
             store[key_of(trainers[n])] = tensors
-    network = texturenet(store.folder / f"{wanted}.npz")
-    return network.replace(classes=())  # type: ignore[attr-defined, no-any-return]
+            found[n] = texturenet_of(key_of(trainers[n]), tensors)
+    return found[labels].replace(classes=())  # type: ignore[union-attr, no-any-return]
+
+
+def _cached(store: ArrayCache, trainer: Trainer) -> Model | None:
+    """Return a network that was trained before; None if it is absent or no such network."""
+    key = key_of(trainer)
+    try:
+        return texturenet_of(key, store[key])
+    except (KeyError, ValueError):
+        return None
 
 
 def key_of(trainer: Trainer) -> str:

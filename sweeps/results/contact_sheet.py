@@ -123,7 +123,7 @@ def tile(image: dict[str, object] | None, status: str, side: int) -> np.ndarray:
         return tile
     data = image["bytes"]
     assert isinstance(data, bytes)
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
         padded = ImageOps.pad(flatten(picture), (side, side), _SMOOTH, "white")
     return np.asarray(padded)
 

@@ -69,7 +69,7 @@ def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
     for position, picture in zip(jobs["direction_at"], jobs["image"], strict=True):
         if picture is not None:
             top, left = (size * i for i in divmod(int(position), side))
-            with Image.open(io.BytesIO(picture["bytes"])) as opened:
+            with Image.open(io.BytesIO(picture["bytes"]), formats=["PNG"]) as opened:
                 canvas[top : top + size, left : left + size] = np.asarray(flatten(opened))
     return canvas
 

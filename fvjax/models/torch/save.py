@@ -15,11 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fvjax import checks
+from fvjax.image_size import height_width
 from fvjax.models.model import PRECISIONS, Model, model_of
 from fvjax.models.torch.graph import LAYER, Graph, Layer, Value, values
 from fvjax.models.torch.interpret import KNOWN, GraphNetwork
 
 _KEY = "fvjax"  # of the metadata
+_MOST_SIDE = 4096  # pixels; of an image, as in `sweeps`
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -61,8 +63,8 @@ def load(path: str | Path) -> Model:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    except (OSError, SafetensorError, AttributeError, TypeError) as error:  # of types as float8
+        raise ValueError(f"{path} cannot be read: {checks.reason(error)}") from error
     if _KEY not in metadata:
         raise ValueError(f"{path} holds weights without a network: fvjax.save did not write it")
     try:
@@ -74,17 +76,24 @@ def load(path: str | Path) -> Model:
         check_graph(graph, arrays)
         weights = {name: jnp.asarray(arrays[name]) for name in graph.weights}
         model = model_of(GraphNetwork(graph), weights, graph.image_size, default)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds no network that can be run: {error}") from error
+    except Exception as error:  # a broken graph makes its operators raise errors of any kind
+        reason = checks.reason(error)
+        raise ValueError(f"{path} holds no network that can be run: {reason}") from error
     return model.replace(classes=classes, precision=precision)  # type: ignore[attr-defined, no-any-return]
 
 
 def check_graph(graph: Graph, arrays: Mapping[str, Any]) -> None:
-    """Refuse unknown operators, values used before their step, and weights that do not fit.
+    """Refuse image sizes, operators, references and weights that do not fit a network.
 
     Raises:
         ValueError: one sentence that names what is wrong.
     """
+    height_width(graph.image_size, most=_MOST_SIDE)
+    if not len(graph.mean) == len(graph.std) in (1, 3):
+        raise ValueError("mean and std must have one number or three")
+    for name, numbers in {"mean": graph.mean, "std": graph.std}.items():
+        for number in numbers:
+            checks.finite(name, number)
     unknown = sorted({step.operator for step in graph.steps} - KNOWN)
     if unknown:
         raise ValueError(f"this fvjax has no operator {', '.join(unknown)}")

@@ -58,7 +58,7 @@ def embed_file(path: Path) -> str:
 
 
 def _embedded(data: bytes) -> str:
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
         small = flatten(picture)
         small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()

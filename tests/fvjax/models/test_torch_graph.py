@@ -20,6 +20,7 @@ import fvjax
 from fvjax.models.model import Model, Record
 from fvjax.models.torch.graph import Graph, Layer, Step, Value
 from fvjax.models.torch.interpret import GraphNetwork
+from fvjax.models.torch.operators.resampling import matrix
 from fvjax.models.torch.paths import pruned, with_main_path
 
 DATA = ROOT / "tests" / "data" / "torch"
@@ -258,3 +259,32 @@ def test_a_graph_is_frozen() -> None:
     graph = network("decoder").network.graph  # type: ignore[attr-defined]
     with pytest.raises(dataclasses.FrozenInstanceError):
         graph.mean = ()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"image_size": [20, 2**32]}, "image_size must be an integer from 1 to 4096"),
+        ({"mean": []}, "mean and std must have one number or three"),
+        ({"mean": ["a", 0, 0]}, "mean must be a number, got 'a'"),
+    ],
+)
+def test_a_graph_for_images_that_cannot_be_is_refused(
+    change: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "network.safetensors"
+    with safe_open(DATA / "decoder.safetensors", "numpy") as file:
+        fields = json.loads(file.metadata()["fvjax"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    fields["graph"] = json.dumps(json.loads(fields["graph"]) | change)
+    save_file(arrays, path, {"fvjax": json.dumps(fields)})
+    with pytest.raises(ValueError, match=reason) as caught:
+        fvjax.load(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_resizing_to_more_pixels_than_fit_the_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"20 pixels cannot be resized to 2147483648 \(at most"):
+        matrix("linear", 20, 2**31, False, None)
+    with pytest.raises(ValueError, match="cannot be resized"):
+        matrix("cubic", 20, 20, False, 1e-300, True)

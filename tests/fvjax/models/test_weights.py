@@ -96,6 +96,14 @@ def test_a_tensor_of_text_is_named(tmp_path: Path) -> None:
 
 
 @KINDS
+def test_a_tensor_of_integers_is_named(suffix: str, tmp_path: Path) -> None:
+    path, wrong = tmp_path / f"w{suffix}", tensors()
+    wrong["a/weight"] = wrong["a/weight"].astype(np.int8)  # as quantised networks have
+    SAVE[suffix](path, wrong)
+    assert refusal(path) == f"tensor 'a/weight' in {path} holds int8, but weights are floats"
+
+
+@KINDS
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.98])
 def test_a_truncated_file_is_refused(suffix: str, share: float, tmp_path: Path) -> None:
     path = tmp_path / f"w{suffix}"

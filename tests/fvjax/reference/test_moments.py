@@ -226,10 +226,10 @@ def test_a_folder_is_read_by_name_and_its_folders_are_classes(tmp_path: Path) ->
 def test_a_folder_without_images_or_with_a_broken_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no folder"):
         ReferenceImages(str(tmp_path / "none"), (16, 16), 9)
-    with pytest.raises(ValueError, match="holds no images"):
+    with pytest.raises(ValueError, match="holds no pictures"):
         ReferenceImages(str(tmp_path), (16, 16), 9)
     (tmp_path / "broken.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"broken\.png is no image"):
+    with pytest.raises(ValueError, match=r"broken\.png cannot be read as a picture"):
         list(ReferenceImages(str(tmp_path), (16, 16), 9))
 
 
@@ -267,6 +267,20 @@ def test_a_broken_file_in_the_store_is_made_anew(tmp_path: Path) -> None:
     assert len(store["key"]["x"]) == 2  # falls back on what is shipped
     del store["key"]
     assert "key" in store and len(store) == 0
+
+
+def test_stored_arrays_that_are_not_those_of_the_layer_are_computed_anew(tmp_path: Path) -> None:
+    said: list[str] = []
+    model, images, store = tiny(), ReferenceImages("generated", (32, 32), 8), ArrayCache(tmp_path)
+    reference = ReferenceStatistics(model, images, store)
+    expected = reference.statistics("conv2").means, reference.vectors("conv2")
+    for wrong in ({"x": np.ones(3)}, {"vectors": np.ones((8, 2))}, {"vectors": np.full(1, np.nan)}):
+        for key in store:
+            store[key] = wrong
+        fresh = ReferenceStatistics(model, images, store, said.append)
+        np.testing.assert_array_equal(fresh.statistics("conv2").means, expected[0])
+        np.testing.assert_array_equal(fresh.vectors("conv2"), expected[1])
+    assert said == ["statistics of conv2", "vectors of conv2"] * 3
 
 
 def test_vectors_are_the_same_whatever_else_is_asked() -> None:

@@ -1,8 +1,13 @@
 """Programs kept for the next process: what decides the key, and what becomes of bad files."""
 
+import hashlib
+import json
 import os
+import pickle
+import resource
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,7 +78,7 @@ def picture(model: Model = MODEL, seed: int = 0, **recipe: Any) -> np.ndarray:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.program"))
+    return sorted(folder.glob("*.executable"))
 
 
 def key(model: Any = MODEL, *given: Any, function: Any = run_jobs, options: Any = ()) -> str | None:
@@ -176,16 +181,137 @@ def test_what_is_not_ours_is_not_kept_and_runs(what: str, folder: Path, made: li
     assert made == ["run_jobs"] and not files(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"no program", None])
-def test_a_file_that_cannot_be_read_is_made_anew(
-    content: bytes | None, folder: Path, made: list[str]
+class Bomb:
+    """Marks the moment it is unpickled."""
+
+    exploded: list[int] = []  # noqa: RUF012
+
+    def __reduce__(self) -> tuple[Any, Any]:
+        return Bomb.exploded.append, (1,)
+
+
+def forged(content: bytes, old: bytes, results: Any = "*") -> bytes:
+    """A file like the old one, with a true digest, whose executable is other bytes."""
+    about = json.loads(old.splitlines()[2]) | {"bytes": len(content)}
+    about |= {} if results == "*" else {"results": results}
+    body = json.dumps(about).encode() + b"\n" + zlib.compress(content)
+    return old.splitlines()[0] + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def executable_of(data: bytes) -> bytes:
+    return zlib.decompress(data.split(b"\n", 3)[3])
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def bomb(data: bytes) -> bytes:
+    return forged(pickle.dumps((Bomb(), [], False)), data)
+
+
+def system(data: bytes) -> bytes:
+    return forged(b"cposix\nsystem\n(S'touch /tmp/poisoned'\ntR.", data)
+
+
+def dotted(data: bytes) -> bytes:
+    """Reach os.system through a module of JAX."""
+    return forged(b"\x80\x04\x8c\x0fjax._src.config\x8c\x09os.system\x93\x8c\x04true\x85R.", data)
+
+
+def foreign_results(data: bytes) -> bytes:
+    return forged(executable_of(data), data, [["subprocess", "Popen"], None, []])
+
+
+POISON = {
+    "empty": lambda data: b"",
+    "other": lambda data: b"no program",
+    "cut": lambda data: data[:-100],
+    "flipped at the end": lambda data: flipped(data, -9),
+    "flipped in the middle": lambda data: flipped(data, len(data) // 2),
+    "another key": lambda data: data.replace(b'{"key": "', b'{"key": "0'),
+    "another program's": lambda data: forged(
+        executable_of(data), data.replace(b'": "', b'": "0', 1)
+    ),
+    "a bomb of zeros": lambda data: forged(bytes(2**24), data),
+    "the format of before": lambda data: zlib.compress(pickle.dumps({"program": Bomb()})),
+    "a plain pickle": lambda data: pickle.dumps(Bomb()),
+    "a pickle with a digest": bomb,
+    "os.system with a digest": system,
+    "a dotted name": dotted,
+    "other results": foreign_results,
+    "no executable": lambda data: forged(pickle.dumps((1, 2, 3)), data),
+}
+
+
+def test_a_file_that_was_changed_is_neither_run_nor_harmful(folder: Path, made: list[str]) -> None:
+    before, given = picture(), (MODEL, jobs())
+    (path,) = files(folder)
+    cache, whole = ExecutableCache(folder), path.read_bytes()
+    assert cache.load(path.stem, MESH, given) is not None
+    for name, poison in POISON.items():
+        path.write_bytes(poison(whole))
+        assert cache.load(path.stem, MESH, given) is None, name
+    assert Bomb.exploded == [] and not Path("/tmp/poisoned").exists()
+    np.testing.assert_array_equal(picture(), before)
+    np.testing.assert_array_equal(picture(), before)
+    assert made == ["run_jobs"] * 2 and path.read_bytes() != poison(whole)
+
+
+def test_a_file_that_another_user_could_have_written_is_not_read(
+    folder: Path, made: list[str]
 ) -> None:
     before = picture()
     (path,) = files(folder)
-    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    path.chmod(0o660)
     np.testing.assert_array_equal(picture(), before)
+    assert made == ["run_jobs"] * 2 and files(folder)[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_others_may_write_is_not_used(
+    folder: Path, made: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    jax.config.update("jax_compilation_cache_dir", str(shared))
+    picture()
+    picture()
+    assert made == ["run_jobs"] * 2 and not files(shared)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"nothing is cached: other users may write into {shared} (chmod go-w {shared})"
+    ]
+
+
+def test_a_full_disk_is_one_warning(
+    folder: Path, made: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    picture()
+    (path,) = files(folder)
+    cache = ExecutableCache(folder)
+    program = cache.load(path.stem, MESH, (MODEL, jobs()))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # no file can become longer
+    try:
+        cache.save("one", program)
+        cache.save("two", program)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"cannot write into the cache {folder}: File too large"
+    ]
+    assert files(folder) == [path] and not list(folder.glob("*.partial"))
+
+
+def test_the_cache_moves_with_its_folder(folder: Path, made: list[str]) -> None:
+    before = picture()
+    moved = folder / "moved"
+    moved.mkdir(0o700)
+    for path in files(folder):
+        path.rename(moved / path.name)
+    jax.config.update("jax_compilation_cache_dir", str(moved))
     np.testing.assert_array_equal(picture(), before)
-    assert made == ["run_jobs"] * 2
+    assert made == ["run_jobs"]
 
 
 def test_the_least_recently_used_programs_are_deleted(folder: Path) -> None:
@@ -193,7 +319,7 @@ def test_the_least_recently_used_programs_are_deleted(folder: Path) -> None:
     (first,) = files(folder)
     cache = ExecutableCache(folder, max_bytes=int(2.5 * first.stat().st_size))
     for age, name in enumerate(["newer", "older"], 1):
-        path = folder / f"{name}.program"
+        path = folder / f"{name}.executable"
         path.write_bytes(first.read_bytes())
         os.utime(path, ns=(0, 10**9 * (3 - age)))
     os.utime(first, ns=(0, 0))
@@ -211,11 +337,9 @@ def test_verification_recompiles_and_compares(
     before = picture()
     np.testing.assert_array_equal(picture(), before)
     assert made == ["run_jobs"] * 2
-    other = key(MODEL, jobs(optimizer="sgd"), options=compiler_options("cpu"))
-    (path,) = files(folder)
-    path.rename(folder / f"{other}.program")
+    monkeypatch.setattr(ExecutableCache, "key", lambda *_: files(folder)[0].stem)
     with pytest.raises(RuntimeError, match="differs from a fresh compilation"):
-        picture(optimizer="sgd")
+        picture(optimizer="sgd")  # whose key is that of another program
 
 
 @pytest.mark.parametrize(

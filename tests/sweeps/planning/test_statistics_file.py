@@ -1,12 +1,16 @@
 """Statistics by command, in the cache and in a file that can be carried elsewhere."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import fvjax
+from fvjax.data.arrays import read_arrays
 from fvjax.data.image_sets import ReferenceImages
 from fvjax.models.tiny import tiny
 from fvjax.reference.activation_statistics import ReferenceStatistics
@@ -53,6 +57,42 @@ def test_statistics_of_other_weights_or_sizes_are_refused(tmp_path: Path) -> Non
         load_statistics(MODEL, str(tmp_path / "other.npz"), (32, 32))
     with pytest.raises(ValueError, match="there is no file"):
         load_statistics(MODEL, str(tmp_path / "none.npz"), (32, 32))
+
+
+Change = Callable[[dict[str, np.ndarray], dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays, about: arrays.pop("conv2/means"), "lacks the tensor 'means'"),
+        (lambda arrays, about: arrays.update({"conv2/x": np.ones(1)}), "the unknown tensor 'x'"),
+        (lambda arrays, about: arrays.update({"conv2/maximum": np.ones(3)}), r"has shape \(3,\)"),
+        (lambda arrays, about: arrays["conv2/means"].fill(np.nan), "not finite"),
+        (lambda arrays, about: arrays["conv2/count"].fill(0), "'count' must hold"),
+        (lambda arrays, about: arrays["conv2/labels"].fill(-1), "'labels' must hold integers"),
+        (lambda arrays, about: arrays["conv2/scatter_by_fold"][0].fill(-1), "symmetric"),
+        (lambda arrays, about: about.update(count=9), r"has shape .*, expected \(9,\)"),
+        (lambda arrays, about: about.update(count="8"), "holds no statistics of"),
+        (lambda arrays, about: about.update(layers=["conv9"]), "holds the layer 'conv9', which"),
+        (lambda arrays, about: about.update(attributes=[3]), "holds no statistics of"),
+        (lambda arrays, about: about.pop("identity"), "holds no statistics of"),
+    ],
+)
+def test_a_file_whose_arrays_do_not_fit_the_network_is_refused(
+    change: Change, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny.npz"
+    reference = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 8))
+    save_statistics(reference, ["conv2"], path)
+    arrays = read_arrays(path)
+    about = json.loads(bytes(arrays.pop("about")))
+    change(arrays, about)
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(path, allow_pickle=False, **arrays)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_statistics(MODEL, str(path), (32, 32))
+    assert str(path) in str(caught.value)
 
 
 def test_the_command_prints_condition_numbers_and_writes_the_file(

@@ -30,7 +30,7 @@ WRONG = {
     "penalty=orthogonal penalty.weight=-1": "penalty.weight must be a finite number of at least 0",
     "direction=photo": "direction.path",
     "direction=photo direction.path=/nowhere.jpg": "there is no photo /nowhere.jpg",
-    f"direction=photo direction.path={__file__}": "is no image",
+    f"direction=photo direction.path={__file__}": "cannot be read as a picture",
     "direction=vector direction.path=five.npy": "vectors of shape (5,)",
     "penalty=previous layer=conv1": "no layer comes before 'conv1'",
     "objective=dot objective.exponent=2": "a key of objective=dot_cosine and of objective=joint",
@@ -73,7 +73,7 @@ WRONG = {
     "direction=generated direction.at=somewhere": "at must be center, mean, all, [row, column]",
     "parameterization.stddev=0": "stddev must be a positive finite number, got 0",
     "parameterization.start=/nowhere.jpg": "there is no photo /nowhere.jpg",
-    "parameterization.start=five.npy": "five.npy is no image that Pillow can read",
+    "parameterization.start=five.npy": "five.npy cannot be read as a picture: it is none of",
     "parameterization.start=5": "parameterization.start must be the path of a photo, got 5",
     "parameterization=cppn parameterization.start=5": "start is a key of",
     "parameterization=laplacian parameterization.levels=7": "levels must be an integer from 1 to 6",
@@ -85,7 +85,7 @@ WRONG = {
     "judge=planted": "judge=planted has no logits to read pictures by",
     "reference_images=gone": "reference_images must be generated or a folder; there is no folder "
     "gone",
-    "reference_images=.": "folder . holds no images",
+    "reference_images=.": "folder . holds no pictures",
     "direction=random direction.seed=4294967296": "direction.seed must be an integer from 0 to",
     "model=texturenet image_size=100": "height and width must be multiples of 8",
     "model=texturenet image_size=17": "height and width must be multiples of 8",
@@ -106,6 +106,12 @@ WRONG = {
     "objective._target_=pathlib.Path": "objective._target_=pathlib.Path must be an objective",
     "transform._target_=pathlib.PurePath ~transform.jitter ~transform.scale ~transform.rotation "
     "~transform.late_jitter ~transform.fill": "must be a transform: a function f(key, image)",
+    "transform._target_=os.system": "Target 'os.system' is blocklisted",
+    "transform._target_=posix.system": "Target 'os.system' (resolved from 'posix.system') is block",
+    "objective._target_=subprocess.Popen": "Target 'subprocess.Popen' is blocklisted",
+    "model._target_=subprocess.run": "Target 'subprocess.run' is blocklisted",
+    "parameterization._target_=builtins.eval": "Target 'builtins.eval' is blocklisted",
+    "direction._target_=pickle.loads": "Target 'pickle.loads' is blocklisted",
     "seed=4294967296": "seed must be an integer from 0 to 4294967295",
 }
 
@@ -121,3 +127,15 @@ def test_planning_refuses_in_one_sentence(
         build_all(jobs.configs, jobs.overrides)
     (line,) = explain(refused.value, CONF).splitlines()
     assert WRONG[arguments] in line
+
+
+def test_a_command_in_a_config_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for target in ("os.system", "posix.system", "os.popen"):
+        given = [f"transform._target_={target}", "+transform.command=touch ran"]
+        with pytest.raises((*EXPECTED, UserError)):
+            jobs = jobs_of(["model=tiny", *given])
+            build_all(jobs.configs, jobs.overrides)
+    assert not list(tmp_path.iterdir())

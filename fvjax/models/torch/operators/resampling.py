@@ -25,6 +25,9 @@ def _kernel(kind: str, smooth: bool) -> Callable[[Any], Any]:
     return cubic
 
 
+_MOST = 8192  # pixels along an axis: the weights are a matrix
+
+
 @cache
 def matrix(
     kind: str, inputs: int, outputs: int, corners: bool, scale: float | None, smooth: bool = False
@@ -38,8 +41,13 @@ def matrix(
         corners: the centres of the corners' pixels coincide, instead of their edges.
         scale: outputs per input, where it is not the ratio of the numbers.
         smooth: widen the kernel where the image shrinks (antialiasing).
+
+    Raises:
+        ValueError: more than 8192 pixels along the axis.
     """
-    step = 1 / scale if scale else inputs / outputs
+    step = 1 / scale if scale else inputs / max(outputs, 1)
+    if not (0 < outputs <= _MOST and 0 < inputs <= _MOST and 1 / _MOST <= step <= _MOST):
+        raise ValueError(f"{inputs} pixels cannot be resized to {outputs} (at most {_MOST})")
     place = np.arange(outputs)
     made = np.zeros((outputs, inputs))
     if kind.startswith("nearest"):

@@ -1,0 +1,1 @@
+"""Random and broken files for every reader of the package (`make fuzz`)."""
