@@ -127,7 +127,8 @@ class Executor:
         """Run a group batch by batch, and yield each batch's members with their outcomes.
 
         The next batch is dispatched before the outcomes of a batch are yielded. If memory does not
-        hold a batch, the batch size is reduced. Any other error becomes the outcome of its jobs.
+        hold a batch, the batch size is reduced. After any other error the jobs of the batch run one
+        by one, in batches of the same size, so that the error becomes the outcome of its job alone.
 
         Args:
             group: a group of `grouping.group_tasks`.
@@ -163,7 +164,12 @@ class Executor:
                     pending = deque(batches(sorted(unfinished), size))
                     in_flight.clear()
                     continue
-                outcomes = [Outcome(error=summarize_error(error), batch_size=size) for _ in members]
+                if len(members) > 1:
+                    reason = summarize_error(error)
+                    log.warning(f"{len(members)} jobs of a batch run again one by one: {reason}")
+                    pending.extendleft((member,) for member in reversed(members))
+                    continue
+                outcomes = [Outcome(error=summarize_error(error), batch_size=size)]
             yield list(zip(members, outcomes, strict=True))
 
     def _smaller(self, error: Exception, size: int) -> int:

@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import fvjax
 from fvjax.reference.distances import standardize_projection
+from sweeps.config.errors import Interrupted
 from sweeps.execution.executor import Executor, Outcome
 from sweeps.execution.grouping import group_tasks
 from sweeps.execution.interrupt import interruptible
 from sweeps.execution.progress import Progress
+from sweeps.results.pictures import PICTURES, write_pictures
 from sweeps.results.table import METRICS, write_part
-from sweeps.storage.atomic import atomic_write
 from sweeps.task import Task
 
 Row = dict[str, Any]
-PICTURES = "images"
 
 
 @cache
@@ -38,6 +39,8 @@ def run(
     batch_size: int | None = None,
     batch_size_of: Mapping[str, int] | None = None,
     report: Callable[[Row], None] = lambda row: None,
+    attempt: int = 1,
+    go_on: str = "",
 ) -> None:
     """Run the tasks; a batch's rows are written before they are reported.
 
@@ -49,30 +52,33 @@ def run(
         batch_size_of: batch sizes of programs that ran before, by name: a resumed sweep repeats
             the same sums.
         report: called with the row of each task when its batch ends.
+        attempt: the number of this start of the sweep.
+        go_on: what is printed when a second signal ends the process.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the batch that was in flight is on disk and reported.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; the batch in flight is on disk and reported.
+        OSError: rows cannot be written.
     """
     groups = group_tasks(tasks)
     total = sum(task.job.recipe.steps for task in tasks)
-    with interruptible() as interrupted, Progress(total) as progress:
+    with interruptible(go_on) as interrupted, Progress(total) as progress:
         names = [program_name(group.signature) for group in groups]
         wanted = [
             batch_size if batch_size is not None else (batch_size_of or {}).get(name)
             for name in names
         ]
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
-            if interrupted():  # between two groups nothing is in flight
-                raise KeyboardInterrupt
+            if signal := interrupted():  # between two groups nothing is in flight
+                raise Interrupted(signal)
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], tasks, wanted[near])
             for ended in executor().execute(group, tasks, wanted[place], progress.announce):
-                stop = interrupted()  # read now: the next batch is dispatched later
-                for row in _write_batch(ended, tasks, numbers, name, directory):
+                signal = interrupted()  # read now: the next batch is dispatched later
+                for row in _write_batch(ended, tasks, numbers, name, directory, attempt):
                     progress.advance(row["steps"])
                     report(row)
-                if stop:
-                    raise KeyboardInterrupt
+                if signal:
+                    raise Interrupted(signal)
 
 
 def _write_batch(
@@ -81,10 +87,12 @@ def _write_batch(
     numbers: Sequence[int],
     program: str,
     directory: Path,
+    attempt: int,
 ) -> list[Row]:
     """Write the rows, histories and images of a batch; return the rows."""
-    rows = [make_row(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
-    write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
+    rows = [make_row(tasks[i], numbers[i], outcome, program, attempt) for i, outcome in ended]
+    write_part(directory, rows, attempt)
+    write_pictures(directory, [row["image"] for row in rows if row["image"] is not None])
     return rows
 
 
@@ -96,8 +104,8 @@ def program_name(key: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def make_row(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
-    """Return the job's row of the table, and write its image to images/."""
+def make_row(task: Task, number: int, outcome: Outcome, program: str, attempt: int) -> Row:
+    """Return the job's row of the table, with its picture and its history."""
     result = outcome.result
     row: Row = {"job": number, "job_id": task.job_id}
     status, error = _status_and_error(outcome)
@@ -120,9 +128,11 @@ def make_row(task: Task, number: int, outcome: Outcome, program: str, directory:
             row["inversion_error"] = None
         if not (row.get("dot") or 0) > 0:
             row["occlusion_support"] = None
+    row |= {"weights_hash": task.weights_hash, "reference_hash": task.reference_hash}
+    row |= {"version": fvjax.__version__, "attempt": attempt}
     row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
     row |= {"device": outcome.device, "program": program, "batch_size": outcome.batch_size}
-    return row | {"image": _picture(outcome, number, directory)}
+    return row | {"image": _picture(outcome, number), "history": _history(outcome)}
 
 
 def _status_and_error(outcome: Outcome) -> tuple[str, str | None]:
@@ -146,7 +156,7 @@ def _number(value: Any) -> Any:
     return float(value) if math.isfinite(value) else None
 
 
-def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] | None:
+def _picture(outcome: Outcome, number: int) -> dict[str, Any] | None:
     if outcome.result is None or not np.all(np.isfinite(outcome.result.image)):
         return None
     pixels = np.round(np.asarray(outcome.result.image) * 255).astype(np.uint8)
@@ -154,26 +164,11 @@ def _picture(outcome: Outcome, number: int, directory: Path) -> dict[str, Any] |
         pixels = np.concatenate(list(pixels), 1)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
-    path = directory / PICTURES / f"{number}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as partial:
-        partial.write_bytes(buffer.getvalue())
-    return {"bytes": buffer.getvalue(), "path": str(path.relative_to(directory))}
+    return {"bytes": buffer.getvalue(), "path": f"{PICTURES}/{number}.png"}
 
 
-def _history(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the history of a batch as columns: job, step and the values of each step."""
-    columns: dict[str, list[Any]] = {"job": [], "step": []}
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome.result is None:
-            continue
-        history = outcome.result.history
-        steps = len(history["score"])
-        columns["job"].append(np.full(steps, row["job"]))
-        columns["step"].append(np.arange(steps))
-        for name, values in history.items():
-            columns.setdefault(name, []).append(np.asarray(values))
-    return {
-        name: np.concatenate(values) if values else np.array([], np.int64)
-        for name, values in columns.items()
-    }
+def _history(outcome: Outcome) -> dict[str, np.ndarray] | None:
+    """Return the values of each step by the measured quantity."""
+    if outcome.result is None:
+        return None
+    return {name: np.asarray(values) for name, values in outcome.result.history.items()}

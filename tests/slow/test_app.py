@@ -191,7 +191,7 @@ def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -
     sweep.append(f"hydra.sweep.dir={tmp_path / 'killed'}")
     process = subprocess.Popen([sys.executable, "-m", "sweeps", *sweep])
     parts = tmp_path / "killed" / "parts"
-    while len(list(parts.glob("history-*.parquet"))) < 2 and process.poll() is None:
+    while len(list(parts.glob("results-*.parquet"))) < 2 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
