@@ -13,9 +13,23 @@ from sweeps.config.errors import Interrupted
 _OTHERS = (signal.SIGTERM, signal.SIGHUP)  # of schedulers; of a terminal that closes
 
 
+class _Leave:
+    """A handler that ends the process at once.
+
+    It raises nothing: Python ignores an exception while it collects garbage, and every file is
+    whole at any moment.
+    """
+
+    def __init__(self, last_words: Callable[[], str]) -> None:
+        self.last_words = last_words
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        leave(Interrupted(number).status, self.last_words())
+
+
 @contextmanager
-def raise_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise Interrupted meanwhile, as Ctrl-C raises KeyboardInterrupt.
+def leave_on_signals(last_words: Callable[[], str]) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the process with a message meanwhile, outside of `interruptible`.
 
     A signal that is ignored or has another handler is left unchanged; so is every signal outside
     the main thread.
@@ -23,16 +37,12 @@ def raise_on_signals() -> Iterator[None]:
     main = threading.current_thread() is threading.main_thread()
     taken = [n for n in _OTHERS if main and signal.getsignal(n) is signal.SIG_DFL]
     for number in taken:
-        signal.signal(number, _raise)
+        signal.signal(number, _Leave(last_words))
     try:
         yield
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(number)
 
 
 @contextmanager
@@ -49,8 +59,8 @@ def interruptible(go_on: str = "") -> Iterator[Callable[[], int]]:
     """
     came: list[int] = []
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, *_OTHERS)}
-    ours = (signal.default_int_handler, signal.SIG_DFL, _raise)
-    taken = [number for number, handler in handlers.items() if handler in ours]
+    ours = (signal.default_int_handler, signal.SIG_DFL)
+    taken = [n for n, handler in handlers.items() if handler in ours or type(handler) is _Leave]
     if threading.current_thread() is not threading.main_thread() or not taken:
         yield lambda: 0
         return

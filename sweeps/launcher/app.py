@@ -9,14 +9,14 @@ from omegaconf import DictConfig, open_dict
 
 from sweeps.config.errors import report_user_errors
 from sweeps.config.free_keys import allow_free_keys
-from sweeps.config.paths import CONF
-from sweeps.execution.interrupt import raise_on_signals
+from sweeps.config.paths import CONF, expand_home_of_directory
+from sweeps.execution.interrupt import leave_on_signals
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, run
 from sweeps.launcher.callbacks import planned_tasks
 from sweeps.launcher.finish import finish_with_report
-from sweeps.launcher.go_on import how_to_go_on, say_how_to_go_on
+from sweeps.launcher.go_on import how_to_go_on, last_words, say_how_to_go_on
 from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
 from sweeps.storage.directory_lock import acquire, release_all
@@ -25,8 +25,8 @@ from sweeps.task import Task
 
 def main() -> None:
     """Run the command line of `python -m sweeps`: one job, or a sweep with `-m`."""
-    sys.argv[1:] = allow_free_keys(sys.argv[1:])
-    with raise_on_signals(), say_how_to_go_on(), release_all():
+    sys.argv[1:] = expand_home_of_directory(allow_free_keys(sys.argv[1:]))
+    with leave_on_signals(last_words), say_how_to_go_on(), release_all():
         job()
 
 

@@ -73,6 +73,8 @@ def _keep_batch_size(config: DictConfig, directory: Path) -> None:
     former = OmegaConf.select(OmegaConf.load(recorded), "hydra.launcher.batch_size")
     if isinstance(former, int):
         launcher.batch_size = former
+        # Each job's config is composed from this list again.
+        config.hydra.overrides.hydra.append(f"hydra.launcher.batch_size={former}")
 
 
 def _experiment(config: DictConfig) -> str:

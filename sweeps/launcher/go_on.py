@@ -27,12 +27,17 @@ def say_how_to_go_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        log.warning(f"interrupted; {_hint() or 'nothing was written'}")
+        log.warning(last_words())
         raise
     except (OSError, UserError) as error:
         if not _is_of_system(error) or not (hint := _hint()):
             raise
         raise UserError(f"{explain(error, CONF)}; {hint}") from error
+
+
+def last_words() -> str:
+    """Return what an interrupted command says."""
+    return f"interrupted; {_hint() or 'nothing was written'}"
 
 
 def how_to_go_on(directory: Path) -> str:

@@ -10,6 +10,7 @@ import fvjax
 from sweeps.config.job_id import VERSION
 from sweeps.execution.run import Row
 from sweeps.results.arrow import HISTORY
+from sweeps.results.labels import format_exact
 from sweeps.results.parts import read_directory
 from sweeps.results.table import COLUMNS
 from sweeps.task import Task
@@ -113,9 +114,10 @@ def _check_columns(directory: Path, row: Row, task: Task) -> None:
             continue
         if _comparable(value) != _comparable(today.get(column)):
             key = _key(column, today)
+            then, now = format_exact(value), format_exact(today.get(column))
             raise ValueError(
-                f"{directory} holds a row of job {row['job']} with {key}={value}, and the default "
-                f"is {key}={today.get(column)} now: choose another hydra.sweep.dir"
+                f"{directory} holds a row of job {row['job']} with {key}={then}, and the "
+                f"default is {key}={now} now: choose another hydra.sweep.dir"
             )
 
 

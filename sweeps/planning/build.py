@@ -27,7 +27,7 @@ from fvjax.spaces import Space
 from sweeps.config.columns import choices_of, columns
 from sweeps.config.config_dirs import option_files
 from sweeps.config.job_id import job_id
-from sweeps.config.paths import CONF
+from sweeps.config.paths import CONF, expand_home
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
 from sweeps.planning.metric_inputs import SCORES, applicable_metrics, metric_inputs
 from sweeps.planning.parameterization import arguments
@@ -181,7 +181,7 @@ def _resolve_config(config: DictConfig) -> dict[str, Any]:
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     cfg = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(cfg, dict)
-    return cfg  # type: ignore[return-value]
+    return expand_home(cfg)  # type: ignore[no-any-return]
 
 
 @cache
