@@ -5,7 +5,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: setup demo test test-fast test-slow lint docs bench lock
+.PHONY: setup demo test test-fast test-slow lint docs bench chaos lock
 
 setup: .venv/ready
 
@@ -49,6 +49,10 @@ bench: setup
 	$(RUN) -m pip install --quiet --no-deps torch-lucent==0.1.8
 	$(RUN) benchmarks/speed/batch_sizes.py
 	$(RUN) benchmarks/speed/against_torch.py
+
+# Provokes every fault of a sweep and writes the table of docs/reliability.md; some faults need root.
+chaos: setup
+	$(RUN) benchmarks/reliability/chaos.py
 
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --no-annotate -o requirements.lock

@@ -53,12 +53,18 @@ def launch(launcher: Any, plan: SweepPlan) -> list[JobReturn]:
 def _run_missing(launcher: Any, plan: SweepPlan, report: Any) -> None:
     """Run the jobs that are not finished, with the batch sizes of those that are."""
     finished = plan.finished.values()
-    sizes = [len(plan.places), *(row["batch_size"] for row in finished)]
+    former = sorted({row["batch_size"] for row in finished})
+    size = _choose_batch_size(launcher.batch_size, max(len(plan.places), *former, 0))
+    if plan.missing and size is not None and former not in ([], [size]):
+        log.warning(
+            f"rows of {plan.directory} ran in batches of {', '.join(map(str, former))}, and the "
+            f"rest runs in batches of {size}: rounding differs"
+        )
     run(
         [plan.tasks[place] for place in plan.missing],
         [plan.numbers[place] for place in plan.missing],
         plan.directory,
-        _choose_batch_size(launcher.batch_size, max(sizes)),
+        size,
         {row["program"]: row["batch_size"] for row in finished},
         report,
         plan.attempt,

@@ -128,8 +128,8 @@ def set_aside(directory: Path, bad: dict[Path, str]) -> None:
             place = folder / f"{uuid.uuid4().hex[:4]}-{path.name}"
         path.replace(place)
         log.warning(
-            f"{path} cannot be read ({reason}): it is set aside as {place}, and its jobs run again "
-            "with hydra.launcher.resume=true"
+            f"{path} cannot be read ({reason}): it is set aside as {place}, and a resumed sweep "
+            "runs its jobs again"
         )
 
 
