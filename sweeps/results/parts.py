@@ -4,6 +4,7 @@ A part is `parts/results-ATTEMPT-NAME.parquet`. The attempt counts the starts of
 the newest row of a job is known whatever the clock says.
 """
 
+import json
 import logging
 import re
 import uuid
@@ -70,7 +71,15 @@ def write_part_file(directory: Path, table: pa.Table, attempt: int) -> None:
     """Write another part."""
     (directory / PARTS).mkdir(parents=True, exist_ok=True)
     name = f"{RESULTS}-{attempt:04d}-{uuid.uuid4().hex[:12]}.parquet"
-    write_checked(table, directory / PARTS / name)
+    write_checked(_with_features(table), directory / PARTS / name)
+
+
+def _with_features(table: pa.Table) -> pa.Table:
+    """Tell Hugging Face's `datasets` that the column image holds pictures."""
+    if "image" not in table.column_names:
+        return table
+    features = {"info": {"features": {"image": {"_type": "Image"}}}}
+    return table.replace_schema_metadata({"huggingface": json.dumps(features)})
 
 
 def read_directory(directory: Path, without: Sequence[str] = ()) -> Stored:
@@ -138,7 +147,7 @@ def merge(directory: Path) -> pa.Table:
     stored = read_directory(directory)
     set_aside(directory, stored.bad)
     if len(stored.rows.column_names):
-        write_checked(stored.rows, merged_path(directory))
+        write_checked(_with_features(stored.rows), merged_path(directory))
     for part in stored.files[:-1]:
         part.unlink(missing_ok=True)
     parts = directory / PARTS

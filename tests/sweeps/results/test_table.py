@@ -1,5 +1,6 @@
 """The table on disk: parts, attempts, damaged files, lost pictures, what a kill leaves."""
 
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -161,6 +163,17 @@ def test_other_readers_find_checksums_of_pages(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(OSError, match="checksum"):
         pq.read_table(path, page_checksum_verification=True)
+
+
+def test_hugging_face_is_told_that_the_images_are_pictures(tmp_path: Path) -> None:
+    """As datasets.Features.from_arrow_schema reads it: the type must be its Image's own."""
+    write_part(tmp_path, [row(0, image=None)])
+    write_part(tmp_path, [row(1, image=picture(1))])
+    consolidate(tmp_path)
+    schema = pq.read_schema(tmp_path / "results.parquet")
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert features == {"image": {"_type": "Image"}}
+    assert schema.field("image").type == pa.struct({"bytes": pa.binary(), "path": pa.string()})
 
 
 def test_a_kill_between_the_table_and_the_deletion_of_the_parts_loses_nothing(
