@@ -2,13 +2,15 @@
 
 import argparse
 import re
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-from faults import FAULTS, Place, Seen
+from faults import FAULTS
+from place import Place, Seen
 from tiny_sweep import JOBS, ROOT, run, signalled
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -21,6 +23,9 @@ _HEADER = (
 
 def prepare(folder: Path) -> tuple[Path, Path]:
     """Make an undisturbed sweep and one that was killed after half of its parts."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell's `&` ignores
     for name in ("whole", "half"):
         (folder / name).mkdir()
     said = run(folder / "whole", *JOBS)

@@ -10,7 +10,17 @@ from fvjax.models.model import Record
 from fvjax.models.tiny import tiny
 from fvjax.types import Image
 
-_BASE = tiny().network
+JOBS_ON_OWN_NETWORK = (
+    *("model=custom", "model._target_=own_network.network", "model.default_layer=conv2"),
+    *("model.image_size=32", "steps=3", "seed=0,1"),
+    *("hydra.launcher.batch_size=4", "hydra.launcher.job_dirs=false"),
+)
+RATES = "0.05,0.04,0.03,0.02,0.01"
+
+
+def wild_rate(n: int) -> str:
+    """Return a learning rate that makes the picture infinite."""
+    return f"1e3{n % 5 + 4}"
 
 
 def network() -> fvjax.Model:
@@ -22,7 +32,7 @@ def network() -> fvjax.Model:
 
 def _apply(weights: object, image: Image, record: Record) -> None:
     jax.debug.callback(_check, jnp.isfinite(image).all())
-    _BASE(weights, image, record)
+    tiny().network(weights, image, record)
 
 
 def _check(finite: object) -> None:

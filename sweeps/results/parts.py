@@ -9,6 +9,7 @@ import logging
 import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -154,6 +155,6 @@ def merge(directory: Path) -> pa.Table:
     for folder in (directory, parts):  # of a process that was killed
         for partial in folder.glob(f"{RESULTS}*.partial"):
             partial.unlink(missing_ok=True)
-    if parts.is_dir() and not any(parts.iterdir()):
+    with suppress(OSError):  # it is absent, or holds parts that are set aside
         parts.rmdir()
     return stored.rows
