@@ -112,12 +112,12 @@ def _check_columns(directory: Path, row: Row, task: Task) -> None:
     for column, value in row.items():
         if column in COLUMNS or (column.startswith(begin) and column.endswith(end)):
             continue
-        if _comparable(value) != _comparable(today.get(column)):
+        now = today.get(column)
+        if value != now and _comparable(value) != _comparable(now):
             key = _key(column, today)
-            then, now = format_exact(value), format_exact(today.get(column))
             raise ValueError(
-                f"{directory} holds a row of job {row['job']} with {key}={then}, and the "
-                f"default is {key}={now} now: choose another hydra.sweep.dir"
+                f"{directory} holds a row of job {row['job']} with {key}={format_exact(value)}, "
+                f"and the default is {key}={format_exact(now)} now: choose another hydra.sweep.dir"
             )
 
 
@@ -134,9 +134,8 @@ def _comparable(value: Any) -> Any:
     """
     if value is None or value != value:
         return None
-    if isinstance(value, bool):
-        return str(value)
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(str(value))
+    except ValueError:
         return str(value)
+    return number if number == number else str(value)

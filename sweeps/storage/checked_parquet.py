@@ -49,26 +49,30 @@ def read_checked(
         OSError: the file cannot be read at all.
     """
     content = path.read_bytes()
-    _verify(content, digest_required)
+    verified = _verify(content, digest_required)
     try:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             names = [name for name in file.schema_arrow.names if name not in without]
             return file.read(names)
-    except Exception as error:  # of a file without a digest, Arrow raises nearly anything
+    except Exception as error:  # of a damaged file without a digest, Arrow raises nearly anything
+        if verified:  # the file is whole, so that the error has another cause, such as memory
+            raise
         raise Unreadable(str(error).splitlines()[0] if str(error) else repr(error)) from error
 
 
-def _verify(content: bytes, digest_required: bool) -> None:
+def _verify(content: bytes, digest_required: bool) -> bool:
+    """Return whether a file has a digest, which then fits its content."""
     place = _place(content)
     if content.rfind(_KEY) < 0:
         if digest_required:
             raise Unreadable(f"{len(content)} bytes without a checksum: the file is cut or foreign")
-        return
+        return False
     digest = hashlib.sha256(memoryview(content)[: place.start])
     digest.update(_EMPTY)
     digest.update(memoryview(content)[place.stop :])
     if digest.hexdigest().encode() != content[place]:
         raise Unreadable("the checksum of the file does not fit its content")
+    return True
 
 
 def _place(content: bytes | bytearray) -> slice:

@@ -17,6 +17,7 @@ from fvjax.models.weights_hash import hash_weights
 from sweeps.execution.executor import Outcome
 from sweeps.execution.run import make_row
 from sweeps.launcher.resume import check_recorded, recorded_rows
+from sweeps.planning import reference
 from sweeps.planning.build import build
 from sweeps.results.table import consolidate, write_part
 from sweeps.task import Task
@@ -99,8 +100,11 @@ def test_other_reference_images_are_refused_with_both_hashes(tmp_path: Path) -> 
     tasks = build_tasks(images)
     rows = record(tmp_path / "swp", tasks)
     check_recorded(tmp_path, rows, build_tasks("reference_images=generated", "reference_count=8"))
-    other = [replace(task, reference_hash="cafe") for task in tasks]
-    with pytest.raises(ValueError, match=f"reference_hash was {tasks[0].reference_hash} in job 0"):
+    Image.new("RGB", (32, 32), (0, 0, 99)).save(folder / "1.png")
+    reference._load.cache_clear()  # as in another process
+    other = build_tasks(images)
+    both = f"was {tasks[0].reference_hash} in job 0 and is {other[0].reference_hash} now"
+    with pytest.raises(ValueError, match=f"rows of other reference images: reference_hash {both}"):
         check_recorded(tmp_path, rows, other)
 
 

@@ -152,6 +152,20 @@ def test_no_flipped_bit_changes_a_number(tmp_path: Path, caplog: pytest.LogCaptu
     assert refused > 950  # the rest are flips in the name of the checksum
 
 
+def test_a_lack_of_memory_sets_no_file_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_part(tmp_path, [row(0)])
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(pq.ParquetFile, "read", fail)
+        consolidate(tmp_path)
+    assert list(consolidate(tmp_path)["job"]) == [0] and not (tmp_path / "parts").exists()
+
+
 def test_other_readers_find_checksums_of_pages(tmp_path: Path) -> None:
     write_part(tmp_path, [row(i, dot=i / 7) for i in range(100)])
     consolidate(tmp_path)
