@@ -29,9 +29,9 @@ def arm(number: int, event: str, count: int) -> None:
     if event == "fsync":
         os.fsync = before(os.fsync, lambda descriptor: True)
     elif event == "replace":
-        Path.replace = before(Path.replace, lambda path, target: "results" in path.name)
+        Path.replace = before(Path.replace, lambda path, target: "results" in path.name)  # type: ignore[method-assign]
     else:
-        Path.unlink = before(Path.unlink, lambda path: path.match("parts/*.parquet"))
+        Path.unlink = before(Path.unlink, lambda path: path.match("parts/*.parquet"))  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

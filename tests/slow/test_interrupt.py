@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ PATIENCE = 60  # seconds, within which everything here ends on any machine
 @pytest.fixture(autouse=True)
 def _foreground() -> Iterator[None]:
     """Signals as at a terminal: of what runs in the background, shells and nohup ignore some."""
-    usual = {n: signal.SIG_DFL for n in (signal.SIGTERM, signal.SIGHUP)}
-    handlers = {signal.SIGINT: signal.default_int_handler, **usual}
+    handlers: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+    handlers |= {number: signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGHUP)}
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
     for number, handler in former.items():
@@ -73,6 +74,7 @@ def test_the_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
 _SLOW_NETWORK = """
 import time
 from pathlib import Path
+from typing import Any
 
 import fvjax
 
