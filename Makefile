@@ -21,7 +21,8 @@ demo: setup
 WORKERS ?= auto
 FULL := tests/fvjax/ops tests/fvjax/optimization tests/fvjax/training \
 	tests/sweeps/config/test_conf.py tests/sweeps/execution tests/sweeps/planning \
-	tests/sweeps/storage/test_directory_lock.py tests/sweeps/studies tests/sweeps/test_retrieve.py
+	tests/sweeps/launcher tests/sweeps/storage/test_directory_lock.py tests/sweeps/studies \
+	tests/sweeps/test_retrieve.py
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
 
 test: setup
