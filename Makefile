@@ -5,7 +5,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: setup demo test test-fast test-slow fuzz cache-faults lint docs bench lock
+.PHONY: setup demo test test-fast test-slow fuzz cache-faults chaos lint docs bench lock
 
 setup: .venv/ready
 
@@ -21,7 +21,8 @@ demo: setup
 WORKERS ?= auto
 FULL := tests/fvjax/ops tests/fvjax/optimization tests/fvjax/training \
 	tests/sweeps/config/test_conf.py tests/sweeps/execution tests/sweeps/planning \
-	tests/sweeps/storage/test_directory_lock.py tests/sweeps/studies tests/sweeps/test_retrieve.py
+	tests/sweeps/launcher tests/sweeps/storage/test_directory_lock.py tests/sweeps/studies \
+	tests/sweeps/test_retrieve.py
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
 
 test: setup
@@ -58,6 +59,10 @@ bench: setup
 	$(RUN) -m pip install --quiet --no-deps torch-lucent==0.1.8
 	$(RUN) benchmarks/speed/batch_sizes.py
 	$(RUN) benchmarks/speed/against_torch.py
+
+# Provokes every fault of a sweep and writes the table of docs/reliability.md; some faults need root.
+chaos: setup
+	$(RUN) benchmarks/reliability/chaos.py
 
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --no-annotate -o requirements.lock

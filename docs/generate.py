@@ -58,7 +58,10 @@ original direction, at the direction's positions.
 | column | meaning |
 |---|---|
 """
-    history = "`history.parquet` has one row for each job and step, measured on that step's view."
+    history = (
+        "The file has one more column, `history`: lists of the values of each step, measured on "
+        "that step's view. `sweeps.load_history` returns one row for each job and step."
+    )
     return text + "\n".join(rows) + f"\n\n{history}\n"
 
 

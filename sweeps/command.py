@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from sweeps.config.command_help import COMMANDS
-from sweeps.config.errors import INTERRUPTED, run_cli
+from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 
 
@@ -14,7 +14,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names, or else the Hydra application.
 
     Returns:
-        The exit status: 0, 1 after an error, 130 after Ctrl-C.
+        The exit status: 0, 1 after an error, 130 after Ctrl-C, 143 after SIGTERM.
     """
     if arguments and arguments[0] in available():
         return run_module(f"sweeps.{arguments[0]}", arguments[1:])
@@ -47,6 +47,6 @@ def run_application(arguments: Sequence[str]) -> int:
 
     sys.argv[1:] = arguments
     status = run_cli(main, CONF)
-    if status == INTERRUPTED:
-        leave()  # a second batch may be in flight
+    if status > 1:  # a signal came, and a second batch may be in flight
+        leave(status)
     return status

@@ -36,18 +36,25 @@ def run(
     Raises:
         ValueError: the mistakes of all jobs, before anything is compiled or written; a directory
             that holds results or that another process writes.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the rows of finished batches are on disk.
+        OSError: rows cannot be written.
     """
     chosen = [] if model is None else ["model=memory", f"model.key='{register(model)}'"]
     cache_programs()
     jobs = jobs_of([*chosen, *overrides])
     tasks = _distinct(build_all(jobs.configs, jobs.overrides))
     folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
+    folder = folder.expanduser()
     with release_all():
         acquire(folder)
         if holds_results(folder):
             raise ValueError(f"{folder} holds results already: choose another directory")
-        run_tasks(tasks, range(len(tasks)), folder, batch_size)
-        return consolidate(folder)
+        try:
+            run_tasks(tasks, range(len(tasks)), folder, batch_size)
+            return consolidate(folder)
+        except (KeyboardInterrupt, OSError) as error:
+            error.add_note(f"sweeps.load({str(folder)!r}) reads the rows of the jobs that are done")
+            raise
 
 
 def _distinct(tasks: Sequence[Task]) -> list[Task]:

@@ -25,6 +25,8 @@ class Task:
         optimized_metric: the metric that Hydra's sweepers see.
         job_id: a hash of the config and of the files that it names.
         columns: the config as columns of the table.
+        weights_hash: hash of the network's weights, and of the judge's.
+        reference_hash: hash of the reference images.
     """
 
     model: Model
@@ -36,3 +38,5 @@ class Task:
     optimized_metric: str = "final_score"
     job_id: str = ""
     columns: dict[str, Any] = field(default_factory=dict)
+    weights_hash: str = ""
+    reference_hash: str | None = None

@@ -45,7 +45,7 @@ def write_sweep(
     keys = [(label, seed, arm) for label in labels for seed in range(seeds) for arm in arms]
     pictures = [png(40 * i) for i in range(7)]
     (directory / "images").mkdir(parents=True, exist_ok=True)
-    rows, history = [], {"job": [], "step": [], "score": [], "dot": []}
+    rows = []
     for job, (label, seed, arm) in enumerate(keys):
         state = (status or {}).get(job, "ok")
         row = {"job": job, "job_id": f"{job:016x}", "status": state, "error": None}
@@ -65,12 +65,9 @@ def write_sweep(
                 row["steps_run"] = steps
                 row["snapshot_images"] = snapshots_of(job, snapshots, directory)
             curve = np.linspace(0, value, steps)
-            history["job"] += [job] * steps
-            history["step"] += range(steps)
-            history["score"] += curve.tolist()
-            history["dot"] += curve.tolist()
+            row["history"] = {"score": curve, "dot": curve}
         rows.append(row)
-    write_part(directory, rows, history)
+    write_part(directory, rows)
     return consolidate(directory)
 
 

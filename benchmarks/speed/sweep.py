@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from work import Timing, timing
+
+import sweeps
 
 HERE = Path(__file__).parent
 EXTRA_JOBS = 8  # of the 64, for lucent's other variants; its loop does one job after another
@@ -66,11 +67,11 @@ def ours(sweep: Sweep, weights: str, folder: Path) -> dict[str, Any]:
     whole = time.perf_counter() - begin
     if not (out / "results.parquet").exists():
         raise RuntimeError(f"the sweep failed: {done.stdout[-2000:]} {done.stderr[-2000:]}")
-    rows = pd.read_parquet(out / "results.parquet")
+    rows = sweeps.load(out)
     if len(rows) != sweep.jobs:
         raise ValueError(f"the sweep ran {len(rows)} of {sweep.jobs} jobs")
     compiling = rows.groupby("program")["compile_seconds"].max().sum()
-    history = pd.read_parquet(out / "history.parquet").sort_values(["job", "step"])
+    history = sweeps.load_history(out)
     jobs = [timing(0, list(scores)) for _, scores in history.groupby("job")["score"]]
     _check("fvjax", jobs, sweep)
     return {

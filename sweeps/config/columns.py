@@ -6,6 +6,8 @@ from typing import Any
 
 from sweeps.results.table import COLUMNS
 
+_TAKEN = {*COLUMNS, "sweep", "history"}
+
 
 def choices_of(cfg: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return the chosen option of each config group that the config holds."""
@@ -34,7 +36,7 @@ def columns(cfg: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any
         cells += [(f"{key}_{k}", f"{key}.{k}", _cell(v)) for k, v in inner.items()]
     row: dict[str, Any] = {}
     for column, key, value in cells:
-        if column in row or column in COLUMNS or column == "sweep":
+        if column in row or column in _TAKEN:
             raise ValueError(f"the table has a column {column!r} already: call {key} otherwise")
         row[column] = value
     return row

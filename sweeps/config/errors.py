@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,16 @@ EXPECTED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSErr
 """The errors that a wrong config or command line raises, or a full disk."""
 
 FULL = "HYDRA_FULL_ERROR"
-INTERRUPTED = 130  # the exit status of shells after Ctrl-C
+_SIGNALLED = 128  # shells add it to a signal's number: 130 after Ctrl-C, 143 after SIGTERM
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends the application as Ctrl-C does; `status` is the exit status."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        """Store the signal's number as an exit status."""
+        super().__init__(signal.Signals(number).name)
+        self.status = _SIGNALLED + number
 
 
 class UserError(BaseException):
@@ -68,8 +78,8 @@ def run_cli(main: Callable[[], object], config_dir: str | Path) -> int:
     except (*EXPECTED, UserError) as error:
         print(f"error: {explain(error, config_dir)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as end:
+        return getattr(end, "status", Interrupted().status)
     finally:
         os.environ.pop(FULL, None)
     return 0

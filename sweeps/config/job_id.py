@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from fvjax.data.image_sets import GENERATED
 from sweeps.storage.content_hash import content
 
-VERSION = "v2"
+VERSION = "v3"
 """The first part of every id; results of another version cannot be resumed."""
 
 _PATHS = (

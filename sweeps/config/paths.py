@@ -1,8 +1,37 @@
-"""Where the configs are: beside the packages in a checkout, inside `sweeps` when installed."""
+"""Paths: the folder of the configs, and `~` in what the user names."""
 
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+# Beside the packages in a checkout, inside `sweeps` when installed.
 _HERE = Path(__file__).resolve().parents[1]
 CONF = next(
     p for p in (_HERE / "conf", _HERE.parent / "conf") if p.is_dir() or p.parent == _HERE.parent
 )
+_DIRECTORY = re.compile(r"(hydra\.(?:sweep|run)\.dir=['\"]?)(~[^/'\"]*)")
+
+
+def expand_home(value: Any) -> Any:
+    """Replace `~` at the beginning of each text in a config's values by the home directory."""
+    match value:
+        case dict():
+            return {key: expand_home(item) for key, item in value.items()}
+        case list():
+            return [expand_home(item) for item in value]
+        case str() if value == "~" or value.startswith("~/"):
+            return os.path.expanduser(value)
+    return value
+
+
+def expand_home_of_directory(arguments: Sequence[str]) -> list[str]:
+    """Return the command line with `~` replaced in the directory of the run or the sweep.
+
+    Shells leave it in `hydra.sweep.dir=~/DIR`, and Hydra and pyarrow read it differently.
+    """
+    return [
+        _DIRECTORY.sub(lambda match: match[1] + os.path.expanduser(match[2]), text, count=1)
+        for text in arguments
+    ]

@@ -34,8 +34,9 @@ class Executor(Programs):
         """Run a group batch by batch, and yield each batch's members with their outcomes.
 
         The first segments of the next batch are dispatched before the outcomes of a batch are
-        yielded. If memory does not hold a batch, the batch size is reduced. Any other error becomes
-        the outcome of its jobs.
+        yielded. If memory does not hold a batch, the batch size is reduced. After any other error
+        the jobs of the batch run one by one, in batches of the same size, so that the error becomes
+        the outcome of its job alone.
 
         Args:
             group: a group of `grouping.group_tasks`.
@@ -61,7 +62,12 @@ class Executor(Programs):
                     schedule.repeat(members, size)
                     continue
                 schedule.drop(members)
-                outcomes = [Outcome(error=summarize_error(error), batch_size=size) for _ in members]
+                if len(members) > 1:
+                    reason = summarize_error(error)
+                    log.warning(f"{len(members)} jobs of a batch run again one by one: {reason}")
+                    schedule.pending.extendleft((member,) for member in reversed(members))
+                    continue
+                outcomes = [Outcome(error=summarize_error(error), batch_size=size)]
             if outcomes is None:
                 continue
             yield list(zip(members, outcomes, strict=True))

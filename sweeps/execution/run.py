@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import fvjax
 from fvjax.reference.distances import standardize_projection
+from sweeps.config.errors import Interrupted
 from sweeps.execution.batch import Outcome
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.executor import Executor
@@ -18,12 +20,11 @@ from sweeps.execution.grouping import group_tasks, program_name
 from sweeps.execution.interrupt import interruptible
 from sweeps.execution.progress import Progress
 from sweeps.execution.schedule import Watch
+from sweeps.results.pictures import PICTURES, write_pictures
 from sweeps.results.table import METRICS, write_part
-from sweeps.storage.atomic import atomic_write
 from sweeps.task import Task
 
 Row = dict[str, Any]
-PICTURES = "images"
 
 
 @cache
@@ -40,6 +41,8 @@ def run(
     batch_size_of: Mapping[str, int] | None = None,
     report: Callable[[Row], None] = lambda row: None,
     checkpoints: Checkpoints | None = None,
+    attempt: int = 1,
+    go_on: str = "",
 ) -> None:
     """Run the tasks; a batch's rows are written before they are reported.
 
@@ -52,14 +55,17 @@ def run(
             the same sums.
         report: called with the row of each task when its batch ends.
         checkpoints: where the progress of batches is kept, of a sweep that can be resumed.
+        attempt: the number of this start of the sweep.
+        go_on: what is printed when a second signal ends the process.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the batches that were in flight are on disk: as checkpoints if
-            there are any, else as rows that are reported.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; the batches that were in flight are on disk: as
+            checkpoints if there are any, else as rows that are reported.
+        OSError: rows cannot be written.
     """
     groups = group_tasks(tasks)
     total = sum(task.job.recipe.steps for task in tasks)
-    with interruptible() as interrupted, Progress(total) as progress:
+    with interruptible(go_on) as interrupted, Progress(total) as progress:
         names = [program_name(group.signature) for group in groups]
         wanted = [
             batch_size if batch_size is not None else (batch_size_of or {}).get(name)
@@ -67,13 +73,15 @@ def run(
         ]
         watch = Watch(progress.announce, progress.advance, interrupted, checkpoints)
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
+            if signal := interrupted():  # between two groups nothing is in flight
+                raise Interrupted(signal)
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], tasks, wanted[near])
             for ended in executor().execute(group, tasks, wanted[place], watch):
-                for row in _write_batch(ended, tasks, numbers, name, directory):
+                for row in _write_batch(ended, tasks, numbers, name, directory, attempt):
                     report(row)
-            if interrupted():
-                raise KeyboardInterrupt
+        if signal := interrupted():
+            raise Interrupted(signal)
 
 
 def _write_batch(
@@ -82,15 +90,19 @@ def _write_batch(
     numbers: Sequence[int],
     program: str,
     directory: Path,
+    attempt: int,
 ) -> list[Row]:
     """Write the rows, histories and images of a batch; return the rows."""
-    rows = [make_row(tasks[i], numbers[i], outcome, program, directory) for i, outcome in ended]
-    write_part(directory, rows, _history(rows, [outcome for _, outcome in ended]))
+    rows = [make_row(tasks[i], numbers[i], outcome, program, attempt) for i, outcome in ended]
+    write_part(directory, rows, attempt)
+    pictures = [row["image"] for row in rows if row["image"] is not None]
+    snapshots = [one for row in rows for one in row["snapshot_images"] or ()]
+    write_pictures(directory, pictures + snapshots)
     return rows
 
 
-def make_row(task: Task, number: int, outcome: Outcome, program: str, directory: Path) -> Row:
-    """Return the job's row of the table, and write its image to images/."""
+def make_row(task: Task, number: int, outcome: Outcome, program: str, attempt: int) -> Row:
+    """Return the job's row of the table, with its pictures and its history."""
     result = outcome.result
     row: Row = {"job": number, "job_id": task.job_id}
     status, error = _status_and_error(outcome)
@@ -113,10 +125,12 @@ def make_row(task: Task, number: int, outcome: Outcome, program: str, directory:
             row["inversion_error"] = None
         if not (row.get("dot") or 0) > 0:
             row["occlusion_support"] = None
+    row |= {"weights_hash": task.weights_hash, "reference_hash": task.reference_hash}
+    row |= {"version": fvjax.__version__, "attempt": attempt}
     row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
     row |= {"device": outcome.device, "program": program, "batch_size": outcome.batch_size}
     row["steps_run"] = None if result is None else int(result.steps_run)
-    return row | _pictures(task, outcome, number, directory)
+    return row | _pictures(task, outcome, number) | {"history": _history(outcome)}
 
 
 def _status_and_error(outcome: Outcome) -> tuple[str, str | None]:
@@ -140,21 +154,20 @@ def _number(value: Any) -> Any:
     return float(value) if math.isfinite(value) else None
 
 
-def _pictures(task: Task, outcome: Outcome, number: int, directory: Path) -> Row:
-    """Write the final image and the snapshots; return their columns."""
+def _pictures(task: Task, outcome: Outcome, number: int) -> Row:
+    """Return the columns of the final image and of the snapshots."""
     result = outcome.result
     if result is None:
         return {"image": None, "snapshot_images": None}
     snapshots = [
         {"step": step} | picture
         for step, image in zip(task.job.recipe.snapshots, result.snapshots, strict=False)
-        if (picture := _picture(image, directory, f"{number}-step{step}")) is not None
+        if (picture := _picture(image, f"{number}-step{step}")) is not None
     ]
-    image = _picture(result.image, directory, str(number))
-    return {"image": image, "snapshot_images": snapshots or None}
+    return {"image": _picture(result.image, str(number)), "snapshot_images": snapshots or None}
 
 
-def _picture(image: Any, directory: Path, name: str) -> Row | None:
+def _picture(image: Any, name: str) -> Row | None:
     if not np.all(np.isfinite(image)):
         return None
     pixels = np.round(np.asarray(image) * 255).astype(np.uint8)
@@ -162,26 +175,11 @@ def _picture(image: Any, directory: Path, name: str) -> Row | None:
         pixels = np.concatenate(list(pixels), 1)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
-    path = directory / PICTURES / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as partial:
-        partial.write_bytes(buffer.getvalue())
-    return {"bytes": buffer.getvalue(), "path": str(path.relative_to(directory))}
+    return {"bytes": buffer.getvalue(), "path": f"{PICTURES}/{name}.png"}
 
 
-def _history(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the history of a batch as columns: job, step and the values of each step."""
-    columns: dict[str, list[Any]] = {"job": [], "step": []}
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome.result is None:
-            continue
-        history = outcome.result.history
-        steps = len(history["score"])
-        columns["job"].append(np.full(steps, row["job"]))
-        columns["step"].append(np.arange(steps))
-        for name, values in history.items():
-            columns.setdefault(name, []).append(np.asarray(values))
-    return {
-        name: np.concatenate(values) if values else np.array([], np.int64)
-        for name, values in columns.items()
-    }
+def _history(outcome: Outcome) -> dict[str, np.ndarray] | None:
+    """Return the values of each step by the measured quantity."""
+    if outcome.result is None:
+        return None
+    return {name: np.asarray(values) for name, values in outcome.result.history.items()}

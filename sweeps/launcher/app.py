@@ -9,12 +9,14 @@ from omegaconf import DictConfig, open_dict
 
 from sweeps.config.errors import report_user_errors
 from sweeps.config.free_keys import allow_free_keys
-from sweeps.config.paths import CONF
+from sweeps.config.paths import CONF, expand_home_of_directory
+from sweeps.execution.interrupt import leave_on_signals
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, run
 from sweeps.launcher.callbacks import planned_tasks
 from sweeps.launcher.finish import finish_with_report
+from sweeps.launcher.go_on import how_to_go_on, last_words, say_how_to_go_on
 from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
 from sweeps.storage.directory_lock import acquire, release_all
@@ -23,8 +25,8 @@ from sweeps.task import Task
 
 def main() -> None:
     """Run the command line of `python -m sweeps`: one job, or a sweep with `-m`."""
-    sys.argv[1:] = allow_free_keys(sys.argv[1:])
-    with release_all():
+    sys.argv[1:] = expand_home_of_directory(allow_free_keys(sys.argv[1:]))
+    with leave_on_signals(last_words), say_how_to_go_on(), release_all():
         job()
 
 
@@ -36,7 +38,7 @@ def job(config: DictConfig) -> float:
     with report_user_errors():
         task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
         acquire(directory, finish_with_report)
-        run([task], [0], directory, report=rows.append)
+        run([task], [0], directory, report=rows.append, go_on=how_to_go_on(directory))
         keep_reference_pictures(directory, [task], [0])
         return return_value_of(rows[0], task.optimized_metric)
 

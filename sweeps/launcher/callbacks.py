@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from sweeps.config.errors import report_user_errors
 from sweeps.execution.checkpoints import CHECKPOINTS
-from sweeps.execution.run import PICTURES
 from sweeps.planning.plan import build_all
-from sweeps.results.table import PARTS, holds_results
+from sweeps.results.parts import PARTS, holds_results
+from sweeps.results.pictures import PICTURES
 from sweeps.storage.directory_lock import acquire, acquire_existing
 from sweeps.task import Task
 
@@ -51,12 +51,31 @@ class PreflightCallback(Callback):
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))
             acquire_existing(directory)
-            if holds_results(directory) and not config.hydra.launcher.get("resume", False):
-                raise ValueError(
-                    f"{directory} holds the results of a sweep: add hydra.launcher.resume=true to "
-                    "run what is missing or failed, or choose another hydra.sweep.dir"
-                )
+            if holds_results(directory):
+                if not config.hydra.launcher.get("resume", False):
+                    raise ValueError(
+                        f"{directory} holds the results of a sweep: add hydra.launcher.resume=true "
+                        "to run what is missing or failed, or choose another hydra.sweep.dir"
+                    )
+                acquire(directory)
+                _keep_batch_size(config, directory)
         _tolerate_failed_trials(config)
+
+
+def _keep_batch_size(config: DictConfig, directory: Path) -> None:
+    """Give a resumed sweep the batch size of its first command, unless this one names another.
+
+    A batch size that the first command left open is one for each program, which the rows tell.
+    """
+    recorded = directory / "multirun.yaml"
+    launcher = config.hydra.launcher
+    if not recorded.is_file() or launcher.get("batch_size", 0) is not None:
+        return
+    former = OmegaConf.select(OmegaConf.load(recorded), "hydra.launcher.batch_size")
+    if isinstance(former, int):
+        launcher.batch_size = former
+        # Each job's config is composed from this list again.
+        config.hydra.overrides.hydra.append(f"hydra.launcher.batch_size={former}")
 
 
 def _experiment(config: DictConfig) -> str:

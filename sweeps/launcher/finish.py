@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from sweeps.report import report
+from sweeps.results.parts import RESULTS, holds_results
 from sweeps.results.summary import finish
-from sweeps.results.table import RESULTS, holds_results
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,7 @@
 """A multirun: run the planned jobs fused, and return each to Hydra as an ordinary job."""
 
 import logging
-import shlex
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job
@@ -12,6 +9,7 @@ from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
+from sweeps.launcher.go_on import how_to_go_on
 from sweeps.launcher.job_return import BAD, Replay, make_job_return
 from sweeps.launcher.plan_sweep import SweepPlan, compose_job
 
@@ -40,17 +38,13 @@ def launch(launcher: Any, plan: SweepPlan) -> list[JobReturn]:
         if job_id in plan.finished:
             report(plan.finished[job_id])
     programs_before = executor().program_count
-    try:
-        _run_missing(launcher, plan, report)
-    except KeyboardInterrupt:
-        if len(returns) < len(plan.tasks):
-            log.warning(f"interrupted; to go on: {_resume_command(plan.directory)}")
-        raise
+    _run_missing(launcher, plan, report)
     keep_reference_pictures(plan.directory, plan.tasks, plan.numbers)
     jobs, missing = len(plan.places), len(plan.missing)
     log.info(
         f"{jobs} jobs: {missing} run, {jobs - missing} finished before; "
         f"{executor().program_count - programs_before} programs compiled"
+        + (f"; the table holds {plan.others} rows of other jobs" if plan.others else "")
     )
     order = range(len(plan.tasks))
     _warn([returns[place] for place in order], [rows[place] for place in order])
@@ -60,15 +54,23 @@ def launch(launcher: Any, plan: SweepPlan) -> list[JobReturn]:
 def _run_missing(launcher: Any, plan: SweepPlan, report: Any) -> None:
     """Run the jobs that are not finished, with the batch sizes of those that are."""
     finished = plan.finished.values()
-    sizes = [len(plan.places), *(row["batch_size"] for row in finished)]
+    former = sorted({row["batch_size"] for row in finished})
+    size = _choose_batch_size(launcher.batch_size, max(len(plan.places), *former, 0))
+    if plan.missing and size is not None and former not in ([], [size]):
+        log.warning(
+            f"rows of {plan.directory} ran in batches of {', '.join(map(str, former))}, and the "
+            f"rest runs in batches of {size}: rounding differs"
+        )
     run(
         [plan.tasks[place] for place in plan.missing],
         [plan.numbers[place] for place in plan.missing],
         plan.directory,
-        _choose_batch_size(launcher.batch_size, max(sizes)),
+        size,
         {row["program"]: row["batch_size"] for row in finished},
         report,
         Checkpoints(plan.directory, launcher.checkpoint),
+        plan.attempt,
+        how_to_go_on(plan.directory),
     )
 
 
@@ -106,14 +108,6 @@ def _choose_batch_size(requested: int | None, jobs: int) -> int | None:
         devices = len(executor().devices)
         log.info(f"batches of {size}, not {requested}: {jobs} jobs on {devices} devices")
     return size
-
-
-def _resume_command(directory: Path) -> str:
-    """Return the command line that resumes this process's sweep."""
-    resume = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
-    keys = {override.partition("=")[0] for override in resume}
-    arguments = [text for text in sys.argv[1:] if text.partition("=")[0] not in keys]
-    return shlex.join(["python", "-m", "sweeps", *arguments, *resume])
 
 
 def _warn(returns: Sequence[JobReturn], rows: Sequence[Row]) -> None:

@@ -12,11 +12,11 @@ from omegaconf import DictConfig, open_dict
 
 from fvjax import checks
 from sweeps.config.enumerate_jobs import attempt
-from sweeps.config.job_id import VERSION
 from sweeps.execution.run import Row
 from sweeps.launcher.finish import finish_with_report
+from sweeps.launcher.resume import check_recorded, recorded_rows
 from sweeps.planning.plan import build_all
-from sweeps.results.table import holds_results, load
+from sweeps.results.parts import holds_results, set_aside
 from sweeps.storage.directory_lock import acquire
 from sweeps.task import Task
 
@@ -31,6 +31,8 @@ class SweepPlan:
         tasks: the task of each job.
         numbers: the job number of each job; equal jobs share a number.
         finished: rows of jobs that are not run again, by job id.
+        others: the number of rows that the directory holds of other jobs.
+        attempt: the number of this start of the sweep.
     """
 
     directory: Path
@@ -38,6 +40,8 @@ class SweepPlan:
     tasks: Sequence[Task]
     numbers: Sequence[int]
     finished: Mapping[str, Row]
+    others: int
+    attempt: int
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
@@ -64,7 +68,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
     Raises:
         ValueError: planning found mistakes, and the message names those of all jobs; another
             process holds the directory or has just written results into it; the directory holds
-            results of an older version.
+            results of an older version, of other weights, reference images or defaults.
     """
     setup_globals()
     config = launcher.config
@@ -77,24 +81,28 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         checks.count("hydra.launcher.checkpoint", launcher.checkpoint)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     directory = Path(str(config.hydra.sweep.dir))
-    held, recorded = holds_results(directory), _recorded_rows(directory)
+    held, recorded = holds_results(directory), recorded_rows(directory)
     configs = [
         attempt(compose_job, launcher, overrides, number)
         for number, overrides in enumerate(job_overrides, first)
     ]
     tasks = build_all(configs, job_overrides)
+    check_recorded(directory, recorded.rows, tasks)
     acquire(directory, finish_with_report)
     if holds_results(directory) != held:
         raise ValueError(
             f"another sweep wrote its results into {directory} while this one was planned: choose "
             "another hydra.sweep.dir"
         )
+    set_aside(directory, recorded.bad)
     return SweepPlan(
         directory=directory,
         overrides=job_overrides,
         tasks=tasks,
-        numbers=_number_jobs(tasks, recorded, first),
-        finished={key: row for key, row in recorded.items() if row["status"] != "failed"},
+        numbers=_number_jobs(tasks, recorded.rows, first),
+        finished={key: row for key, row in recorded.rows.items() if row["status"] != "failed"},
+        others=len(recorded.rows.keys() - {task.job_id for task in tasks}),
+        attempt=recorded.attempt + 1,
     )
 
 
@@ -105,23 +113,6 @@ def compose_job(launcher: Any, overrides: Sequence[str], number: int) -> DictCon
     with open_dict(config):
         config.hydra.job.id, config.hydra.job.num = str(number), number
     return config
-
-
-def _recorded_rows(directory: Path) -> dict[str, Row]:
-    """Return the rows that the directory holds already, by job id.
-
-    Raises:
-        ValueError: the rows come from another version of the job ids.
-    """
-    if not holds_results(directory):
-        return {}
-    rows = load(directory).replace({float("nan"): None}).to_dict("records")
-    if any(not str(row["job_id"]).startswith(f"{VERSION}-") for row in rows):
-        raise ValueError(
-            f"{directory} holds results of an older version of fvjax, whose job ids differ: choose "
-            "another hydra.sweep.dir (sweeps.load reads the old table)"
-        )
-    return {str(row["job_id"]): {str(k): v for k, v in row.items()} for row in rows}
 
 
 def _number_jobs(tasks: Sequence[Task], recorded: Mapping[str, Row], first: int) -> list[int]:

@@ -1,5 +1,6 @@
 """The task of a composed config: a model, a job, and the columns that describe them."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -17,8 +18,9 @@ from fvjax import checks
 from fvjax.direction import FromImage, Interpolation
 from fvjax.image_size import height_width
 from fvjax.models.model import Model
+from fvjax.models.weights_hash import hash_weights
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
-from fvjax.reference.activation_statistics import ImageSetDescription
+from fvjax.reference.activation_statistics import ImageSetDescription, ReferenceStatistics
 from fvjax.reference.moments import forward
 from fvjax.sources import DirectionInfo, Setup
 from fvjax.spaces import Space
@@ -26,7 +28,7 @@ from sweeps.config.added_keys import check_added_keys
 from sweeps.config.columns import choices_of, columns
 from sweeps.config.config_dirs import option_files
 from sweeps.config.job_id import job_id
-from sweeps.config.paths import CONF
+from sweeps.config.paths import CONF, expand_home
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
 from sweeps.execution.jax_setup import require_platform
 from sweeps.planning.metric_inputs import (
@@ -97,6 +99,8 @@ def build(config: DictConfig) -> Task:
         optimized_metric=optimized_metric,
         job_id=job_id(_resolved(cfg, setup.model, info), choices_of(cfg, choices), CONF),
         columns=columns(cfg, choices),
+        weights_hash=_weights_hash(setup.model, setup.judge),
+        reference_hash=_reference_hash(setup.reference),
         **inputs,
     )
 
@@ -207,7 +211,7 @@ def _resolve_config(config: DictConfig) -> dict[str, Any]:
     task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     cfg = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(cfg, dict)
-    return cfg  # type: ignore[return-value]
+    return expand_home(cfg)  # type: ignore[no-any-return]
 
 
 @cache
@@ -220,6 +224,24 @@ def _model(config: str, precision: str) -> Model:
     if precision == "tf32" and jax.default_backend() == "cpu":
         log.warning("precision=tf32 is float32 on a CPU")
     return model.in_precision(precision)
+
+
+_hashes: dict[int, str] = {}  # by the id of a model, which the cache of `_model` keeps
+
+
+def _weights_hash(*models: Model | None) -> str:
+    """Return the hashes of the weights of models that `_model` loaded, joined by `+`."""
+    given = [model for model in models if model is not None]
+    for model in given:
+        if id(model) not in _hashes:
+            _hashes[id(model)] = hash_weights(model.weights)
+    return "+".join(_hashes[id(model)] for model in given)
+
+
+def _reference_hash(reference: ReferenceStatistics | None) -> str | None:
+    if reference is None:
+        return None
+    return hashlib.sha256(reference.images.identity.encode()).hexdigest()[:16]
 
 
 def _fits(model: Model, image_size: tuple[int, int]) -> None:

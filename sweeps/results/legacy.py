@@ -1,8 +1,11 @@
-"""Tables from before version 0.2, with columns and options renamed to the present names."""
+"""Tables from before version 0.2: columns and options are renamed, history is a file of its own."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 _COLUMNS = {
     "first_score": "initial_score",
@@ -66,3 +69,9 @@ def rename_columns(results: pd.DataFrame) -> pd.DataFrame:
         if column in renamed
     }
     return renamed.assign(**mapped)
+
+
+def history_files(directory: Path) -> list[pa.Table]:
+    """Return the histories of a directory in which they were files of their own."""
+    paths = [directory / "history.parquet", *sorted(directory.glob("parts/history-*.parquet"))]
+    return [pq.read_table(path) for path in paths if path.is_file()]

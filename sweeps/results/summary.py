@@ -10,7 +10,8 @@ from rich.text import Text
 
 from sweeps.results.contact_sheet import not_shown, write_sheet
 from sweeps.results.labels import arm_labels, row_labels
-from sweeps.results.table import RESULTS, consolidate, holds_results
+from sweeps.results.parts import RESULTS, holds_results
+from sweeps.results.table import consolidate
 
 # A terminal of 80 columns holds four numbers and words of 24 letters.
 _WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4

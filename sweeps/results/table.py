@@ -1,19 +1,27 @@
 """The table of results, one row per job: parts are written as parquet and read for pandas."""
 
-import os
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sweeps.results.legacy import rename_columns
-from sweeps.storage.atomic import atomic_write
+from sweeps.results.arrow import HISTORY, concatenate, explode_history, to_table
+from sweeps.results.legacy import history_files, rename_columns
+from sweeps.results.parts import (
+    BAD,
+    PARTS,
+    RESULTS,
+    merge,
+    read_directory,
+    write_part_file,
+)
+from sweeps.results.parts import holds_results as holds_results
+from sweeps.results.pictures import restore_pictures
 
-RESULTS, HISTORY, PARTS = "results", "history", "parts"
+log = logging.getLogger(__name__)
 
 # All columns but the config's. A config group has a column with the chosen option, and a column
 # <group>_<key> for each key; top-level keys keep their names.
@@ -78,6 +86,11 @@ COLUMNS = {
     "saturated": "share of pixel values below .01 or above .99",
     "content": "planted model: every feature's content, a list; 1 = the most that any oracle "
     "image has",
+    "weights_hash": "hash of the network's weights; with a judge, + and the hash of its weights",
+    "reference_hash": "hash of the reference images, or of the sampler that draws them; null "
+    "without reference images",
+    "version": "version of fvjax that made the row",
+    "attempt": "number of the sweep's start that made the row: 1, and one more for each resume",
     "seconds": "the batch's wall time, compilation apart, divided by its jobs",
     "compile_seconds": "that the job's batch waited for its programs; others run while they are "
     "compiled",
@@ -97,70 +110,64 @@ METRICS = tuple(_MEANINGS[_MEANINGS.index("initial_score") : _MEANINGS.index("sa
 _NUMBERS = {*METRICS, "seconds", "compile_seconds"}
 
 
-def write_part(
-    directory: Path, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Any]]
-) -> None:
-    """Write rows and history columns as another part, each file atomically."""
-    name = uuid.uuid4().hex[:12]
-    # History first, since a resumed sweep skips every job that has a row.
-    _write(pa.table(dict(history)), directory / PARTS / f"{HISTORY}-{name}.parquet")
-    _write(_table(rows), directory / PARTS / f"{RESULTS}-{name}.parquet")
+def write_part(directory: Path, rows: Sequence[Mapping[str, Any]], attempt: int = 1) -> None:
+    """Write rows as another part, atomically and durably.
+
+    Args:
+        directory: the directory of the sweep or run.
+        rows: the rows; the cell `history` maps each measured quantity to its values by step.
+        attempt: the number of this start of the sweep: a later attempt's row of a job counts.
+    """
+    table = to_table([{**row, "attempt": attempt} for row in rows], _NUMBERS)
+    write_part_file(directory, table, attempt)
 
 
 def consolidate(directory: Path) -> pd.DataFrame:
-    """Merge all parts into results.parquet and history.parquet; keep each job's newest rows."""
-    parts = sorted((directory / PARTS).glob("*.parquet"))
-    rows, history = _read(directory, RESULTS), _read(directory, HISTORY)
-    _write(rows, directory / f"{RESULTS}.parquet")
-    _write(history, directory / f"{HISTORY}.parquet")
-    for part in parts:
-        part.unlink()
-    for partial in (directory / PARTS).glob("*.partial"):  # of a process that was killed
-        partial.unlink()
-    if parts:
-        (directory / PARTS).rmdir()
-    return _to_pandas(rows)
+    """Merge all parts into results.parquet; set unreadable parts aside; restore lost pictures."""
+    rows = merge(directory)
+    restore_pictures(directory, rows)
+    return _to_pandas(rows.drop_columns([HISTORY] if HISTORY in rows.column_names else []))
 
 
 def load(path: str | Path) -> pd.DataFrame:
     """Return the results of a sweep, of a run, or of a folder of sweeps (with a column `sweep`).
 
-    A killed sweep has the rows of its finished batches.
+    A killed sweep has the rows of its finished batches. Files that cannot be read are left out,
+    with a warning that names them.
 
     Raises:
-        ValueError: the folder holds no results.
+        ValueError: the folder holds no results, or none that can be read.
     """
-    return rename_columns(_load(Path(path), RESULTS))
+    return rename_columns(_load(Path(path).expanduser(), without=(HISTORY,)))
 
 
 def load_history(path: str | Path) -> pd.DataFrame:
     """Return the history of each job and step (`job step score dot ...`), for `load`'s paths."""
-    return _load(Path(path), HISTORY)
+    return _load(Path(path).expanduser(), history=True)
 
 
-def holds_results(directory: Path) -> bool:
-    """Return whether the directory holds the results of a sweep or run."""
-    merged = directory / f"{RESULTS}.parquet"
-    return merged.exists() or any((directory / PARTS).glob(f"{RESULTS}-*.parquet"))
-
-
-def _load(path: Path, kind: str) -> pd.DataFrame:
+def _load(path: Path, without: Sequence[str] = (), history: bool = False) -> pd.DataFrame:
     if holds_results(path):
-        return _to_pandas(_read(path, kind))
+        return _to_pandas(_read(path, without, history))
     patterns = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
     directories = {
         p.parent.parent if p.parent.name == PARTS else p.parent
         for pattern in patterns
         for p in path.rglob(pattern)
+        if p.parent.name != BAD
     }
     if not directories:
         raise ValueError(f"{path} holds no results: no {RESULTS}.parquet in it or below")
     tables = []
     for directory in sorted(directories):
-        table = _read(directory, kind)
+        try:
+            table = _read(directory, without, history)
+        except ValueError as error:
+            log.warning(str(error))
+            continue
         name = pa.array([str(directory.relative_to(path))] * len(table))
         tables.append(table.add_column(0, "sweep", name))
-    return _to_pandas(_concatenate(tables))
+    return _to_pandas(concatenate(tables))
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -168,48 +175,13 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _read(directory: Path, kind: str) -> pa.Table:
-    merged_path = directory / f"{kind}.parquet"
-    parts = sorted((directory / PARTS).glob(f"{kind}-*.parquet"), key=os.path.getmtime)
-    tables = [pq.read_table(p) for p in (*([merged_path] if merged_path.exists() else []), *parts)]
-    if not tables:  # no job has a history
-        return pa.table({"job": pa.array([], pa.int64()), "step": pa.array([], pa.int64())})
-    newest: dict[int, int] = {}  # job -> place of the table with its newest rows
-    for place, table in enumerate(tables):
-        newest |= dict.fromkeys(table["job"].to_pylist(), place)
-    current = [
-        table.filter(pa.array([newest[j] == place for j in table["job"].to_pylist()], pa.bool_()))
-        for place, table in enumerate(tables)
-    ]
-    merged = _concatenate(current)
-    order = [("job", "ascending")] + ([("step", "ascending")] if kind == HISTORY else [])
-    return merged.sort_by(order)
-
-
-def _table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    rows = list(rows)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: _array(name, [row.get(name) for row in rows]) for name in names})
-
-
-def _array(name: str, values: list[Any]) -> pa.Array:
-    if name in _NUMBERS:  # numbers even if this part holds only nulls
-        return pa.array(values, pa.float64())
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers and text in one column: text
-        return pa.array([None if v is None else str(v) for v in values])
-
-
-def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
-    """Concatenate tables; a column of numbers in one table and text in another becomes text."""
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return _table(row for table in tables for row in table.to_pylist())
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as partial:
-        pq.write_table(table, partial)
+def _read(directory: Path, without: Sequence[str], history: bool) -> pa.Table:
+    stored = read_directory(directory, without)
+    for path, reason in stored.bad.items():
+        log.warning(f"{path} cannot be read and is left out: {reason}")
+    if not stored.rows.column_names:
+        raise ValueError(f"{directory} holds no results that can be read")
+    if not history:
+        return stored.rows
+    former = history_files(directory)
+    return concatenate([explode_history(stored.rows), *former])

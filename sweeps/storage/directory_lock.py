@@ -14,6 +14,7 @@ LOCK = ".lock"  # stays in a directory of results
 
 _locks: dict[Path, FileLock] = {}
 _finishers: dict[Path, Callable[[], None]] = {}
+_written: list[Path] = []  # as the command names them, since the last `release_all` began
 
 
 def acquire(directory: Path, finish: Callable[[Path], None] | None = None) -> None:
@@ -37,6 +38,7 @@ def acquire(directory: Path, finish: Callable[[Path], None] | None = None) -> No
         except OSError as error:
             raise ValueError(f"cannot write into {directory}: {error.strerror}") from error
         _locks[path] = lock
+        _written.append(directory)
     if finish is not None:
         _finishers[path] = partial(finish, directory)
 
@@ -51,9 +53,15 @@ def acquire_existing(directory: Path) -> None:
         acquire(directory)
 
 
+def written_directories() -> list[Path]:
+    """Return the directories that the present or the last command has locked."""
+    return list(_written)
+
+
 @contextmanager
 def release_all() -> Iterator[None]:
     """Call each directory's `finish` and release all locks when the context ends."""
+    _written.clear()
     try:
         yield
     finally:

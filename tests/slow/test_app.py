@@ -191,7 +191,7 @@ def test_a_killed_sweep_keeps_its_chunks_and_resumes(app: App, tmp_path: Path) -
     sweep.append(f"hydra.sweep.dir={tmp_path / 'killed'}")
     process = subprocess.Popen([sys.executable, "-m", "sweeps", *sweep])
     parts = tmp_path / "killed" / "parts"
-    while len(list(parts.glob("history-*.parquet"))) < 2 and process.poll() is None:
+    while len(list(parts.glob("results-*.parquet"))) < 2 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
@@ -382,6 +382,33 @@ def test_a_chunk_that_cannot_be_is_told(
     assert told == (wanted != batch_size)
     assert app(*sweep, "seed=range(3,7)", "hydra.launcher.resume=true") == 0
     assert list(sweeps.load(tmp_path / "some")["batch_size"].unique()) == [batch_size]
+
+
+def test_a_resumed_sweep_keeps_its_batch_size(
+    app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("hydra.sweep.dir=kept", "seed=0,1")
+    assert app("-m", *TINY, *where, "objective=dot", "hydra.launcher.batch_size=4") == 0
+    resume = ("hydra.launcher.resume=true", "objective=dot,cosine")
+    assert app("-m", *TINY, *where, *resume) == 0
+    assert app("-m", *TINY, *where, *resume, "penalty=none,orthogonal") == 0  # and again
+    assert list(sweeps.load(tmp_path / "kept")["batch_size"]) == [4] * 8
+    said = capsys.readouterr().out
+    assert "differs from Hydra" not in said and "rounding differs" not in said
+    assert app("-m", *TINY, *where, *resume, "seed=2", "hydra.launcher.batch_size=2") == 0
+    said = capsys.readouterr().out
+    assert "rows of kept ran in batches of 4, and the rest runs in batches of 2" in said
+    assert "the table holds 8 rows of other jobs" in said
+
+
+def test_the_home_directory_in_a_directory_is_expanded(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert app("-m", *TINY, "seed=0,1", "hydra.sweep.dir='~/swp'") == 0
+    assert app(*TINY, "hydra.run.dir=~/one") == 0
+    assert len(sweeps.load("~/swp")) == 2 and len(sweeps.load(tmp_path / "home" / "one")) == 1
+    assert (tmp_path / "home" / "swp" / "0" / ".hydra").is_dir() and not Path("~").exists()
 
 
 def test_tf32_on_a_cpu_is_told_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:

@@ -285,7 +285,7 @@ def test_the_command_writes_a_csv_and_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = table(cosine=0.5).reset_index(names="job").replace({np.nan: None}).to_dict("records")
-    write_part(tmp_path, rows, {"job": [], "step": []})  # type: ignore[arg-type]
+    write_part(tmp_path, rows)  # type: ignore[arg-type]
     consolidate(tmp_path)
     main([str(tmp_path), "--metric", "differential"])
     written = pd.read_csv(tmp_path / "compare.csv", keep_default_na=False)
@@ -303,7 +303,7 @@ def test_the_command_line_says_what_is_unpaired_and_what_is_wrong(tmp_path: Path
     t = table(cosine=0.5)
     t.loc[t.index[1], "status"] = "diverged"
     rows = t.reset_index(names="job").replace({np.nan: None}).to_dict("records")
-    write_part(tmp_path, rows, {"job": [], "step": []})  # type: ignore[arg-type]
+    write_part(tmp_path, rows)  # type: ignore[arg-type]
     command = [sys.executable, "-m", "sweeps.compare", str(tmp_path), "--metric"]
     done = subprocess.run([*command, "differential", "cosine"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

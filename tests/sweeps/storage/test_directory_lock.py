@@ -136,7 +136,10 @@ def test_a_full_disk_is_one_sentence(
 
     monkeypatch.setattr("sweeps.execution.run.write_part", full)
     assert app(*mode, *TINY) == 1
-    assert capsys.readouterr().err == "error: No space left on device: results.parquet\n"
+    said = capsys.readouterr().err
+    assert said.startswith("error: No space left on device: results.parquet; one keeps ")
+    again = ("-m", *TINY, mode[1], "hydra.launcher.resume=true") if "-m" in mode else (*mode, *TINY)
+    assert said.count("\n") == 1 and said.endswith(f": python -m sweeps {' '.join(again)}\n")
 
 
 @pytest.mark.parametrize("name", ["parts", "images", "'images/${hydra.job.num}'"])

@@ -122,7 +122,7 @@ def test_other_tables_are_refused() -> None:
 
 def test_the_command_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows: Any = table().reset_index(names="job").replace({np.nan: None}).to_dict("records")
-    write_part(tmp_path, rows, {"job": [], "step": []})
+    write_part(tmp_path, rows)
     consolidate(tmp_path)
     main([str(tmp_path)])
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == 4

@@ -1,0 +1,67 @@
+"""What a stopped command says: where its rows are, and the command that goes on."""
+
+import logging
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sweeps.config.errors import UserError, explain
+from sweeps.config.paths import CONF
+from sweeps.results.parts import holds_results
+from sweeps.storage.directory_lock import written_directories
+
+log = logging.getLogger(__name__)
+
+_MULTIRUN = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
+
+
+@contextmanager
+def say_how_to_go_on() -> Iterator[None]:
+    """Name the directory and the command that goes on, if a signal or a full disk ends the command.
+
+    Raises:
+        UserError: an OSError, with both in its message.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        log.warning(last_words())
+        raise
+    except (OSError, UserError) as error:
+        if not _is_of_system(error) or not (hint := _hint()):
+            raise
+        raise UserError(f"{explain(error, CONF)}; {hint}") from error
+
+
+def last_words() -> str:
+    """Return what an interrupted command says."""
+    return f"interrupted; {_hint() or 'nothing was written'}"
+
+
+def how_to_go_on(directory: Path) -> str:
+    """Return one line for a directory: what it keeps, and the command that goes on."""
+    arguments = sys.argv[1:]
+    if _MULTIRUN & set(arguments):
+        resume = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
+        keys = {override.partition("=")[0] for override in resume}
+        arguments = [text for text in arguments if text.partition("=")[0] not in keys] + resume
+        return f"{directory} keeps what is done; to go on: {_command(arguments)}"
+    if holds_results(directory):
+        return f"{directory} keeps the row of the job"
+    return f"{directory} keeps no row; to begin again: {_command(arguments)}"
+
+
+def _hint() -> str:
+    return "; ".join(how_to_go_on(directory) for directory in written_directories())
+
+
+def _command(arguments: list[str]) -> str:
+    return shlex.join(["python", "-m", "sweeps", *arguments])
+
+
+def _is_of_system(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error is not None
