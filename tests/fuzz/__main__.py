@@ -70,6 +70,8 @@ def _write(path: Path, rows: list[dict[str, Any]], seed: int) -> None:
         "of one sentence that names the file; a cached program is compiled anew. *Crash*: any",
         "other error, an end of the process, or more than 20 s. *Memory*: what the process grew by",
         f"at most, over all its inputs. Seed {seed}, {_versions()}.\n",
+        "The largest pictures that are read have 2^27 pixels, and a .npz file may be as long as",
+        "what it holds, here up to 512 MiB: their memory is that of true content.\n",
         "| reader | inputs | read | refused | crashes | memory, MiB |",
         "|---|---|---|---|---|---|",
     ]
