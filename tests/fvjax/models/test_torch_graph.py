@@ -261,6 +261,7 @@ def test_a_graph_is_frozen() -> None:
         graph.mean = ()
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
