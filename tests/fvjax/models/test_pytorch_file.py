@@ -191,7 +191,7 @@ def test_whatever_is_no_tensor_is_refused_unexecuted(
 
 
 def test_deep_keys_huge_memos_and_repeated_lists_cost_nothing(tmp_path: Path) -> None:
-    deep = b"})" + b"\x85" * 500_000 + plain(1) + b"s"  # Python's hash of the key would crash
+    deep = b"})" + b"\x85" * 100_000 + plain(1) + b"s"  # Python's hash of the key would crash
     assert "its pickle is broken" in refusal(tmp_path, one(deep))
     memo = b"]r\xff\xff\xff\xff"  # the entry 2**32 - 1 of the memo
     assert "is a list, no tensor" in refusal(tmp_path, one(memo))
@@ -290,7 +290,7 @@ def rezipped(data: bytes, draw: random.Random) -> bytes:
 def test_a_mutated_file_is_read_or_refused(name: str, change: Any, tmp_path: Path) -> None:
     data = (DATA / f"{name}.pth").read_bytes()
     draw, refused = random.Random(name), 0
-    for _ in range(1000):
+    for _ in range(200):  # tests/fuzz draws many more
         try:
             found = read(tmp_path, change(data, draw))
         except ValueError as error:
@@ -298,7 +298,7 @@ def test_a_mutated_file_is_read_or_refused(name: str, change: Any, tmp_path: Pat
             refused += 1
         else:
             assert all(len(a.tobytes()) == a.nbytes for a in found.values())  # all is readable
-    assert refused > 300
+    assert refused > 60
 
 
 def test_torch_is_not_imported() -> None:
