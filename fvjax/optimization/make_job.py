@@ -54,8 +54,7 @@ def job(
         channel: the channel to excite, 0 if None. Not with `direction`.
         direction: a direction, or a source of directions (`fvjax.sources`).
         position: `all` positions of the layer, its `center`, or one index for each axis of space.
-        objective: the maximised objective; `DotCosine()` if None. Objective, penalty and transform
-            may be functions, and all pieces instances of plain classes (`fvjax.registration`).
+        objective: maximised; `DotCosine()` if None. All pieces may be yours: `fvjax.registration`.
         penalty: an objective that is subtracted.
         parameterization: `Fourier(image_size=...)` if None.
         transform: random views of the image; `Standard()` if None.
@@ -66,34 +65,33 @@ def job(
         seed: seed of the initial image and of every step's transform.
         images_per_job: number of images that are optimized together.
         snapshots: steps after which the image is kept too, increasing, from 0 to `steps`.
-        stop_when_converged: whether the optimization ends before `steps` once 64 steps raise the
-            mean score by less than 1 % of its rise so far.
+        stop_when_converged: whether it ends once the score rises no more (`Recipe`).
 
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
     """
     image = _parameterization(model, parameterization, image_size)
-    rate = learning_rate_of(image) if learning_rate is None else learning_rate
-    score = DotCosine() if objective is None else as_objective(objective)
     recipe = Recipe(
-        objective=score if penalty is None else score - as_objective(penalty),
+        objective=_score(objective, penalty),
         parameterization=image,
         transform=Standard() if transform is None else transform,
-        learning_rate=rate,
+        learning_rate=learning_rate_of(image) if learning_rate is None else learning_rate,
         steps=steps,
         optimizer=optimizer,
         images_per_job=images_per_job,
         snapshots=tuple(snapshots),
         stop_when_converged=stop_when_converged,
     )
-    setup = Setup(
-        model=model,
-        layer=model.default_layer if layer is None else layer,
-        image_size=height_width(image.image_size),
-        position=position,
-    )
+    where = model.default_layer if layer is None else layer
+    setup = Setup(model, layer=where, image_size=height_width(image.image_size), position=position)
     target = _direction(setup, layer, channel, direction)
     return as_leaves(Job(recipe=recipe, direction=target, key=jax.random.key(seed)))
+
+
+def _score(objective: Any, penalty: Any) -> Objective:
+    """Return the objective less the penalty."""
+    score = DotCosine() if objective is None else as_objective(objective)
+    return score if penalty is None else score - as_objective(penalty)
 
 
 def _parameterization(

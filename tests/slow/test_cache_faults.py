@@ -29,7 +29,9 @@ def test_a_fault_of_the_cache_ends_no_run(name: str, prepared: Path) -> None:
     except subprocess.CalledProcessError:
         pytest.skip("no file system can be mounted here")
     assert found["exit"] == 0 and found["equal"] and not found["ran"]
-    assert len(found["warnings"]) == (name in _WARNED), found["warnings"]
+    most = 2 if "disk full" in name else 1  # programs and arrays have a cache each
+    assert bool(found["warnings"]) == (name in _WARNED), found["warnings"]
+    assert len(found["warnings"]) <= most, found["warnings"]
 
 
 @pytest.mark.parametrize("kind", ["unset", "a file", "read-only"])

@@ -67,7 +67,7 @@ def test_the_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
     wait_for_part(process, tmp_path / "cut")
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    while "interrupted: waiting for the batch" not in process.stderr.readline():
+    while "interrupted: waiting for the segments" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=PATIENCE)
