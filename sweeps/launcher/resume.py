@@ -12,6 +12,7 @@ from sweeps.execution.run import Row
 from sweeps.results.arrow import HISTORY
 from sweeps.results.labels import format_exact
 from sweeps.results.parts import read_directory
+from sweeps.results.snapshots import SNAPSHOTS
 from sweeps.results.table import COLUMNS
 from sweeps.task import Task
 
@@ -48,7 +49,7 @@ def recorded_rows(directory: Path) -> Recorded:
     Raises:
         ValueError: the rows come from another version of the job ids.
     """
-    stored = read_directory(directory, without=(HISTORY, "image"))
+    stored = read_directory(directory, without=(HISTORY, "image", SNAPSHOTS))
     rows: list[Row] = stored.rows.to_pylist()
     if any(not str(row.get("job_id")).startswith(f"{VERSION}-") for row in rows):
         raise ValueError(

@@ -1,13 +1,14 @@
 """The pictures' files of a sweep, whose bytes the table holds too."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeps.results.snapshots import SNAPSHOTS
 from sweeps.storage.atomic import atomic_write
 
 log = logging.getLogger(__name__)
@@ -28,19 +29,29 @@ def write_pictures(directory: Path, pictures: Iterable[Mapping[str, Any]]) -> No
 
 def restore_pictures(directory: Path, table: pa.Table) -> None:
     """Write the pictures of a table whose files are missing or have another size."""
-    if "image" not in table.column_names or not pa.types.is_struct(table["image"].type):
-        return
-    paths = pc.struct_field(table["image"], "path").to_pylist()
-    sizes = pc.binary_length(pc.struct_field(table["image"], "bytes")).to_pylist()
-    lost = [  # a path elsewhere is none of ours
-        place
-        for place, (path, size) in enumerate(zip(paths, sizes, strict=True))
-        if path is not None and PurePosixPath(path).parent == PurePosixPath(PICTURES)
-        if _size(directory / path) != size
-    ]
-    write_pictures(directory, table["image"].take(pa.array(lost, pa.int64())).to_pylist())
-    if lost:
-        log.warning(f"{len(lost)} missing or damaged pictures were written again from the table")
+    restored = 0
+    for pictures in _pictures(table):
+        paths = pc.struct_field(pictures, "path").to_pylist()
+        sizes = pc.binary_length(pc.struct_field(pictures, "bytes")).to_pylist()
+        lost = [  # a path elsewhere is none of ours
+            place
+            for place, (path, size) in enumerate(zip(paths, sizes, strict=True))
+            if path is not None and PurePosixPath(path).parent == PurePosixPath(PICTURES)
+            if _size(directory / path) != size
+        ]
+        write_pictures(directory, pictures.take(pa.array(lost, pa.int64())).to_pylist())
+        restored += len(lost)
+    if restored:
+        log.warning(f"{restored} missing or damaged pictures were written again from the table")
+
+
+def _pictures(table: pa.Table) -> Iterator[Any]:
+    """Yield the structs of final images, then those of snapshots."""
+    columns = [table[name] for name in ("image", SNAPSHOTS) if name in table.column_names]
+    for column in columns:
+        pictures = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+        if pa.types.is_struct(pictures.type):
+            yield pictures
 
 
 def _size(path: Path) -> int | None:

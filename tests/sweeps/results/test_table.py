@@ -226,6 +226,20 @@ def test_lost_and_cut_pictures_come_back_from_the_table(tmp_path: Path) -> None:
     assert not (tmp_path.parent / "elsewhere.png").exists()
 
 
+def test_lost_snapshots_come_back_too(tmp_path: Path) -> None:
+    snapshots = [
+        {"step": step, "bytes": bytes([step]) * 30, "path": f"images/0-step{step}.png"}
+        for step in (1, 2)
+    ]
+    write_part(tmp_path, [row(0, image=picture(0), snapshot_images=snapshots)])
+    write_part(tmp_path, [row(1, image=picture(1), snapshot_images=None)])
+    consolidate(tmp_path)
+    lost = tmp_path / "images" / "0-step2.png"
+    lost.unlink()
+    consolidate(tmp_path)
+    assert lost.read_bytes() == bytes([2]) * 30
+
+
 def test_a_folder_of_sweeps_is_read_without_the_one_that_is_damaged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
