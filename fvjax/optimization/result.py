@@ -20,9 +20,7 @@ class Result:
     history: dict[str, Float[Array, "*batch steps"]]  # measured on each step's transformed view
     initial_score: Scalars  # of the first image, untransformed
     final_score: Scalars  # of the final image, untransformed
-    snapshots: Float[
-        Array, "*snapshots height width channels"
-    ]  # after the steps of `Recipe.snapshots`
+    snapshots: Float[Array, "*snapshots height width channels"]  # after `Recipe.snapshots`
     steps_run: Int[Array, "*batch"]  # gradient steps taken; after an early stop fewer than `steps`
     finite: Bool[Array, "*batch"]  # every step's score and gradient was a number
     dead: Bool[Array, "*batch"]  # no gradient without revival, or dot 0 for all directions read

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.direction import Direction, Share, View, base
+from fvjax.direction import Direction, Share, View, activations_at, base
 from fvjax.metrics.measure import alignment, is_dead
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, held_directions, parts
 from fvjax.objectives.penalties import IrrelevantNorm, irrelevance
+from fvjax.objectives.similarity import dots
 from fvjax.optimization.recipe import Job
 from fvjax.types import Activations, Flag, Image, Images, Scalar
 
@@ -53,7 +54,7 @@ def score_of(
     def metrics(activations: Activations, direction: Direction) -> dict[str, Array]:
         read = _read_directions(recipe.objective, activations, direction)
         dead = [is_dead(activations, one) for one in read]
-        silent = [alignment(activations, one)["dot"] == 0 for one in read]
+        silent = [jnp.mean(dots(*activations_at(activations, one))) == 0 for one in read]
         return alignment(activations, direction.original) | {
             "is_dead": jnp.any(jnp.asarray(dead, bool)),
             "is_silent": jnp.all(jnp.asarray(silent, bool)) & bool(read),

@@ -5,8 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from fvjax import checks
-from fvjax.image_size import ImageSize
-from fvjax.parameterizations.parameterization import Parameterization, learning_rate_of
+from fvjax.parameterizations.parameterization import Parameterization, Wrapper
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -14,7 +13,7 @@ _LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 
 
 @dataclass
-class Constrained:
+class Constrained(Wrapper):
     """Another parameterization's image, shifted and scaled to a mean and an RMS contrast.
 
     RMS contrast is the standard deviation of all values, which lie in [0, 1] (Peli 1990). Most
@@ -43,16 +42,6 @@ class Constrained:
         if self.contrast is not None:
             checks.at_most("contrast", self.contrast, 0.5)
         checks.boolean("gray", self.gray)
-
-    @property
-    def image_size(self) -> ImageSize:
-        """Pixels of the image."""
-        return self.parameterization.image_size
-
-    @property
-    def learning_rate(self) -> float:
-        """The other parameterization's."""
-        return learning_rate_of(self.parameterization)
 
     def init(self, key: Key) -> Any:
         """Return the other parameterization's random parameters."""

@@ -42,6 +42,22 @@ def learning_rate_of(parameterization: Any) -> float:
     return getattr(parameterization, "learning_rate", 0.05)
 
 
+class Wrapper:
+    """What a parameterization that changes another one's image takes from that one."""
+
+    parameterization: Parameterization
+
+    @property
+    def image_size(self) -> ImageSize:
+        """Pixels of the image: the other parameterization's."""
+        return self.parameterization.image_size
+
+    @property
+    def learning_rate(self) -> float:
+        """The other parameterization's."""
+        return learning_rate_of(self.parameterization)
+
+
 def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:
     """Replace a size of one number by (height, width), so that equal sizes share a program."""
     size = height_width(parameterization.image_size, least=least)

@@ -5,14 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fvjax.image_size import ImageSize
-from fvjax.parameterizations.parameterization import Parameterization, learning_rate_of
+from fvjax.parameterizations.parameterization import Parameterization, Wrapper
 from fvjax.pytree import dataclass
 from fvjax.types import Image, Key
 
 
 @dataclass
-class Transparent:
+class Transparent(Wrapper):
     """Colours and opacity, both made by another parameterization: (height, width, 4).
 
     As Lucid's images with alpha (Mordvintsev et al. 2018, "Differentiable image parameterizations",
@@ -21,16 +20,6 @@ class Transparent:
     """
 
     parameterization: Parameterization
-
-    @property
-    def image_size(self) -> ImageSize:
-        """Pixels of the image."""
-        return self.parameterization.image_size
-
-    @property
-    def learning_rate(self) -> float:
-        """The other parameterization's."""
-        return learning_rate_of(self.parameterization)
 
     def init(self, key: Key) -> tuple[Any, Any]:
         """Return random parameters of the colours and of the opacity."""

@@ -1,23 +1,24 @@
 """The records of batches on disk, so that a killed sweep goes on within a batch."""
 
-import hashlib
 import json
 import logging
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from fvjax.models.model import Model
 from sweeps.execution.executable_cache import environment_fingerprint
 from sweeps.execution.grouping import program_name
 from sweeps.storage.array_cache import digest
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.content_hash import hash_arrays
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +65,22 @@ class BatchIdentity:
 
     @classmethod
     def of(
-        cls, job_ids: Sequence[str], size: int, devices: Sequence[Any], values: Any
+        cls, job_ids: Sequence[str], size: int, devices: Sequence[Any], model: Model, values: Any
     ) -> "BatchIdentity":
-        """Return the identity of a batch whose programs read these values, a pytree."""
-        leaves, tree = jax.tree.flatten(values)
-        content = hashlib.sha256(digest(environment_fingerprint(), program_name(tree)).encode())
-        content.update(repr([device.device_kind for device in devices]).encode())
-        for leaf in leaves:
-            is_key = jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
-            array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
-            content.update(repr((array.shape, str(array.dtype))).encode() + array.tobytes())
-        return cls(tuple(job_ids), size, content.hexdigest())
+        """Return the identity of a batch whose programs read a model and other values, a pytree."""
+        content = digest(
+            environment_fingerprint(),
+            program_name(jax.tree.structure((model, values))),
+            [device.device_kind for device in devices],
+            _hash_model(model),
+            hash_arrays(values),
+        )
+        return cls(tuple(job_ids), size, content)
+
+
+@lru_cache(1)  # the batches of a group follow each other
+def _hash_model(model: Model) -> str:
+    return hash_arrays(model)
 
 
 class Checkpoints:

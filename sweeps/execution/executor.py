@@ -3,7 +3,8 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from fvjax.optimization.recipe import stack_jobs
 from sweeps.execution.batch import Batch, Inputs, Outcome, Segment
-from sweeps.execution.batched import JOBS, state_shapes, without_steps
+from sweeps.execution.batched import JOBS, without_steps
 from sweeps.execution.checkpoints import BatchIdentity, BatchRecord, Checkpoints
 from sweeps.execution.grouping import Group, batches
 from sweeps.execution.programs import Programs, TooLarge
@@ -53,7 +54,8 @@ class Executor(Programs):
         while schedule.goes_on(watch):
             members = schedule.choose()
             try:
-                outcomes = self._advance(group, members, tasks, size, watch, schedule)
+                begin = partial(self._begin, group, members, tasks, size, watch)
+                outcomes = self._advance(schedule, watch, begin)
             except Exception as error:
                 smaller = self._smaller(error, size)
                 if smaller < size:
@@ -75,18 +77,12 @@ class Executor(Programs):
                 watch.checkpoints.discard(_job_ids(members, tasks), size)
 
     def _advance(
-        self,
-        group: Group,
-        members: tuple[int, ...],
-        tasks: Sequence[Task],
-        size: int,
-        watch: Watch,
-        schedule: Schedule,
+        self, schedule: Schedule, watch: Watch, begin: Callable[[], Batch]
     ) -> list[Outcome] | None:
         """Dispatch or collect a segment of a batch; return its outcomes after the last one."""
         if schedule.dispatches:
             if schedule.batch is None:
-                schedule.batch = self._begin(group, members, tasks, size, watch)
+                schedule.batch = begin()
             schedule.in_flight.append(schedule.batch.dispatch())
             schedule.batch = schedule.batch if schedule.batch.remaining else None
             return None
@@ -124,12 +120,13 @@ class Executor(Programs):
         split, everywhere = NamedSharding(mesh, JOBS), NamedSharding(mesh, PartitionSpec())
         jobs, job_inputs = jax.device_put(stacked, split)
         shared = jax.device_put((group.model, group.shared_inputs), everywhere)
-        shapes = state_shapes(group.model, without_steps(own[0].job), size)
+        shapes = self.states[group.signature, size]
         record, identity, every = None, None, None
         if watch.checkpoints is not None:
             used = list(mesh.devices.flat)
-            content = (group.model, stacked[0], np.int32(group.steps))
-            identity = BatchIdentity.of(_job_ids(members, tasks), size, used, content)
+            values = (stacked[0], np.int32(group.steps))
+            job_ids = _job_ids(members, tasks)
+            identity = BatchIdentity.of(job_ids, size, used, group.model, values)
             record, every = watch.checkpoints.load(identity, shapes), watch.checkpoints.every
         if record is None:
             record = BatchRecord(tuple(np.zeros(x.shape, x.dtype) for x in shapes))

@@ -44,6 +44,7 @@ class Programs:
         self.devices = list(jax.local_devices() if devices is None else devices)
         self.programs: dict[Any, list[Future[Any]]] = {}  # by signature and batch_size
         self.measures: dict[Any, Future[Any]] = {}  # the same; objectives share them
+        self.states: dict[Any, tuple[jax.ShapeDtypeStruct, ...]] = {}  # that segments hand on
         self.pool = ThreadPoolExecutor(2, "compile")
 
     def batch_size_for(self, group: Group, wanted: int | None = None) -> int:
@@ -79,8 +80,8 @@ class Programs:
             job, job_inputs, image = jax.tree.map(
                 lambda x: _shape(x, size), (one, first.job_inputs, image)
             )
-            states = state_shapes(group.model, one, size)
-            segment = (segment_jobs, size, (group.model, _BOUNDS), job, states)
+            self.states[key] = state_shapes(group.model, one, size)
+            segment = (segment_jobs, size, (group.model, _BOUNDS), job, self.states[key])
             self.programs[key] = [self._submit(*segment)]
             if group.measured:
                 measured_job = without_objective(job, group.shared_inputs)

@@ -18,7 +18,6 @@ from fvjax import checks
 from fvjax.direction import FromImage, Interpolation
 from fvjax.image_size import height_width
 from fvjax.models.model import Model
-from fvjax.models.weights_hash import hash_weights
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
 from fvjax.reference.activation_statistics import ImageSetDescription, ReferenceStatistics
 from fvjax.reference.moments import forward
@@ -42,6 +41,7 @@ from sweeps.planning.parameterization import parameterization_of
 from sweeps.planning.pieces import make_transform, resolve_direction
 from sweeps.planning.reference import load_reference_statistics
 from sweeps.planning.score import before_relu, name_layer, score_for
+from sweeps.storage.content_hash import hash_arrays
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -226,16 +226,14 @@ def _model(config: str, precision: str) -> Model:
     return model.in_precision(precision)
 
 
-_hashes: dict[int, str] = {}  # by the id of a model, which the cache of `_model` keeps
-
-
 def _weights_hash(*models: Model | None) -> str:
     """Return the hashes of the weights of models that `_model` loaded, joined by `+`."""
-    given = [model for model in models if model is not None]
-    for model in given:
-        if id(model) not in _hashes:
-            _hashes[id(model)] = hash_weights(model.weights)
-    return "+".join(_hashes[id(model)] for model in given)
+    return "+".join(_hash_weights(model) for model in models if model is not None)
+
+
+@cache
+def _hash_weights(model: Model) -> str:
+    return hash_arrays(model.weights)
 
 
 def _reference_hash(reference: ReferenceStatistics | None) -> str | None:

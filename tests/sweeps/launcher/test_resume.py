@@ -13,13 +13,13 @@ from PIL import Image
 
 import fvjax
 from fvjax.models.tiny import tiny
-from fvjax.models.weights_hash import hash_weights
 from sweeps.execution.batch import Outcome
 from sweeps.execution.run import make_row
 from sweeps.launcher.resume import check_recorded, recorded_rows
 from sweeps.planning import reference
 from sweeps.planning.build import build
 from sweeps.results.table import consolidate, write_part
+from sweeps.storage.content_hash import hash_arrays
 from sweeps.task import Task
 
 SEEDS = (0, 1)
@@ -125,8 +125,8 @@ def test_rows_of_an_older_kind_of_id_are_refused(tmp_path: Path) -> None:
 
 def test_the_hash_of_weights_tells_numbers_names_and_types() -> None:
     weights = tiny(0).weights
-    assert hash_weights(weights) == hash_weights(tiny(0).weights) != hash_weights(tiny(1).weights)
-    assert len(hash_weights(weights)) == 16
+    assert hash_arrays(weights) == hash_arrays(tiny(0).weights) != hash_arrays(tiny(1).weights)
+    assert len(hash_arrays(weights)) == 16
     array = np.arange(4, dtype=np.float32)
     others = [
         {"a": array},
@@ -138,7 +138,7 @@ def test_the_hash_of_weights_tells_numbers_names_and_types() -> None:
         {"a": array, "key": jax.random.key(1)},
         {"a": 1.0},
     ]
-    assert len({hash_weights(one) for one in others}) == len(others)
+    assert len({hash_arrays(one) for one in others}) == len(others)
 
 
 def test_a_judge_is_part_of_the_hash() -> None:
