@@ -49,7 +49,7 @@ def _devices(place: Place, n: int) -> Seen:
     devices = (1, 4, 1, 4, 1)[n % 5]
     said = start(place.folder, *JOBS, RESUME, JAX_NUM_CPU_DEVICES=str(devices), XLA_FLAGS="")
     expect(said, 0)
-    return Seen(compare(place.swp, place.whole, tolerance=1e-3), said.line("jobs:"))
+    return Seen(compare(place.swp, place.whole, tolerance=1e-3), said.line("ran on"))
 
 
 @fault("a job of NaN")

@@ -1,7 +1,7 @@
 """The pictures of a folder and its subfolders, and sentences on what is left out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fvjax.data.photos import SUFFIXES
@@ -17,6 +17,18 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     """
     pictures: list[Path] = []
     ignored: list[Path] = []
+    for parent, folders, files in walk(folder):
+        hidden = [name for name in folders if name.startswith(".")]
+        ignored += [Path(parent, name) for name in hidden]
+        folders[:] = [name for name in folders if name not in hidden]
+        for path in (Path(parent, name) for name in files):
+            is_picture = not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
+            (pictures if is_picture and path.is_file() else ignored).append(path)
+    return sorted(pictures), sorted(ignored)
+
+
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield what `os.walk` does, in the order of names; links are followed, each folder once."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -24,13 +36,8 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
             folders.clear()
             continue
         visited.add(real)
-        hidden = [name for name in folders if name.startswith(".")]
-        ignored += [Path(parent, name) for name in hidden]
-        folders[:] = sorted(set(folders) - set(hidden))
-        for path in (Path(parent, name) for name in files):
-            is_picture = not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
-            (pictures if is_picture and path.is_file() else ignored).append(path)
-    return sorted(pictures), sorted(ignored)
+        folders.sort()
+        yield parent, folders, files
 
 
 def class_names(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:

@@ -19,11 +19,11 @@ from fvjax.affine_map import AffineMap
 from fvjax.data.image_sets import ImageSet
 from fvjax.direction import Position
 from fvjax.models.model import Model
-from fvjax.models.weights import check_finite, check_names_and_shapes
-from fvjax.objectives.similarity import dots
 from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
 from fvjax.reference.distances import ReferenceDistribution, fit_distribution
-from fvjax.reference.moments import Statistics, collect, forward, statistics_shapes
+from fvjax.reference.moments import Statistics, collect, statistics_shapes
+from fvjax.reference.samples import position_projections, sample_vectors
+from fvjax.reference.stored_arrays import Arrays, StoredArrays
 
 VECTORS = 2**14  # positions sampled from all images together, at most
 _VERSION = 1  # of the stored arrays
@@ -31,7 +31,6 @@ _VERSION = 1  # of the stored arrays
 _METRIC_SHRINKAGE: Shrinkage = "cross_validated"
 _METHODS = ("cross_validated", "ledoit_wolf")
 
-Arrays = dict[str, np.ndarray]
 Vector = Float[np.ndarray, "channels"] | Float[np.ndarray, "height width channels"]
 Value = TypeVar("Value")
 
@@ -76,8 +75,8 @@ class ReferenceStatistics:
         def load() -> Statistics:
             name, shapes = f"statistics of {layer}", self.shapes(layer)
             with suppress(KeyError, ValueError):  # absent, or no statistics of this layer
-                return Statistics.from_arrays(name, self.store[self._key(name)], shapes)
-            return Statistics(**self._compute(name, compute))
+                return Statistics.from_arrays(name, self.stored[name], shapes)
+            return Statistics(**self.stored.compute(name, compute))
 
         return self._memoize(("statistics", layer), load)
 
@@ -94,9 +93,7 @@ class ReferenceStatistics:
 
     def collect(self, layers: Sequence[str]) -> None:
         """Store the statistics of the layers that are missing, in one pass over the images."""
-        missing = [
-            layer for layer in layers if self._key(f"statistics of {layer}") not in self.store
-        ]
+        missing = [layer for layer in layers if f"statistics of {layer}" not in self.stored]
         if not missing:
             return
         images = self.require_images(f"layer {', '.join(missing)}")
@@ -106,7 +103,7 @@ class ReferenceStatistics:
 
     def store_layer(self, layer: str, arrays: Arrays) -> None:
         """Put the statistics of a layer into the store."""
-        self.store[self._key(f"statistics of {layer}")] = arrays
+        self.stored[f"statistics of {layer}"] = arrays
 
     def vectors(self, layer: str) -> Float[np.ndarray, "vectors channels"]:
         """Return activations at random positions: at most `VECTORS`, equally many per image."""
@@ -116,10 +113,12 @@ class ReferenceStatistics:
 
         def compute() -> Arrays:
             images = self.require_images(f"a sample of vectors of {layer}")
-            return {"vectors": _sample(self.model, images, layer, per_image)}
+            return {"vectors": sample_vectors(self.model, images, layer, per_image)}
 
         name, shapes = f"vectors of {layer}", {"vectors": (per_image * self.image_count, channels)}
-        return self._memoize(name, lambda: self.get_or_compute(name, compute, shapes)["vectors"])
+        return self._memoize(
+            name, lambda: self.stored.get_or_compute(name, compute, shapes)["vectors"]
+        )
 
     def shrinkage(self, layer: str, how: Shrinkage) -> float:
         """Return the shrinkage, in [0, 1], of a number or of a method's name.
@@ -177,9 +176,13 @@ class ReferenceStatistics:
         if vector.ndim > 1 and position == "all":
             name = hashlib.sha256(vector.astype(np.float32).tobytes()).hexdigest()[:12]
             images = self.require_images(f"a direction with a vector for each position of {layer}")
-            compute = partial(_position_projections, self.model, images, layer, vector)
+
+            def compute() -> Arrays:
+                return {"dots": position_projections(self.model, images, layer, vector)}
+
             name = f"dot products with {name} at {layer}"
-            return self.get_or_compute(name, compute, {"dots": (len(images),)})["dots"]
+            shapes = {"dots": (len(images),)}
+            return self.stored.get_or_compute(name, compute, shapes)["dots"]
         if vector.ndim > 1:
             center = [side // 2 for side in vector.shape[:-1]]
             vector = vector[tuple(center if position == "center" else position)]
@@ -213,30 +216,11 @@ class ReferenceStatistics:
             )
         return self.images
 
-    def get_or_compute(
-        self, name: str, compute: Callable[[], Arrays], shapes: Mapping[str, tuple[int, ...]]
-    ) -> Arrays:
-        """Return stored arrays; compute and store them on first use.
-
-        Stored arrays of other names or shapes, or that are not finite, count as absent.
-        """
-        with suppress(KeyError, ValueError):
-            stored = self.store[self._key(name)]
-            check_names_and_shapes(name, stored, shapes)
-            check_finite(name, stored)
-            return stored
-        return self._compute(name, compute)
-
-    def _compute(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Compute arrays, and store them."""
-        self.announce(name)
-        self.store[self._key(name)] = arrays = compute()
-        return arrays
-
-    def _key(self, name: str) -> str:
-        parts = (_VERSION, self.fingerprint, self.images.identity, name)
-        digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
-        return f"{re.sub('[^a-z0-9]+', '_', name.lower())}-{digest}"
+    @cached_property
+    def stored(self) -> StoredArrays:
+        """The arrays computed so far, under the hashes of the network and of the images."""
+        parts = (_VERSION, self.fingerprint, self.images.identity)
+        return StoredArrays(self.store, parts, self.announce)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -272,23 +256,3 @@ def fingerprint(model: Model) -> str:
         array = np.asarray(leaf.astype(jnp.float32))
         digest.update(f"{jax.tree_util.keystr(path)} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
-
-
-def _position_projections(model: Model, reference: ImageSet, layer: str, vector: Vector) -> Arrays:
-    """Return each image's mean over positions of a·v/|v|, with a vector v for each position."""
-    projections, vectors = np.empty(len(reference)), jnp.asarray(vector, jnp.float32)[None]
-    for batch in reference:
-        activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
-        projections[batch.numbers] = dots(activations, vectors).mean((1, 2))
-    return {"dots": projections}
-
-
-def _sample(model: Model, reference: ImageSet, layer: str, per_image: int) -> np.ndarray:
-    rows = []
-    for batch in reference:
-        activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
-        flat = np.asarray(activations).reshape(len(batch.numbers), -1, activations.shape[-1])
-        for number, positions in zip(batch.numbers, flat, strict=True):
-            draws = np.random.default_rng(number)  # independent of the batches
-            rows.append(positions[draws.permutation(len(positions))[:per_image]])
-    return np.concatenate(rows)

@@ -108,7 +108,7 @@ class Factor:
             return {"factors": factors[order].astype(np.float32), "shares": shares[order]}
 
         shapes = {"factors": (self.count, rows.shape[1]), "shares": (self.count,)}
-        fitted = reference.get_or_compute(
+        fitted = reference.stored.get_or_compute(
             f"{self.method} {self.count} seed {self.seed} of {layer}", fit, shapes
         )
         share = 100 * fitted["shares"][self.index]

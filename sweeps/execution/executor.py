@@ -135,6 +135,12 @@ class Executor(Programs):
         inputs = Inputs(shared[0], shared[1], jobs, job_inputs)
         return Batch(members, own, programs, inputs, record, identity, every, compile_wait)
 
+    @property
+    def device(self) -> str:
+        """The kind of the devices, and their number if there are several: `2 x cpu`."""
+        kind = self.devices[0].device_kind
+        return kind if len(self.devices) == 1 else f"{len(self.devices)} x {kind}"
+
     def _collect(self, segment: Segment, schedule: Schedule, watch: Watch) -> list[Outcome] | None:
         """Wait for a segment; return the outcomes of its batch if it was the last one."""
         batch, kept = segment.batch, watch.checkpoints
@@ -144,7 +150,7 @@ class Executor(Programs):
         schedule.segment_end = now
         if segment.last > batch.steps:
             seconds, schedule.batch_end = now - max(batch.started_at, schedule.batch_end), now
-            return batch.outcomes(segment, seconds, self.devices[0].device_kind)
+            return batch.outcomes(segment, seconds, self.device)
         is_due = batch.every is not None and segment.last % batch.every == 0
         if kept is not None and batch.identity is not None and (is_due or schedule.stops):
             kept.save(batch.identity, batch.record)

@@ -61,6 +61,12 @@ def _run_missing(launcher: Any, plan: SweepPlan, report: Any) -> None:
             f"rows of {plan.directory} ran in batches of {', '.join(map(str, former))}, and the "
             f"rest runs in batches of {size}: rounding differs"
         )
+    devices = {row["device"] for row in finished if row["status"] == "ok"} - {executor().device}
+    if plan.missing and devices:
+        log.warning(
+            f"rows of {plan.directory} ran on {', '.join(sorted(devices))}, and the rest runs on "
+            f"{executor().device}: rounding differs"
+        )
     run(
         [plan.tasks[place] for place in plan.missing],
         [plan.numbers[place] for place in plan.missing],

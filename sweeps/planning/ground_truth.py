@@ -122,4 +122,4 @@ def _maps(reference: ReferenceStatistics) -> Float[np.ndarray, "images height wi
     height, width, _ = layers[_LAYERS[0]]
     detectors = sum(layers[layer][-1] for layer in _LAYERS)
     shapes = {"maps": (reference.image_count, height, width, detectors)}
-    return reference.get_or_compute("maps of detectors", compute, shapes)["maps"]
+    return reference.stored.get_or_compute("maps of detectors", compute, shapes)["maps"]

@@ -12,12 +12,12 @@ from fvjax.data.arrays import read_arrays
 from fvjax.image_size import height_width
 from fvjax.models.model import Model
 from fvjax.reference.activation_statistics import (
-    Arrays,
     ImageSetDescription,
     ReferenceStatistics,
     fingerprint,
 )
 from fvjax.reference.moments import Statistics
+from fvjax.reference.stored_arrays import Arrays
 from sweeps.storage.atomic import atomic_write
 
 _ABOUT = "about"  # the array that holds the description of network and images, as JSON

@@ -96,7 +96,7 @@ COLUMNS = {
     "compiled",
     "steps_run": "gradient steps taken: fewer than `steps` if the job stopped because it had "
     "converged",
-    "device": "what it ran on",
+    "device": "what the batch ran on; `2 x cpu` are two devices",
     "program": "equal for jobs of equal structure, which share a compiled program",
     "batch_size": "jobs in one run of the program, padding included",
     "image": "the final image, untransformed: a struct of PNG bytes and path within the directory",

@@ -9,13 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fvjax.data.picture_folder import walk
+
 Stamp = tuple[tuple[str, int, int], ...]
 
 
 def stamp(path: str | Path) -> Stamp:
-    """Return path, time and size of a file, or of each file in a folder, to detect changes."""
+    """Return path, time and size of a file, or of each file in a folder, to detect changes.
+
+    Links are followed, each folder once.
+    """
     path = Path(path)
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(Path(parent, name) for parent, _, names in walk(path) for name in names)
     stats = [(str(file), file.stat()) for file in files if file.is_file()]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 

@@ -11,6 +11,7 @@ from fvjax.models.tiny import tiny
 QUICK = ["steps=2", "metrics=none"]
 
 
+@pytest.mark.slow
 def test_a_network_in_memory_is_swept(tmp_path: Path) -> None:
     table = sweeps.run(
         ["objective=dot,cosine", "seed=0,1", *QUICK], model=tiny(3), directory=tmp_path / "a"
@@ -22,6 +23,7 @@ def test_a_network_in_memory_is_swept(tmp_path: Path) -> None:
     assert other["job_id"][0] not in set(table["job_id"])
 
 
+@pytest.mark.slow
 def test_the_picture_is_that_of_the_library(tmp_path: Path) -> None:
     model = tiny(3)
     table = sweeps.run(

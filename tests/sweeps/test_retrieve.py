@@ -35,6 +35,7 @@ def job_of(exponent: float, index: int) -> fvjax.Job:
     return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(0)))
 
 
+@pytest.mark.slow
 def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:
     jobs = jobs_of(["model=tiny", "objective=dot,cosine", "direction.index=range(0,3)"])
     assert len(jobs.configs) == 6 and jobs.overrides[4] == [
@@ -64,6 +65,7 @@ def test_average_precision_is_the_mean_precision_at_each_hit() -> None:
     assert average_precision(scores, relevant) == pytest.approx((1 + 2 / 3) / 2)
 
 
+@pytest.mark.slow
 def test_retrieval_writes_a_table_and_a_sheet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,7 @@ def test_the_texture_label_changes_the_inside_of_the_shape_only(plain: Nuisances
             assert np.abs(images[i] - images[j])[inside].mean() > 0.05, (i, j)
 
 
+@pytest.mark.slow
 def test_an_unseen_texture_changes_the_texture_alone(samples: textures.Sample) -> None:
     """Of the image that the same key draws."""
     strange = jax.jit(jax.vmap(textures.sample_unseen))(jax.random.split(KEY, 256))

@@ -70,6 +70,7 @@ def test_broken_files_are_refused(data: bytes, reason: str, tmp_path: Path) -> N
     assert reason in refusal(path)
 
 
+@pytest.mark.slow
 def test_every_truncation_and_any_mutation_is_read_or_refused(tmp_path: Path) -> None:
     path, data = tmp_path / "net.caffemodel", network(small(), old=False)
     for end in range(len(data)):

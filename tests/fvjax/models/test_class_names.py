@@ -102,6 +102,7 @@ def test_another_network_s_class_is_matched_by_name() -> None:
     assert match_class(("cat", "dog"), IMAGENET[1]) is None
 
 
+@pytest.mark.slow
 def test_networks_of_imagenet_have_its_names() -> None:
     if find_spec(PACKAGE) is None:
         pytest.skip(f"{PACKAGE} is not installed")

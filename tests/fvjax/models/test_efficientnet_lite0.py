@@ -87,6 +87,7 @@ def test_padding_is_tensorflow_s(size: Any, kernel: int, stride: int, padding: A
     assert [tuple(p) for p in same] == list(padding) and images.shape[1:3] == size
 
 
+@pytest.mark.slow
 def test_a_gradient_reaches_the_image_from_every_end(key: Array) -> None:
     image = jax.random.uniform(key, (64, 64, 3))
 

@@ -49,6 +49,7 @@ def visualized(model: fvjax.Model, layer: str) -> fvjax.Result:
     return result
 
 
+@pytest.mark.slow
 def test_linen_modules_bring_all_their_variables() -> None:
     module, variables = linen()
     shifted = {

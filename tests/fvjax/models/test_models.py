@@ -346,6 +346,7 @@ def test_nothing_is_loaded_without_weights(tmp_path: Path) -> None:
         fvjax.load("squeezenet", tmp_path / "absent.safetensors")
 
 
+@pytest.mark.slow
 def test_importing_fvjax_computes_nothing() -> None:
     code = "import fvjax; from jax._src import xla_bridge as b; print(b.backends_are_initialized())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -197,6 +197,7 @@ def job(layer: str = "mixed", seed: int = 0) -> fvjax.Job:
     return as_leaves(fvjax.Job(recipe=recipe, direction=direction, key=jax.random.key(seed)))
 
 
+@pytest.mark.slow
 def test_all_geometries_and_dials_share_a_program_and_no_chunk_mixes_two_models() -> None:
     models = [world(g, severity) for g in GEOMETRIES for severity in (0.2, 0.6)]
     tasks = [task_of(model, job(seed=seed), measured=False) for seed in (0, 1) for model in models]
@@ -329,6 +330,7 @@ def tasks(*jobs: list[str]) -> list[Task]:
     return build_all(configs, [list(one) for one in jobs])
 
 
+@pytest.mark.slow
 def test_jobs_that_differ_in_world_and_feature_share_a_program() -> None:
     made = tasks(
         ["model.geometry=skewed", "model.severity=0.3", "direction=feature"],

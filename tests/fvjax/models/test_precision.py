@@ -79,6 +79,7 @@ def test_offsets_reach_a_network_in_bfloat16(model: Model) -> None:
     np.testing.assert_allclose(moved, 1.0, atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
 def test_a_picture_is_made_of_float32_numbers_in_any_precision(
     model: Model, precision: str

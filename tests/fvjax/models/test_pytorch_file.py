@@ -190,6 +190,7 @@ def test_whatever_is_no_tensor_is_refused_unexecuted(
     assert Bomb.exploded == []
 
 
+@pytest.mark.slow
 def test_deep_keys_huge_memos_and_repeated_lists_cost_nothing(tmp_path: Path) -> None:
     deep = b"})" + b"\x85" * 100_000 + plain(1) + b"s"  # Python's hash of the key would crash
     assert "its pickle is broken" in refusal(tmp_path, one(deep))
@@ -241,6 +242,7 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "absent.pth")
 
 
+@pytest.mark.slow
 @FORMS
 def test_every_truncation_is_refused(form: str, tmp_path: Path) -> None:
     data = (DATA / f"pytorch_{form}.pth").read_bytes()
@@ -277,6 +279,7 @@ def rezipped(data: bytes, draw: random.Random) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -301,6 +304,7 @@ def test_a_mutated_file_is_read_or_refused(name: str, change: Any, tmp_path: Pat
     assert refused > 60
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported() -> None:
     code = (
         "import sys; from fvjax.models.pytorch_file import read_state_dict as r;"

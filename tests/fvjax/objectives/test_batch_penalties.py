@@ -112,6 +112,7 @@ def test_any_text_for_a_target_of_the_user_may_be_a_file(tmp_path: Path) -> None
     assert len(known) == 2
 
 
+@pytest.mark.slow
 def test_starts_share_a_program_and_no_start_has_its_own(tmp_path: Path) -> None:
     paths = [paint(tmp_path / f"{seed}.png", seed) for seed in range(2)]
     start = "parameterization.start"

@@ -99,6 +99,7 @@ def slopes(objective: Any) -> float:
     return float(np.mean([length(seed) for seed in range(SEEDS)]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [DOT, fvjax.Cosine()], ids=["dot", "cosine"])
 def test_a_balanced_penalty_weighs_as_much_as_the_score_at_the_start(score: Any) -> None:
     penalised = score - fvjax.Balanced(weight=0.5, penalty=ORTHOGONAL)
@@ -107,6 +108,7 @@ def test_a_balanced_penalty_weighs_as_much_as_the_score_at_the_start(score: Any)
     assert float(ratio) == pytest.approx(slopes(score) / slopes(ORTHOGONAL), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_balance_does_not_depend_on_weight_or_seed_and_knows_several_penalties() -> None:
     one = fvjax.Balanced(weight=0.0, penalty=ORTHOGONAL)
     other = fvjax.Balanced(weight=3.0, penalty=fvjax.TotalVariation())
@@ -118,6 +120,7 @@ def test_balance_does_not_depend_on_weight_or_seed_and_knows_several_penalties()
     assert first.weight == 0.0 and second.weight == 3.0
 
 
+@pytest.mark.slow
 def test_balance_makes_the_scale_of_a_penalty_irrelevant() -> None:
     images = []
     for scale in (1.0, 1000.0):
@@ -195,6 +198,7 @@ def test_an_objective_of_several_images_is_the_mean_of_theirs() -> None:
     assert float(found) == pytest.approx(float(np.mean(alone)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_images_made_together_are_several_and_diversity_drives_them_apart() -> None:
     def alike(images: Array) -> float:
         activations = jax.vmap(MODEL)(images)
@@ -208,6 +212,7 @@ def test_images_made_together_are_several_and_diversity_drives_them_apart() -> N
     assert alike(driven.image) < alike(plain.image)
 
 
+@pytest.mark.slow
 def test_a_path_gives_each_image_its_own_direction() -> None:
     ends = [fvjax.Direction(vector=jax.nn.one_hot(i, 16), layer="conv2") for i in (2, 5)]
     path = fvjax.Interpolation(first=ends[0], second=ends[1])

@@ -36,6 +36,7 @@ def test_towards_reads_its_own_direction_at_its_position() -> None:
     assert float(found) == pytest.approx(float(activations["conv1"][2, 5, 3]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_one_image_excites_units_of_two_layers() -> None:
     other = unit("conv1", 2)
     alone = run(fvjax.Dot(), layer="conv2", channel=5)
@@ -73,6 +74,7 @@ def gram(activations: Any, direction: fvjax.Direction) -> Array:
     return jnp.mean((a.T @ a) ** 2) / len(a)
 
 
+@pytest.mark.slow
 def test_dead_follows_the_directions_that_the_objective_reads() -> None:
     model = dead_model()
     silent = fvjax.Direction(vector=jax.nn.one_hot(0, 3), layer="second")

@@ -153,6 +153,7 @@ def test_wide_convolutions_go_by_tiles_on_a_cpu_alone(case: Any, tile: int) -> N
     assert "stablehlo.convolution" in gpu and "dot_general" not in gpu
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((3, 0), (2, 5)), ((0, 0), (0, 0))])
 def test_rows_apart_are_the_plain_convolution(padding: Padding, key: Array) -> None:
     x, k = draws(key, (2, 9, 8, 40), (4, 3, 40, 5))
@@ -160,6 +161,7 @@ def test_rows_apart_are_the_plain_convolution(padding: Padding, key: Array) -> N
     assert_same(partial(by_rows, padding=padding), plain, x, k, within=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "r"), [(2, 3), (4, 3), (2, 5)])
 def test_winograd_rounds_as_stated(m: int, r: int, key: Array) -> None:
     x, k = draws(key, (3, 15, 13, 64), (r, r, 64, 48))
@@ -299,6 +301,7 @@ def test_redirect_decides_per_image_under_vmap_and_leading_axes(key: Array) -> N
     np.testing.assert_array_equal(mixed[1], jnp.where(x[0] > 0, g[0], 0))
 
 
+@pytest.mark.slow
 def test_no_convolution_of_a_compiled_step_has_the_slow_kernel_layout(key: Array) -> None:
     x, a, b = draws(key, (4, 32, 32, 3), (7, 7, 3, 32), (3, 3, 32, 64))
 

@@ -75,6 +75,7 @@ def test_what_does_not_fit_is_refused(arguments: dict[str, Any], message: str) -
         fvjax.job(MODEL, **arguments)
 
 
+@pytest.mark.slow
 def test_many_jobs_are_made_in_batches_and_in_order() -> None:
     jobs = [fvjax.job(MODEL, channel=c, steps=2, seed=c) for c in range(5)]
     jobs.append(fvjax.job(MODEL, channel=1, steps=3))

@@ -58,6 +58,7 @@ def in_segments(stacked: Job, bounds: Sequence[int]) -> Result:
     return result.replace(history=whole)  # type: ignore[attr-defined, no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", list(CASES))
 def test_segments_are_the_single_loop_bit_for_bit(case: str) -> None:
     stacked = jobs(**CASES[case])
@@ -87,6 +88,7 @@ def test_one_program_serves_any_number_of_steps(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(images[0], together(jobs(steps=19)).image)
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_the_image_of_fewer_steps() -> None:
     marks = (0, 3, 8)
     found = together(jobs(steps=8, snapshots=marks))
@@ -102,6 +104,7 @@ def test_a_snapshot_is_the_image_of_fewer_steps() -> None:
     assert fewer.snapshots.shape == (2, 0, 32, 32, 3)
 
 
+@pytest.mark.slow
 def test_an_ascent_that_has_converged_stops_and_its_image_stays() -> None:
     quick: dict[str, Any] = {"objective": fvjax.Cosine(), "transform": Identity()}
     steps = 16 * WINDOW

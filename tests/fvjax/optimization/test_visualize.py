@@ -110,6 +110,7 @@ def test_a_sweep_of_hyperparameters_directions_and_seeds_is_one_trace() -> None:
     assert len(traces) == 3
 
 
+@pytest.mark.slow
 def test_a_step_is_traced_and_batched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     traced, batched = [], []
 
@@ -342,6 +343,7 @@ def half_asleep(weights: Any, image: Array, record: Record) -> None:
     record("out", hidden.sum(-1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_an_awake_direction_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = jnp.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
     model = Model.from_function(half_asleep, weights, image_size=(32, 32))
@@ -391,6 +393,7 @@ def first_of_three(weights: Any, image: Array, record: Record) -> None:
     three(weights[:1], image, record)
 
 
+@pytest.mark.slow
 def test_nothing_above_the_deepest_layer_that_a_score_uses_is_computed() -> None:
     low, cut, high = (
         compiled_step(*case).cost_analysis()["flops"]
@@ -419,6 +422,7 @@ def test_a_line_search_needs_few_steps_where_nothing_is_random() -> None:
     assert scores["lbfgs"] > 0.9 * scores["adam"]  # errors are negative scores
 
 
+@pytest.mark.slow
 def test_line_searches_of_several_jobs_end_each_for_itself_through_wide_layers() -> None:
     model, keys = fvjax.load("texturenet"), jax.random.split(jax.random.key(3), 2)
     images = jax.vmap(lambda k: jax.random.uniform(k, (32, 32, 3), minval=0.3, maxval=0.7))(keys)

@@ -177,6 +177,7 @@ def test_layers_are_collected_as_the_model_computes_them() -> None:
         collect(model, batches(), ["conv9"])
 
 
+@pytest.mark.slow
 def test_generated_references_have_labels_and_do_not_depend_on_how_many_follow() -> None:
     few, more = (
         list(ReferenceImages("generated", (64, 64), 3)),
@@ -188,6 +189,7 @@ def test_generated_references_have_labels_and_do_not_depend_on_how_many_follow()
     assert next(iter(ReferenceImages("generated", (32, 32), 2))).images.shape == (2, 32, 32, 3)
 
 
+@pytest.mark.slow
 def test_a_later_part_and_every_second_image_are_parts_of_the_same_images() -> None:
     (whole,) = ReferenceImages("generated", (64, 64), 12)
     (later,) = ReferenceImages("generated", (64, 64), 4, first=8)
@@ -292,6 +294,7 @@ def test_vectors_are_the_same_whatever_else_is_asked() -> None:
     np.testing.assert_array_equal(one, other.vectors("conv2"))
 
 
+@pytest.mark.slow
 def test_a_direction_with_a_vector_for_each_position_is_projected_on_as_pictures_are() -> None:
     model = tiny()
     reference = ReferenceStatistics(model, ReferenceImages("generated", (32, 32), 6))
@@ -311,6 +314,7 @@ def test_a_direction_with_a_vector_for_each_position_is_projected_on_as_pictures
     np.testing.assert_allclose(center, there)
 
 
+@pytest.mark.slow
 def test_texturenet_s_statistics_come_with_the_package(tmp_path: Path) -> None:
     """For the default reference images; made by `python -m sweeps.statistics layer=main`."""
     said: list[str] = []

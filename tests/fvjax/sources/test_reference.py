@@ -30,6 +30,7 @@ def vector(info: DirectionInfo) -> np.ndarray:
     return np.asarray(info.direction.vector, np.float64)
 
 
+@pytest.mark.slow
 def test_a_centroid_is_the_mean_of_its_class() -> None:
     info = Centroid(attribute="hue", index=2).resolve(
         Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
@@ -105,6 +106,7 @@ def test_factors_are_distinct_vectors(method: str) -> None:
         assert rows.min() >= 0
 
 
+@pytest.mark.slow
 def test_clusters_are_points_named_by_their_share() -> None:
     found = factors("kmeans")
     shares = [float(one.label.rsplit("(")[1].split()[0]) for one in found]

@@ -36,6 +36,7 @@ def trained() -> tuple[Any, list[float]]:
     return _run()
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss(trained: tuple[Any, list[float]]) -> None:
     losses = trained[1]
     assert np.mean(losses[-4:]) < np.mean(losses[:4]) - 0.1
@@ -53,6 +54,7 @@ def test_every_purpose_has_its_own_key() -> None:
     assert len(set(keys)) == 8
 
 
+@pytest.mark.slow
 def test_folding_the_normalisation_leaves_the_logits_equal(
     trained: tuple[Any, list[float]],
 ) -> None:
@@ -83,6 +85,7 @@ def test_statistics_over_batches_are_those_of_all_images_at_the_first_layer() ->
     np.testing.assert_allclose(found[1], before.var((0, 1, 2)), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_adversary_raises_the_loss_and_moves_no_further_than_its_length() -> None:
     parameters = SMALL.begin().parameters
     images, labels = draw(jax.random.key(9), 128)
@@ -102,6 +105,7 @@ def test_cross_entropy_of_flat_logits_is_three_times_log_eight() -> None:
     assert float(cross_entropy(jnp.zeros((2, 24)), labels)) == pytest.approx(3 * np.log(8))
 
 
+@pytest.mark.slow
 def test_the_command_writes_weights_that_load_and_a_record(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +133,7 @@ def test_the_record_is_that_of_the_shipped_weights_and_of_this_generator(name: s
     np.testing.assert_allclose(fingerprint(), record["generator"], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", (texturenet, texturenet_judge))
 def test_the_shipped_weights_tell_shape_texture_and_hue(model: Any) -> None:
     # 512 new images: three standard errors of a share of 0.95 are 0.029.

@@ -43,6 +43,7 @@ def test_shares_are_of_trials_and_cannot_tell_is_half() -> None:
     assert told.loc["dot", ["trials", "undecided", "directions", "raters"]].tolist() == [4, 1, 4, 1]
 
 
+@pytest.mark.slow
 def test_the_interval_covers_and_widens_with_the_clusters() -> None:
     covered, trials = 0, 120
     for seed in range(trials):

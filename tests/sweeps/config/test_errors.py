@@ -183,6 +183,7 @@ def test_the_application_prints_one_sentence(folder: Path) -> None:
     assert (code, text) == (1, "error: objective.exponent is a key of objective=power only\n")
 
 
+@pytest.mark.slow
 def test_the_application_keeps_what_a_job_says(folder: Path) -> None:
     code, text = start(folder)
     assert code == 1 and text.endswith("\nerror: must has no value: give must=...\n")
@@ -196,6 +197,7 @@ def test_a_file_that_is_no_yaml_is_named(folder: Path) -> None:
     assert code == 1 and text.startswith("error: while parsing") and "broken.yaml" in text
 
 
+@pytest.mark.slow
 def test_bugs_and_the_users_wish_show_the_traceback(folder: Path) -> None:
     code, text = start(folder, "steps=14", "must=1")
     assert code == 1 and "Traceback" in text and "RuntimeError: a bug" in text

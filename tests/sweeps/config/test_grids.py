@@ -180,6 +180,7 @@ def test_a_sweep_fails_when_no_job_came_through(folder: Path) -> None:
     assert done.returncode == 1 and "all 1 jobs failed: unlucky" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_grid_leaves_nothing_behind(folder: Path) -> None:
     done = multirun(folder, "hydra/sweeper=grids", "hydra.sweeper.grids=[{a:1}]")
     assert done.returncode == 1 and "Could not override 'a'" in done.stderr

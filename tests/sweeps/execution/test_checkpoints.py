@@ -76,6 +76,7 @@ def test_other_numbers_of_steps_share_the_program(undisturbed: dict[int, Outcome
     assert lengths == [10, 20, 10]
 
 
+@pytest.mark.slow
 def test_progress_and_snapshots_come_from_the_segments(undisturbed: dict[int, Outcome]) -> None:
     steps: list[int] = []
     tasks = [task(0, snapshots=(0, 10, 100)), task(1, snapshots=(10, STEPS)), task(2)]
@@ -112,6 +113,7 @@ def test_a_batch_ends_when_all_of_its_jobs_have_converged(monkeypatch: pytest.Mo
         assert len(result.snapshots) == 1  # the job ended before the second
 
 
+@pytest.mark.slow
 def test_an_interrupted_batch_goes_on_bit_for_bit(
     undisturbed: dict[int, Outcome], tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_an_interrupted_batch_goes_on_bit_for_bit(
     assert not path.exists() and not kept.folder.exists()
 
 
+@pytest.mark.slow
 def test_a_checkpointed_batch_comes_first_whatever_else_runs(
     undisturbed: dict[int, Outcome], tmp_path: Path
 ) -> None:
@@ -155,6 +158,7 @@ def cut(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "another file"])
 def test_a_damaged_checkpoint_is_named_and_its_jobs_begin_anew(
     damage: str,
@@ -178,6 +182,7 @@ def test_a_damaged_checkpoint_is_named_and_its_jobs_begin_anew(
     assert_equal(found[0], undisturbed[0])
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_weights_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -106,6 +106,7 @@ print(len(count), float(t.picture().sum()), len(count))
 """
 
 
+@pytest.mark.slow
 def test_another_process_reads_what_was_kept_even_where_the_file_was_lost(tmp_path: Path) -> None:
     def process() -> list[str]:
         script = SCRIPT.format(
@@ -244,6 +245,7 @@ POISON = {
 }
 
 
+@pytest.mark.slow
 def test_a_file_that_was_changed_is_neither_run_nor_harmful(folder: Path, made: list[str]) -> None:
     before, given = picture(), (MODEL, jobs())
     (path,) = files(folder)
@@ -258,6 +260,7 @@ def test_a_file_that_was_changed_is_neither_run_nor_harmful(folder: Path, made: 
     assert made == ["run_jobs"] * 2 and path.read_bytes() != poison(whole)
 
 
+@pytest.mark.slow
 def test_a_file_that_another_user_could_have_written_is_not_read(
     folder: Path, made: list[str]
 ) -> None:
@@ -268,6 +271,7 @@ def test_a_file_that_another_user_could_have_written_is_not_read(
     assert made == ["run_jobs"] * 2 and files(folder)[0].stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_folder_that_others_may_write_is_not_used(
     folder: Path, made: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -283,6 +287,7 @@ def test_a_folder_that_others_may_write_is_not_used(
     ]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_warning(
     folder: Path, made: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -303,6 +308,7 @@ def test_a_full_disk_is_one_warning(
     assert files(folder) == [path] and not list(folder.glob("*.partial"))
 
 
+@pytest.mark.slow
 def test_the_cache_moves_with_its_folder(folder: Path, made: list[str]) -> None:
     before = picture()
     moved = folder / "moved"
@@ -314,6 +320,7 @@ def test_the_cache_moves_with_its_folder(folder: Path, made: list[str]) -> None:
     assert made == ["run_jobs"]
 
 
+@pytest.mark.slow
 def test_the_least_recently_used_programs_are_deleted(folder: Path) -> None:
     picture()
     (first,) = files(folder)
@@ -330,6 +337,7 @@ def test_the_least_recently_used_programs_are_deleted(folder: Path) -> None:
     assert {path.stem for path in files(folder)} == {first.stem, "saved"}
 
 
+@pytest.mark.slow
 def test_verification_recompiles_and_compares(
     folder: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,6 +369,7 @@ def test_where_jax_keeps_no_files_none_is_kept(setting: str, value: Any, folder:
     assert found is not None and found.folder == folder
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_no_harm(folder: Path, made: list[str]) -> None:
     place = folder / "file"
     place.write_text("not a folder")

@@ -124,6 +124,7 @@ def test_other_chunk_sizes_agree_over_the_first_steps(model: Model, executor: Ex
         np.testing.assert_allclose(alone, batched, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_score_depends_on_its_own_parameters_alone(model: Model) -> None:
     jobs = stack_jobs([job(i) for i in range(3)])
     params = jax.vmap(lambda j: j.recipe.parameterization.init(j.key))(jobs)
@@ -292,6 +293,7 @@ assert few[0].batch_size == 3  # no more devices than jobs
 """
 
 
+@pytest.mark.slow
 def test_eight_devices_make_the_images_of_one() -> None:
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(

@@ -91,6 +91,7 @@ def test_other_weights_are_refused_with_both_hashes_even_for_other_jobs(tmp_path
     check_recorded(tmp_path, rows, build_tasks("precision=bfloat16"))
 
 
+@pytest.mark.slow
 def test_other_reference_images_are_refused_with_both_hashes(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -36,6 +36,7 @@ def test_a_judge_reads_the_class_of_that_name_wherever_it_is() -> None:
     assert headed.rivals.tolist() == [False, False, True, True] + [False] * 6
 
 
+@pytest.mark.slow
 def test_a_job_of_a_named_class_is_labelled_and_judged_by_the_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -62,6 +62,7 @@ def own(tmp_path: Path) -> str:
     return f"hydra.searchpath=['file://{tmp_path}/conf']"
 
 
+@pytest.mark.slow
 def test_functions_and_dataclasses_are_swept_like_ours(own: str, tmp_path: Path) -> None:
     mine = [
         f"{g}=mine" for g in ("transform", "parameterization", "direction", "penalty", "metrics")
@@ -120,6 +121,7 @@ def test_minimising_reads_the_layer_before_its_relu() -> None:
     assert result.final_score > result.initial_score and not result.dead
 
 
+@pytest.mark.slow
 def test_joint_excites_units_of_other_layers() -> None:
     task = build("objective=joint", "objective.index=[2,3]", "objective.weight=[1,-2]")
     activations = task.model(jax.random.uniform(jax.random.key(0), (32, 32, 3)))
@@ -167,6 +169,7 @@ def odd_names(weights: object, image: jax.Array, record: Any) -> None:
     record("head=2", x.mean((0, 1)))
 
 
+@pytest.mark.slow
 def test_layers_may_have_slashes_colons_and_equals_signs(tmp_path: Path) -> None:
     model = fvjax.Model.from_function(odd_names, {}, image_size=16)
     keys = ["layer='block:0/relu'", "penalty=previous", "space=whitened", "steps=2"]

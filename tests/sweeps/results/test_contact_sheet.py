@@ -283,6 +283,7 @@ def test_a_figure_that_cannot_be_is_refused(
         figure_of(table(label=["a", "b"]), tmp_path, *arguments)
 
 
+@pytest.mark.slow
 def test_an_animation_has_a_frame_for_each_snapshot_and_the_final_pictures(tmp_path: Path) -> None:
     write_sweep(tmp_path, ["conv2:0", "conv2:1"], 1, {1: "failed"}, snapshots=(16, 64))
     for name in ("out.webp", "out.gif"):

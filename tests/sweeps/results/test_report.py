@@ -119,6 +119,7 @@ def test_scripts_are_those_that_the_policy_allows(tmp_path: Path) -> None:
     assert not re.findall(r"<(?:link|script|img)[^>]+(?:src|href)=", text)
 
 
+@pytest.mark.slow
 def test_two_builds_are_equal_and_small(tmp_path: Path) -> None:
     write_sweep(tmp_path, [f"conv2:{i}" for i in range(18)])
     first = report([tmp_path]).read_bytes()
@@ -127,6 +128,7 @@ def test_two_builds_are_equal_and_small(tmp_path: Path) -> None:
     assert report([tmp_path], portable=True).read_bytes().count(b"data:image/webp;base64,") == 108
 
 
+@pytest.mark.slow
 def test_several_sweeps_are_one_page(tmp_path: Path) -> None:
     write_sweep(tmp_path / "a", seeds=1)
     write_sweep(tmp_path / "b" / "a", seeds=1, model="other")
@@ -148,6 +150,7 @@ def test_equal_sweeps_are_told_apart_by_their_names(tmp_path: Path) -> None:
     assert any(row["pairs"] == 5 for row in data["compare"]["rows"])
 
 
+@pytest.mark.slow
 def test_reference_pictures_are_beside_the_direction(tmp_path: Path) -> None:
     write_sweep(tmp_path, seeds=1)
     assert data_of(report([tmp_path]))["references"] is None
@@ -202,6 +205,7 @@ def test_the_library_of_curves_is_the_one_that_was_looked_at() -> None:
     assert {n: hashlib.sha256((ASSETS / n).read_bytes()).hexdigest() for n in known} == known
 
 
+@pytest.mark.slow
 def test_the_page_knows_each_job_s_snapshots(tmp_path: Path) -> None:
     write_sweep(tmp_path, status={4: "failed"}, steps=90, snapshots=(16, 64, 90))
     told = data_of(report([tmp_path]))

@@ -28,6 +28,7 @@ def contents(folder: Path) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"), [(RUN, RUN), (SWEEP, SWEEP), (SWEEP, BASIC), (SWEEP, JOBS)]
 )
@@ -57,6 +58,7 @@ def test_a_directory_in_which_another_process_works_is_left_alone(
     assert contents(Path("one")) == before
 
 
+@pytest.mark.slow
 def test_a_sweep_that_another_overtook_while_it_was_planned_is_refused(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +100,7 @@ def test_the_working_directory_is_never_removed(
     assert tmp_path.is_dir() and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_runs_that_start_in_one_second_have_directories_of_their_own(
     app: App, tmp_path: Path
 ) -> None:
@@ -108,6 +111,7 @@ def test_runs_that_start_in_one_second_have_directories_of_their_own(
     assert len(sweeps.load(tmp_path / "outputs")) == 2
 
 
+@pytest.mark.slow
 def test_other_launchers_than_ours_run_the_jobs_one_by_one(app: App, tmp_path: Path) -> None:
     assert app(*JOBS, *TINY, "objective=dot,cosine") == 0
     assert list(sweeps.load(tmp_path / "one")["objective"]) == ["dot", "cosine"]

@@ -101,6 +101,7 @@ def test_right_answers_are_groups_not_labels() -> None:
     assert correct(logits, labels[1], told).tolist() == [[False, True, False]]
 
 
+@pytest.mark.slow
 def test_tasks_and_seeds_share_a_program_and_images() -> None:
     trainers = [
         Trainer(TextureNet(WIDTHS), 3, 2, 8, granularity=classes_per_attribute(n, "hue"))
@@ -116,6 +117,7 @@ def test_tasks_and_seeds_share_a_program_and_images() -> None:
     assert np.abs(first - second).max() > 0
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_kept_and_found_again(
     cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_trained_network_is_kept_and_found_again(
     assert first.layers["conv3"] == (16, 16, 8) and first.classes == ()
 
 
+@pytest.mark.slow
 def test_other_settings_are_other_networks_and_all_labels_know_no_first(cache: Path) -> None:
     for changed in (
         {"labels": 2},
@@ -144,6 +147,7 @@ def test_other_settings_are_other_networks_and_all_labels_know_no_first(cache: P
     assert {name.split("-")[1] for name in names} == {"1_1_2", "1_1_1", "8_8_8"}
 
 
+@pytest.mark.slow
 def test_networks_trained_beside_others_are_those_trained_alone(cache: Path) -> None:
     alone = trained(labels=4, **NET)
     for path in (cache / "fvjax" / "trained").iterdir():
@@ -175,6 +179,7 @@ def reference(model: fvjax.Model, count: int) -> ReferenceStatistics:
     return ReferenceStatistics(model, ReferenceImages("generated", model.image_size, count))
 
 
+@pytest.mark.slow
 def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     """A network whose conv1 has a unit for redness prefers a hue, and red among them."""
     model = trained(labels=0, **NET)
@@ -249,6 +254,7 @@ def test_units_without_a_value_do_not_count() -> None:
     assert found.loc[0, "mean"] == pytest.approx((0 + 0.5 * 3) / 4)
 
 
+@pytest.mark.slow
 def test_the_report_measures_all_units_of_the_sweep_s_networks(tmp_path: Path) -> None:
     rows = []
     for labels in (0, 4):

@@ -142,6 +142,7 @@ def direction(k: int) -> fvjax.Direction:
     return fvjax.Direction(vector=SKEWED.weights["mixing"][k], layer="mixed")
 
 
+@pytest.mark.slow
 def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
     image = jax.random.uniform(jax.random.key(0), (40, 40, 3))
     maps = jax.random.uniform(jax.random.key(1), (5, 3, 3, FEATURES + 4))
@@ -173,6 +174,7 @@ def test_what_reads_the_image_has_no_optimum_on_paper() -> None:
     assert np.isnan(found["purity"])  # grey: no content at all
 
 
+@pytest.mark.slow
 def test_a_whitened_world_has_its_optimum_too() -> None:
     matrix_ = np.linalg.inv(np.asarray(SKEWED.weights["mixing"][:FEATURES]))
     white = fvjax.with_affine_layer(

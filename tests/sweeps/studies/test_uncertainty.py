@@ -267,6 +267,7 @@ def test_halves_of_a_folder_judge_each_other(tmp_path: Path) -> None:
         folds(few, 64, {}, {}, None)
 
 
+@pytest.mark.slow
 def test_looking_tells_what_the_network_does_on_the_changed_images(tmp_path: Path) -> None:
     model = fvjax.load("texturenet")
     reference = ReferenceStatistics(
