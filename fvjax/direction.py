@@ -1,23 +1,19 @@
 """A direction: a vector in one layer's activations, with positions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from fvjax import checks
 from fvjax.activations import layer_of
+from fvjax.positions import Place
 from fvjax.pytree import dataclass, static
 from fvjax.types import Activations, Image
 
 View = Callable[[Image], Array]
 Share: TypeAlias = float | Float[Array, ""]  # an image's place among a job's images, 0 to 1
-Position: TypeAlias = Literal["all", "center"] | Sequence[int]
-Place: TypeAlias = Int[Array, "*jobs axes"] | None  # one position, a leaf; None is all positions
 
 SPACE = "@"  # separates the name of a layer from the name of a space
 
@@ -33,31 +29,6 @@ class Forward(Protocol):
 def base(layer: str) -> str:
     """Return the network's layer below one of another space: "conv4" of "conv4@whitened"."""
     return layer.rpartition(SPACE)[0] or layer
-
-
-def place_of(position: Position, shape: tuple[int, ...], layer: str) -> Place:
-    """Return a position of a layer as an array, which may vary inside one program.
-
-    Args:
-        position: `all`, `center` (height//2, width//2), or one index for each axis of space.
-        shape: shape of the layer, channels last.
-        layer: name of the layer, for errors.
-
-    Raises:
-        ValueError: another word, or an index outside the layer, which a slice would clamp.
-    """
-    space = shape[:-1]
-    if isinstance(position, str):
-        checks.choice("position", position, ("all", "center"))
-        if position == "all" or not space:
-            return None
-        return jnp.asarray([side // 2 for side in space], jnp.int32)
-    if not isinstance(position, Sequence) or len(position) != len(space):
-        axes = "no positions" if not space else f"positions of {len(space)} indices"
-        raise ValueError(f"layer {layer!r} has {axes}, got position={position!r}: give all")
-    for index, side in zip(position, space, strict=True):
-        checks.index(f"position in layer {layer!r}", index, side)
-    return jnp.asarray(np.asarray(position), jnp.int32)
 
 
 @dataclass

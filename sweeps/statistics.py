@@ -1,10 +1,11 @@
-"""Compute the statistics of layers on reference images, and print condition numbers.
+"""Compute the statistics of layers on reference images; print condition numbers and outliers.
 
 `python -m sweeps.statistics model=... layer=a,b reference_images=FOLDER` streams the reference
 images through the network and keeps the statistics in the user's cache folder, where sweeps find
-them; prints a table of condition numbers. `layer=main` takes every layer of the main path;
-`out=FILE.npz` also writes them into a file, which `reference_images=FILE.npz` reads where the
-images are not. All other keys are those of `python -m sweeps`.
+them; prints a table of condition numbers, and the layers' outlier channels. `layer=main` takes
+every layer of the main path; `out=FILE.npz` also writes them into a file, which
+`reference_images=FILE.npz` reads where the images are not. All other keys are those of
+`python -m sweeps`.
 """
 
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra import compose, initialize_config_dir
 from rich.box import SIMPLE
 from rich.console import Console
@@ -30,6 +32,10 @@ from sweeps.planning.build import environment
 from sweeps.planning.statistics_file import save_statistics
 
 _SHRUNK = ("cross_validated", "ledoit_wolf")
+# A channel is an outlier if its root mean square is this many times the median channel's. Dettmers
+# et al. 2022 (LLM.int8) call features of magnitude 6 outliers, in layers whose typical one is 1.
+_OUTLIER = 6.0
+_MOST_OUTLIERS = 5  # named for each layer
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -55,6 +61,9 @@ def main(arguments: Sequence[str]) -> None:
     reference.collect(names)
     console = Console()
     console.print(table([layer_row(reference, name) for name in names]))
+    for name in names:
+        if line := outliers(reference, name):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
     if outs:
         save_statistics(reference, names, Path(outs[-1]))
         console.print(outs[-1], soft_wrap=True, highlight=False, markup=False)
@@ -80,6 +89,27 @@ def layer_row(reference: ReferenceStatistics, layer: str) -> dict[str, Any]:
             continue
         row[how.replace("_", " ")] = f"{condition(shrunk(covariance, amount)):.3g} ({amount:.2g})"
     return row
+
+
+def outliers(reference: ReferenceStatistics, layer: str) -> str:
+    """Return a line that names the channels far stronger than a layer's others, or ""."""
+    statistics = reference.statistics(layer)
+    strength = np.sqrt(np.diag(statistics.covariance) + statistics.mean**2)
+    median = float(np.median(strength))
+    if not median:
+        return ""
+    ratio = strength / median
+    order = [int(i) for i in np.argsort(-ratio) if ratio[i] >= _OUTLIER]
+    if not order:
+        return ""
+    named = ", ".join(
+        f"{channel} ({ratio[channel]:.0f} times)" for channel in order[:_MOST_OUTLIERS]
+    )
+    more = f" and {len(order) - _MOST_OUTLIERS} more" if len(order) > _MOST_OUTLIERS else ""
+    return (
+        f"{layer}: {len(order)} outlier channels, by root mean square over the median channel's: "
+        f"{named}{more}"
+    )
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:

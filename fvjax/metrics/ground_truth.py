@@ -5,12 +5,13 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from fvjax.activations import layer_of
-from fvjax.direction import Direction, Place, layer_at
+from fvjax.direction import Direction, layer_at
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.model import Model
 from fvjax.objectives.batch_penalties import Alignment, Diversity
 from fvjax.objectives.objective import Objective, parts
 from fvjax.objectives.penalties import HighFrequency, IrrelevantNorm, TotalVariation
+from fvjax.positions import Place
 from fvjax.pytree import dataclass
 from fvjax.types import Activations, Image, Scalar
 

@@ -12,7 +12,7 @@ from fvjax.activations import layer_of, unit
 from fvjax.direction import SPACE, Direction, with_position
 from fvjax.models.model import Model
 from fvjax.models.planted import earlier, mixed
-from fvjax.models.transformed import WithAffineLayer
+from fvjax.models.transformed import WithLayer
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass
 from fvjax.types import Activations, Scalar, Scalars
@@ -37,9 +37,9 @@ def planted_activations(
     model: Model, content: Float[Array, "height width detectors"]
 ) -> Activations:
     """Return the activations of a planted model, in any space, for given detector values."""
-    if isinstance(model.network, WithAffineLayer):
+    if isinstance(model.network, WithLayer):
         inner = model.replace(  # type: ignore[attr-defined]
-            weights=model.weights["network"], network=model.network.network
+            weights=model.network.original(model.weights), network=model.network.network
         )
         original = planted_activations(inner, content)
         mapped = model.network.apply(model.weights, original[model.network.layer])

@@ -10,7 +10,6 @@ from fvjax.direction import (
     Direction,
     FromImage,
     Interpolation,
-    Position,
     with_position,
 )
 from fvjax.image_size import ImageSize, height_width
@@ -19,6 +18,7 @@ from fvjax.objectives.objective import Objective, as_objective
 from fvjax.objectives.similarity import DotCosine
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
 from fvjax.parameterizations import Fourier, Parameterization, learning_rate_of
+from fvjax.positions import Position
 from fvjax.sources.direction_info import DirectionSource
 from fvjax.sources.setup import Setup
 from fvjax.sources.units import Channel

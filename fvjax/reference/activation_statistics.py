@@ -17,12 +17,12 @@ from jaxtyping import Float
 from fvjax import checks
 from fvjax.affine_map import AffineMap
 from fvjax.data.image_sets import ImageSet
-from fvjax.direction import Position
 from fvjax.models.model import Model
+from fvjax.positions import Position, center_index, index_of, patch_grid
 from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
 from fvjax.reference.distances import ReferenceDistribution, fit_distribution
 from fvjax.reference.moments import Statistics, collect, statistics_shapes
-from fvjax.reference.samples import position_projections, sample_vectors
+from fvjax.reference.samples import position_projections, rows_at, sample_vectors
 from fvjax.reference.stored_arrays import Arrays, StoredArrays
 
 VECTORS = 2**14  # positions sampled from all images together, at most
@@ -73,7 +73,7 @@ class ReferenceStatistics:
             return collect(self.model, images, [layer])[layer].arrays()
 
         def load() -> Statistics:
-            name, shapes = f"statistics of {layer}", self.shapes(layer)
+            name, shapes = self._name(layer), self.shapes(layer)
             with suppress(KeyError, ValueError):  # absent, or no statistics of this layer
                 return Statistics.from_arrays(name, self.stored[name], shapes)
             return Statistics(**self.stored.compute(name, compute))
@@ -88,12 +88,12 @@ class ReferenceStatistics:
 
     def shapes(self, layer: str) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays that hold the statistics of a layer."""
-        channels = self.model.shapes(self.images.image_size)[layer][-1]
+        channels = self._layers()[layer][-1]
         return statistics_shapes(channels, self.image_count, len(self.images.attributes))
 
     def collect(self, layers: Sequence[str]) -> None:
         """Store the statistics of the layers that are missing, in one pass over the images."""
-        missing = [layer for layer in layers if f"statistics of {layer}" not in self.stored]
+        missing = [layer for layer in layers if self._name(layer) not in self.stored]
         if not missing:
             return
         images = self.require_images(f"layer {', '.join(missing)}")
@@ -103,12 +103,12 @@ class ReferenceStatistics:
 
     def store_layer(self, layer: str, arrays: Arrays) -> None:
         """Put the statistics of a layer into the store."""
-        self.stored[f"statistics of {layer}"] = arrays
+        self.stored[self._name(layer)] = arrays
 
     def vectors(self, layer: str) -> Float[np.ndarray, "vectors channels"]:
         """Return activations at random positions: at most `VECTORS`, equally many per image."""
         checks.choice("layer", layer, self.model.layers)
-        *space, channels = self.model.shapes(self.images.image_size)[layer]
+        *space, channels = self._layers()[layer]
         per_image = min(max(1, VECTORS // self.image_count), math.prod(space))
 
         def compute() -> Arrays:
@@ -155,14 +155,24 @@ class ReferenceStatistics:
     def rows(self, layer: str, position: Position) -> Float[np.ndarray, "images channels"] | None:
         """Return each image's activation at a position, or averaged over all positions.
 
-        The result is None for a single position other than the centre: only the centre is stored.
+        The result is None if the position is not stored: the centre is, and the class token costs
+        a pass over the images.
         """
-        statistics = self.statistics(layer)
-        if position == "all":
+        statistics, shapes = self.statistics(layer), self._layers()
+        index = index_of(position, shapes[layer], layer, patch_grid(shapes, layer))
+        if index is None:
             return statistics.means
-        center = [side // 2 for side in self.model.shapes(self.images.image_size)[layer][:-1]]
-        stored = position == "center" or list(position) == center
-        return statistics.centers if stored else None
+        if index == center_index(shapes, layer):
+            return statistics.centers
+        if position != "class" or isinstance(self.images, ImageSetDescription):
+            return None
+        name, images = f"class tokens of {layer}", self.images
+
+        def compute() -> Arrays:
+            return {"rows": rows_at(self.model, images, layer, index)}
+
+        shape = {"rows": (len(images), shapes[layer][-1])}
+        return self.stored.get_or_compute(name, compute, shape)["rows"]
 
     def projections(
         self, layer: str, vector: Vector, position: Position = "all"
@@ -184,8 +194,8 @@ class ReferenceStatistics:
             shapes = {"dots": (len(images),)}
             return self.stored.get_or_compute(name, compute, shapes)["dots"]
         if vector.ndim > 1:
-            center = [side // 2 for side in vector.shape[:-1]]
-            vector = vector[tuple(center if position == "center" else position)]
+            index = index_of(position, vector.shape, layer, patch_grid(self._layers(), layer))
+            vector = vector if index is None else vector[index]
         rows = self.rows(layer, position)
         return None if rows is None else rows @ (vector / np.linalg.norm(vector))
 
@@ -215,6 +225,15 @@ class ReferenceStatistics:
                 "without images: give reference_images=FOLDER"
             )
         return self.images
+
+    def _layers(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every layer at the size of the reference images."""
+        return self.model.shapes(self.images.image_size)
+
+    def _name(self, layer: str) -> str:
+        """Return the name under which the statistics of a layer are stored."""
+        patches = patch_grid(self._layers(), layer) is not None  # the centre is another position
+        return f"statistics of {layer}{' with patches' if patches else ''}"
 
     @cached_property
     def stored(self) -> StoredArrays:

@@ -14,6 +14,7 @@ from fvjax import checks
 from fvjax.data.image_sets import Batch
 from fvjax.models.model import Model
 from fvjax.models.weights import check_finite, check_names_and_shapes
+from fvjax.positions import Index, center_index
 
 FOLDS = 5  # image n is in fold n % FOLDS, for the cross-validation of the shrinkage
 _MOST, _MOST_SCATTER = 1e12, 1e36  # whose merged moments are finite in float32
@@ -26,7 +27,7 @@ class Statistics:
     """Statistics of one layer over reference images, on the host.
 
     Centred moments of each fold are float64, so that merging is exact up to rounding in any order.
-    `means` (over positions) and `centers` (at height//2, width//2) hold each image's activation,
+    `means` (over positions) and `centers` (at `center_index`) hold each image's activation,
     float32, in the order of `numbers`.
     """
 
@@ -155,9 +156,11 @@ def collect(model: Model, batches: Iterable[Batch], layers: Sequence[str]) -> di
         checks.choice("layer", layer, model.layers)
     statistics: dict[str, Statistics] = {}
     for batch in batches:
+        shapes = model.shapes(batch.images.shape[1:3])
         activations = forward(model, jnp.asarray(batch.images), tuple(layers))
         for layer in layers:
-            part = observed(np.asarray(activations[layer]), batch.numbers, batch.labels)
+            center = center_index(shapes, layer)
+            part = observed(np.asarray(activations[layer]), batch.numbers, batch.labels, center)
             known = statistics.get(layer)
             statistics[layer] = part if known is None else merged(known, part)
     if not statistics:
@@ -180,10 +183,15 @@ def observed(
     activations: Float[np.ndarray, "images *space channels"],
     numbers: Int[np.ndarray, "images"],
     labels: Int[np.ndarray, "images attributes"],
+    center: Index | None = None,
 ) -> Statistics:
-    """Return the statistics of a batch of images with unique `numbers`."""
+    """Return the statistics of a batch of images with unique `numbers`.
+
+    The middle of each axis is the centre if `center` is None.
+    """
     images, *space, channels = activations.shape
-    center = activations[(slice(None), *(side // 2 for side in space))]
+    place: Index = tuple(side // 2 for side in space) if center is None else center
+    flat = int(np.ravel_multi_index(place, space)) if space else 0
     rows = activations.reshape(images, -1, channels).astype(np.float64)
     count, mean, scatter = np.zeros(FOLDS), np.zeros((FOLDS, channels)), []
     for fold in range(FOLDS):
@@ -199,7 +207,7 @@ def observed(
         maximum=rows.max((0, 1)).astype(np.float32),
         numbers=np.asarray(numbers)[order],
         means=rows.mean(1)[order].astype(np.float32),
-        centers=center[order].astype(np.float32),
+        centers=rows[order, flat].astype(np.float32),
         labels=np.asarray(labels)[order],
     )
 

@@ -1,4 +1,4 @@
-"""Activations of reference images at sampled positions, and dot products at every position."""
+"""Activations of reference images at chosen positions, and dot products at every position."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,3 +33,14 @@ def position_projections(
         activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
         projections[batch.numbers] = dots(activations, stacked).mean((1, 2))
     return projections
+
+
+def rows_at(
+    model: Model, images: ImageSet, layer: str, index: tuple[int, ...]
+) -> Float[np.ndarray, "images channels"]:
+    """Return each image's activation at one position."""
+    rows = np.empty((len(images), model.layers[layer][-1]), np.float32)
+    for batch in images:
+        activations = forward(model, jnp.asarray(batch.images), (layer,))[layer]
+        rows[batch.numbers] = activations[(slice(None), *index)]
+    return rows

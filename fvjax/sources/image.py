@@ -1,7 +1,7 @@
 """Directions from an image's activations: a photograph's, or a generated image's."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,12 +17,14 @@ from fvjax.data.textures import ATTRIBUTES, SIZE, sample
 from fvjax.direction import Direction, FromImage
 from fvjax.image_size import ImageSize, height_width
 from fvjax.models.model import Model
+from fvjax.positions import index_of, patch_grid
 from fvjax.sources.direction_info import DirectionInfo
 from fvjax.sources.setup import Setup
 from fvjax.types import Image
 
-# The centre, the mean, all positions (a caricature), [row, column], or a number counted by rows.
-At = Literal["center", "mean", "all"] | int | Sequence[int]
+# The centre, the mean, all positions (a caricature), the class token, [row, column], or a number
+# counted by rows.
+At = Literal["center", "mean", "all", "class"] | int | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -73,33 +75,36 @@ def point(setup: Setup, image: Image, at: At, name: str) -> DirectionInfo:
     checks.choice("layer", layer, model.layers)
     if at == "all":  # the activations follow each step's transform
         return DirectionInfo(FromImage(image=image, layer=layer), f"{layer}:{name} all", "point")
-    place, vector = _vector(_forward(model, layer, image), layer, at)
+    shapes = model.shapes((image.shape[0], image.shape[1]))
+    place, vector = _vector(_forward(model, layer, image), shapes, layer, at)
     if not bool(jnp.any(vector != 0)):
         raise ValueError(f"{name} does not excite layer {layer!r} at {place}: all zero")
     label = f"{layer}:{name} {place}".strip()
     return DirectionInfo(Direction(vector=vector, layer=layer), label, "point")
 
 
-def _vector(activations: Array, layer: str, at: At) -> tuple[str, Array]:
+def _vector(
+    activations: Array, shapes: Mapping[str, tuple[int, ...]], layer: str, at: At
+) -> tuple[str, Array]:
     """Return the position as text, and the activation at the position."""
     *space, channels = activations.shape
     if not space:
         return "", activations
     if at == "mean":
         return "mean", jnp.mean(activations.reshape(-1, channels), 0)
-    if at == "center":
-        return "center", activations[tuple(side // 2 for side in space)]
     if isinstance(at, int) and not isinstance(at, bool):
         checks.index(f"direction.at in layer {layer!r}", at, math.prod(space))
         at = [int(i) for i in np.unravel_index(at, space)]
-    if isinstance(at, str) or not isinstance(at, Sequence) or len(at) != len(space):
+    grid = patch_grid(shapes, layer)
+    axes = (len(space), 2) if grid is not None else (len(space),)
+    is_index = isinstance(at, Sequence) and not isinstance(at, str) and len(at) in axes
+    if at not in ("center", "class") and not is_index:
         raise ValueError(
-            "direction.at must be center, mean, all, [row, column] or a position counted row by "
-            f"row, got {at!r}"
+            "direction.at must be center, mean, all, class, [row, column] or a position counted "
+            f"row by row, got {at!r}"
         )
-    for axis, index, side in zip(("row", "column"), at, space, strict=False):
-        checks.index(f"direction.at {axis} in layer {layer!r}", index, side)
-    return ",".join(map(str, at)), activations[tuple(at)]
+    index = index_of(at, shapes[layer], layer, grid, "direction.at")
+    return at if isinstance(at, str) else ",".join(map(str, np.array(at))), activations[index]
 
 
 def _layer(model: Model, layer: str, image: Image) -> Array:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from fvjax.direction import Place, Position, place_of
 from fvjax.models.model import Model
+from fvjax.positions import Place, Position, patch_grid, place_of
 from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 
 
@@ -14,7 +14,7 @@ class Setup:
     Attributes:
         model: the network.
         layer: the configured layer; a source may choose another layer.
-        position: `all`, `center`, or one index for each axis of space.
+        position: see `fvjax.positions.index_of`.
         image_size: height and width of the job's images in pixels.
         reference: the network's statistics on reference images, or None.
         judge: another network, which classifies the pictures, or None.
@@ -52,7 +52,8 @@ class Setup:
     def place(self, layer: str | None = None) -> Place:
         """Return the position in a layer as a leaf of a direction, None for all positions."""
         name = self.layer if layer is None else layer
-        return place_of(self.position, self.shape(name), name)
+        shape, shapes = self.shape(name), self.model.shapes(self.image_size)
+        return place_of(self.position, shape, name, patch_grid(shapes, name))
 
     def at_layer(self, layer: str) -> "Setup":
         """Return the setup for another layer."""

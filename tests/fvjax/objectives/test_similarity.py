@@ -13,8 +13,8 @@ from jax import Array
 
 import fvjax
 from fvjax import Direction, DotCosine
-from fvjax.direction import place_of
 from fvjax.objectives.objective import parts
+from fvjax.positions import place_of
 
 H, W, C = 5, 4, 6
 Activations = dict[str, Array]

@@ -138,7 +138,7 @@ def test_the_largest_seed_is_taken(model: Model) -> None:
 @pytest.mark.parametrize("bad", [True, None, "middle", [1], {"row": 1, "column": 2}])
 def test_a_place_that_is_none_is_refused(model: Model, bad: Any) -> None:
     with pytest.raises(
-        ValueError, match=r"direction\.at must be center, mean, all, \[row, column\] or"
+        ValueError, match=r"direction\.at must be center, mean, all, class, \[row, column\] or"
     ):
         Generated(seed=0, at=bad).resolve(Setup(model, "conv2", (32, 32)))
 

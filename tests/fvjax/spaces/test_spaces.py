@@ -237,3 +237,35 @@ def test_a_photo_s_positions_are_counted_row_by_row(tmp_path: Path) -> None:
     assert isinstance(whole.direction, fvjax.FromImage) and whole.kind == "point"
     with pytest.raises(ValueError, match=r"direction\.at .* integer from 0 to 255"):
         Photo(path=path, at=256).resolve(Setup(MODEL, "conv2", (32, 32)))
+
+
+def test_layernorm_is_each_position_s_channels_less_their_mean_over_their_deviation() -> None:
+    setup, image = (
+        Setup(MODEL, "conv2", (32, 32)),
+        jax.random.uniform(jax.random.key(0), (32, 32, 3)),
+    )
+    info = DirectionInfo(fvjax.Direction(vector=jnp.arange(16.0), layer="conv2"), "", "covector")
+    model, moved = spaces.LayerNorm().move(setup, info)
+    assert model == spaces.LayerNorm().move(setup, info)[0]  # one object, hence one program
+    a, plain = model(image)["conv2@layernorm"], MODEL(image)["conv2"]
+    np.testing.assert_allclose(a.mean(-1), 0, atol=1e-5)
+    np.testing.assert_allclose((a**2).mean(-1), 1, atol=1e-2)
+    deviation = np.sqrt(plain.var(-1, keepdims=True) + 1e-6)
+    expected = (plain - plain.mean(-1, keepdims=True)) / deviation
+    np.testing.assert_allclose(a, expected, atol=1e-4)
+    np.testing.assert_allclose(moved.vector, np.arange(16) - 7.5)  # type: ignore[union-attr]
+    assert moved.original is info.direction
+
+
+def test_a_scaled_and_shifted_point_is_the_same_point_under_layernorm() -> None:
+    setup = Setup(MODEL, "conv2", (32, 32))
+
+    def mapped(vector: Any) -> Any:
+        info = DirectionInfo(fvjax.Direction(vector=vector, layer="conv2"), "", "point")
+        return spaces.LayerNorm().move(setup, info)[1].vector  # type: ignore[union-attr]
+
+    point = jnp.sin(jnp.arange(16.0)) * 9
+    np.testing.assert_allclose(mapped(point), mapped(3 * point + 2), atol=1e-5)
+    photo = fvjax.FromImage(image=jnp.zeros((32, 32, 3)), layer="conv2")
+    moved = spaces.LayerNorm().move(setup, DirectionInfo(photo, "", "point"))[1]
+    assert moved.layer == "conv2@layernorm" and moved.original.layer == "conv2"
