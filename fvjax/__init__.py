@@ -57,6 +57,7 @@ from fvjax.transforms import Chain as Chain
 from fvjax.transforms import Identity as Identity
 from fvjax.transforms import Jitter as Jitter
 from fvjax.transforms import RandomBackground as RandomBackground
+from fvjax.transforms import RandomCrop as RandomCrop
 from fvjax.transforms import Standard as Standard
 
 __version__ = _version("fvjax")

@@ -1,6 +1,6 @@
 """A direction: a vector in one layer's activations, with positions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -139,6 +139,18 @@ def with_position(direction: AnyOf, place: Place) -> AnyOf:
             changes["origin"] = with_position(direction.origin, place)
     positioned: AnyOf = replace(direction, **changes)
     return positioned
+
+
+def refuse_places(directions: Iterable[AnyDirection], reason: str) -> None:
+    """Refuse directions at one position, and those with a vector for each position.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    for direction in directions:
+        vector = getattr(direction, "vector", None)
+        if direction.position is not None or (vector is not None and vector.ndim > 1):
+            raise ValueError(reason)
 
 
 def layer_at(activations: Activations, layer: str, direction: Direction) -> Array:

@@ -27,3 +27,28 @@ def height_width(
     for side in (height, width):
         checks.count(name, side, least, most)
     return int(height), int(width)
+
+
+def octave_sizes(size: ImageSize, octaves: int, scale: float) -> tuple[tuple[int, int], ...]:
+    """Return (height, width) of each octave but the last, smallest first.
+
+    Args:
+        size: of the picture, which is the last octave.
+        octaves: number of sizes at which the picture is made, itself included.
+        scale: factor between the sides of two octaves, above 1; DeepDream's is 1.4.
+
+    Raises:
+        ValueError: no octave, a scale of at most 1, or an octave without pixels.
+    """
+    checks.count("octaves", octaves)
+    checks.finite("octave_scale", scale)
+    if not scale > 1:
+        raise ValueError(f"octave_scale must be above 1, got {scale}")
+    sides = height_width(size)
+    sizes = []
+    for smaller in range(octaves - 1, 0, -1):
+        height, width = (round(side / scale**smaller) for side in sides)
+        if min(height, width) < 1:
+            raise ValueError(f"octaves={octaves} is too many: the smallest picture has no pixels")
+        sizes.append((height, width))
+    return tuple(sizes)

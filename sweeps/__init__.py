@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sweeps.accessor import SweepsAccessor as SweepsAccessor
 from sweeps.results.table import load as load
 from sweeps.results.table import load_history as load_history
 

@@ -1,7 +1,8 @@
 """`python -m sweeps.figure DIR OUT`: chosen pictures of a sweep, with metrics under each.
 
-Rows and columns are those of the contact sheet, of the jobs that a pandas query keeps. With
-`--animate OUT` the snapshots of the jobs are an animation.
+Rows and columns are those of the contact sheet, or of the columns that `--rows` and `--columns`
+name, of the jobs that a pandas query keeps. With `--animate OUT` the snapshots of the jobs are an
+animation.
 """
 
 import argparse
@@ -11,21 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
 
 from fvjax import checks
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
-from sweeps.results.contact_sheet import tile
-from sweeps.results.labels import (
-    arm_labels,
-    natural_sort_key,
-    own_metrics,
-    row_labels,
-    wrap_label,
-)
+from sweeps.results.labels import own_metrics
+from sweeps.results.picture_grid import draw_grid
 from sweeps.results.snapshots import pictures_at, snapshot_steps
 from sweeps.results.table import METRICS, load
 
@@ -34,8 +27,6 @@ ANIMATED = (".webp", ".gif")
 _DPI = 100
 _FRAME, _LAST_FRAME = 500, 2000  # milliseconds
 _MOST = 1000  # pictures
-_LINE = 0.16  # inches of a line of text
-_LETTER = 6  # pixels of a letter
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -47,6 +38,8 @@ def main(arguments: Sequence[str]) -> None:
         "--animate", type=Path, metavar="FILE", help="an animation of the snapshots: .webp or .gif"
     )
     parser.add_argument("--where", default="", help="a pandas query, 'objective == \"dot\"'")
+    parser.add_argument("--rows", nargs="*", default=[], help="columns of the table, for the rows")
+    parser.add_argument("--columns", nargs="*", default=[], help="the same for the columns")
     parser.add_argument("--captions", nargs="*", default=[], help="metrics to write under each")
     parser.add_argument("--pixels", type=int, default=128, help="side of a picture")
     chosen = parser.parse_args(arguments)
@@ -61,11 +54,11 @@ def main(arguments: Sequence[str]) -> None:
         checks.choice("caption", metric, (*METRICS, *own_metrics(table)))
     results = select(table, chosen.where)
     if chosen.out is not None:
-        figure = draw(results, chosen.captions, chosen.pixels)
+        figure = draw_grid(results, chosen.captions, chosen.pixels, chosen.rows, chosen.columns)
         figure.savefig(chosen.out, dpi=_DPI, facecolor="white")
         print(chosen.out)
     if chosen.animate is not None:
-        animate(results, chosen.animate, chosen.captions, chosen.pixels)
+        animate(results, chosen)
         print(chosen.animate)
 
 
@@ -86,49 +79,12 @@ def select(results: pd.DataFrame, where: str) -> pd.DataFrame:
     return chosen
 
 
-def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
-    """Draw the jobs' images: rows are directions and seeds, columns are the arms."""
-    jobs = results.assign(row=row_labels(results), arm=arm_labels(results))
-    jobs = jobs.drop_duplicates(["row", "arm"])
-    names, columns = (
-        sorted(set(jobs["row"]), key=natural_sort_key),
-        list(dict.fromkeys(jobs["arm"])),
-    )
-    width, height = pixels / 100, pixels / 100 + _LINE * len(captions)
-    figure = Figure(
-        figsize=(1.05 * width * (len(columns) + 1), (height + 0.1) * len(names) + 0.6),
-        layout="constrained",
-    )
-    axes = figure.subplots(len(names), len(columns), squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for job in jobs.to_dict("records"):
-        axis = axes[names.index(job["row"])][columns.index(job["arm"])]
-        axis.imshow(tile(job["image"], job["status"], pixels))
-        lines = [f"{name} {job[name]:.3g}" for name in captions if pd.notna(job[name])]
-        _show_frame(axis, "\n".join(lines))
-    for axis, name in zip(axes[0], columns, strict=True):
-        axis.set_title(wrap_label(name, pixels // _LETTER), fontsize=8, parse_math=False)
-    for axis, name in zip(axes[:, 0], names, strict=True):
-        axis.text(
-            *(-0.08, 0.5, wrap_label(name, pixels // _LETTER)),
-            transform=axis.transAxes,
-            fontsize=8,
-            horizontalalignment="right",
-            verticalalignment="center",
-            parse_math=False,
-        )
-    return figure
-
-
-def animate(results: pd.DataFrame, path: Path, captions: Sequence[str], pixels: int) -> None:
+def animate(results: pd.DataFrame, chosen: argparse.Namespace) -> None:
     """Write an animation: a frame for each snapshot, and the final images for longer.
 
     Args:
         results: the jobs.
-        path: the file, .webp or .gif.
-        captions: metrics of the final images.
-        pixels: the side of a picture.
+        chosen: the command's arguments; captions are metrics of the final images.
 
     Raises:
         ValueError: no job has snapshots, or a job lacks a snapshot that another one has.
@@ -149,21 +105,16 @@ def animate(results: pd.DataFrame, path: Path, captions: Sequence[str], pixels: 
             )
     frames = []
     for name, cells in [*pictures, ("final", results["image"].tolist())]:
-        figure = draw(results.assign(image=pd.Series(cells, results.index)), captions, pixels)
+        shown = results.assign(image=pd.Series(cells, results.index))
+        figure = draw_grid(shown, chosen.captions, chosen.pixels, chosen.rows, chosen.columns)
         figure.suptitle(name, fontsize=9)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
         frames.append(Image.open(buffer).convert("RGB"))
     durations = [_FRAME] * (len(frames) - 1) + [_LAST_FRAME]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
-
-
-def _show_frame(axis: Axes, caption: str) -> None:
-    axis.set_axis_on()
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.spines[:].set_visible(False)
-    axis.set_xlabel(caption, fontsize=7, labelpad=2)
+    frames[0].save(
+        chosen.animate, save_all=True, append_images=frames[1:], duration=durations, loop=0
+    )
 
 
 if __name__ == "__main__":

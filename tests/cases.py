@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import fvjax
 from fvjax.objectives.objective import as_objective
 from fvjax.sources import DirectionInfo
-from fvjax.transforms import Chain, Identity, Jitter, RandomBackground, Standard
+from fvjax.transforms import Chain, Identity, Jitter, RandomBackground, RandomCrop, Standard
 from sweeps.task import Task
 
 LAYER, SIZE, CHANNELS = "conv2", 32, 16  # of the tiny model
@@ -93,6 +93,7 @@ TRANSFORMS = {
     "standard": LUCID,
     "chain": Chain(transforms=(Jitter(pixels=3.0), LUCID)),
     "random_background": RandomBackground(transform=LUCID, stddev=0.5),
+    "random_crop": RandomCrop(image_size=64, transform=LUCID),
 }
 _STILL = Standard(jitter=0.0, scale=0.0, rotation=0.0, late_jitter=0.0, fill=0.5)
 STILL = {
@@ -101,6 +102,7 @@ STILL = {
     "standard": _STILL,
     "chain": Chain(transforms=(Jitter(pixels=0.0), _STILL)),
     "random_background": RandomBackground(transform=_STILL, stddev=0.0),
+    "random_crop": RandomCrop(image_size=64, transform=_STILL),
 }
 
 

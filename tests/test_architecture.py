@@ -11,7 +11,7 @@ FILES = sorted(
 )
 # These take seconds to import or come with an extra: they are imported where they are used.
 TRACING = "fvjax.models.torch.tracing"  # needs torch as a whole, and is imported late itself
-LATE = ("sklearn", "torch", "keras", "ray", "submitit", "mlflow")
+LATE = ("sklearn", "umap", "torch", "keras", "ray", "submitit", "mlflow")
 
 
 def names(node: ast.AST) -> list[str]:

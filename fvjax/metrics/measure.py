@@ -77,16 +77,23 @@ def measure(
     keys = jax.random.split(jax.random.key(0), VIEWS)
     hidden = 1 + BLOCKS * BLOCKS  # view 0 hides patch -1, that is nothing
 
-    def measure_view(number: Array) -> dict[str, Scalar]:
-        view = lax.cond(
-            number < hidden,
-            lambda: hide(image, number - 1),
-            lambda: transform(keys[number - hidden], image),
-        )
+    def metrics_of(view: Image) -> dict[str, Scalar]:
         return _view_metrics(model(view), target, before, distribution, whitened)
 
-    # One map over all views compiles the network once, and no drop is a rounding error.
-    views = lax.map(measure_view, jnp.arange(hidden + VIEWS))
+    def whole(number: Array) -> Image:
+        return hide(image, number - 1)
+
+    def moved(number: Array) -> Image:
+        return transform(keys[number - hidden], image)
+
+    numbers = jnp.arange(hidden + VIEWS)
+    if jax.eval_shape(moved, numbers[0]).shape == image.shape:
+        # One map over all views compiles the network once, and no drop is a rounding error.
+        views = lax.map(lambda n: metrics_of(lax.cond(n < hidden, whole, moved, n)), numbers)
+    else:  # the transform crops
+        first = lax.map(lambda n: metrics_of(whole(n)), numbers[:hidden])
+        rest = lax.map(lambda n: metrics_of(moved(n)), numbers[hidden:])
+        views = jax.tree.map(lambda *parts: jnp.concatenate(parts), first, rest)
     dots_hidden, seen = views["dot"][:hidden], opaque(image)
     metrics = {name: values[0] for name, values in views.items()} | {
         "robust_dot": jnp.mean(views["dot"][hidden:]),

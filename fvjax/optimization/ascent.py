@@ -1,21 +1,25 @@
 """The ascent: its state, its start and one step, which every loop over steps repeats."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jaxtyping import Array, Bool, Int
 
 from fvjax.models.model import Model
 from fvjax.optimization.gradient_balance import gradient_ratios, with_ratios
+from fvjax.optimization.octaves import by_size, enlarge, octave_at
 from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
 from fvjax.optimization.summary import Summary, begin_summary, update_summary
 from fvjax.pytree import dataclass
+from fvjax.transforms.random_crop import middle
 from fvjax.types import Image, Scalar, Scalars
 
 MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
@@ -25,10 +29,11 @@ Metrics = dict[str, Array]
 
 @dataclass
 class AscentState:
-    """The loop's state between two steps."""
+    """The loop's state between two steps. With octaves, params and optimizer are tuples."""
 
     params: Any
     optimizer: Any  # the optimizer's state
+    octave: Int[Array, "*batch"]  # the octave of the previous step
     ratios: tuple[Scalars, ...]  # of the `Balanced` penalties, measured at the start
     dead: Bool[Array, "*batch"]  # whether the direction was dead at the previous step
     revived: Bool[Array, "*batch"]  # whether the previous step's gradient was redirected
@@ -38,10 +43,13 @@ class AscentState:
 def start(model: Model, job: Job) -> AscentState:
     """Return the state before the evaluation of the first image."""
     key, _ = jax.random.split(job.key)
-    params, false = job.recipe.init(key), jnp.array(False)
+    octaves, false = by_size(job), jnp.array(False)
+    params = [one.recipe.init(key) for one in octaves]
+    optimizer = [_optimizer(job).init(one) for one in params]
     state = AscentState(
-        params=params,
-        optimizer=_optimizer(job).init(params),
+        params=tuple(params) if job.recipe.octaves else params[0],
+        optimizer=tuple(optimizer) if job.recipe.octaves else optimizer[0],
+        octave=jnp.int32(0),
         ratios=gradient_ratios(model, job),
         dead=false,
         revived=false,
@@ -63,6 +71,49 @@ def ascend(
 ) -> tuple[AscentState, Metrics]:
     """Return the state after a step, and the metrics of the image before it.
 
+    With octaves, the step's octave ascends; at its first step it begins with the one before.
+    """
+    if not job.recipe.octaves:
+        return _ascend(model, job, steps, state, step)
+    octaves = by_size(job)
+
+    def at(place: int) -> Callable[[AscentState], tuple[AscentState, Metrics]]:
+        here = octaves[place]
+
+        def advance(state: AscentState) -> tuple[AscentState, Metrics]:
+            params = state.params[place]
+            if place:
+                params = lax.cond(
+                    octave_at(step - 1, steps, len(octaves)) < place,
+                    lambda: enlarge(
+                        octaves[place - 1].recipe, state.params[place - 1], here.recipe
+                    ),
+                    lambda: params,
+                )
+            own = replace(state, params=params, optimizer=state.optimizer[place])
+            after, metrics = _ascend(model, here, steps, own, step)
+            both = (state.params, after.params), (state.optimizer, after.optimizer)
+            params, optimizer = ((*x[:place], y, *x[place + 1 :]) for x, y in both)
+            octave = jnp.full_like(state.octave, place)
+            return replace(after, params=params, optimizer=optimizer, octave=octave), metrics
+
+        return advance
+
+    number = octave_at(step, steps, len(octaves))
+    branches = [at(place) for place in range(len(octaves))]
+    ascended: tuple[AscentState, Metrics] = lax.switch(number, branches, state)
+    return ascended
+
+
+def _ascend(
+    model: Model,
+    job: Job,
+    steps: int | Int[Array, ""],
+    state: AscentState,
+    step: Int[Array, ""],
+) -> tuple[AscentState, Metrics]:
+    """Return the state after a step of one size, and the metrics of the image before it.
+
     At step -1, from `steps` on and after an early stop, the untransformed image is evaluated and
     stays. The same step does both, because compiling the network again would take longer.
     """
@@ -77,12 +128,13 @@ def ascend(
     fresh = optimizer.init(state.params)
     optimizer_state = jax.tree.map(partial(jnp.where, reset), fresh, state.optimizer)
 
-    def view(image: Image, number: int | Array) -> Image:
+    def view(image: Image, number: int | Array) -> Array:
         key = jax.random.fold_in(draws, step)
         if recipe.images_per_job > 1:
             key = jax.random.fold_in(key, number)
         with jax.named_scope("transform"):
-            return jnp.where(evaluate_only, image, recipe.transform(key, image))
+            seen = recipe.transform(key, image)
+            return jnp.where(evaluate_only, middle(image, seen.shape), seen)
 
     def score(params: Any) -> tuple[Scalar, Metrics]:
         with jax.named_scope("parameterization"):
@@ -101,6 +153,7 @@ def ascend(
     state = AscentState(
         params=params,
         optimizer=optimizer_state,
+        octave=state.octave,
         ratios=state.ratios,
         dead=dead,
         revived=revive,

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, parts
 from fvjax.objectives.penalties import Balanced
+from fvjax.optimization.octaves import by_size
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
 from fvjax.types import Scalar
@@ -37,8 +38,10 @@ def gradient_ratios(model: Model, job: Job) -> tuple[Scalar, ...]:
     """Return the ratio of every `Balanced` penalty of a job, in the order of `parts`.
 
     ratio = mean |∇score| / mean |∇penalty|, where the score is without penalties. Gradients are by
-    the image's parameters, averaged over the same eight initial images for every job.
+    the image's parameters, averaged over the same eight initial images for every job. Of octaves,
+    the smallest is measured.
     """
+    job = by_size(job)[0]
     objective = job.recipe.objective
     count = sum(isinstance(part, Balanced) for part in parts(objective))
     if not count:

@@ -12,7 +12,7 @@ from fvjax.direction import (
     Interpolation,
     with_position,
 )
-from fvjax.image_size import ImageSize, height_width
+from fvjax.image_size import ImageSize, height_width, octave_sizes
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, as_objective
 from fvjax.objectives.similarity import DotCosine
@@ -45,6 +45,8 @@ def job(
     images_per_job: int = 1,
     snapshots: Sequence[int] = (),
     stop_when_converged: bool = False,
+    octaves: int = 1,
+    octave_scale: float = 1.4,
 ) -> Job:
     """Return the job of one image; missing arguments are Lucid's defaults.
 
@@ -66,6 +68,8 @@ def job(
         images_per_job: number of images that are optimized together.
         snapshots: steps after which the image is kept too, increasing, from 0 to `steps`.
         stop_when_converged: whether it ends once the score rises no more (`Recipe`).
+        octaves: number of sizes; the steps are shared evenly, and the last size is the image's.
+        octave_scale: factor between the sides of two octaves.
 
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
@@ -81,6 +85,7 @@ def job(
         images_per_job=images_per_job,
         snapshots=tuple(snapshots),
         stop_when_converged=stop_when_converged,
+        octaves=octave_sizes(image.image_size, octaves, octave_scale),
     )
     where = model.default_layer if layer is None else layer
     setup = Setup(model, layer=where, image_size=height_width(image.image_size), position=position)

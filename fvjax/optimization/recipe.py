@@ -37,6 +37,7 @@ class Recipe:
     images_per_job: int = static(default=1)  # optimized together, see `batch_penalties`
     snapshots: tuple[int, ...] = static(default=())  # steps after which the image is kept
     stop_when_converged: Flags = False  # before `steps`, see `optimization.summary`
+    octaves: tuple[tuple[int, int], ...] = static(default=())  # smaller sizes, see `octaves`
 
     def __post_init__(self) -> None:
         """Refuse a value that is not allowed."""
@@ -48,6 +49,19 @@ class Recipe:
         checks.increasing("snapshots", self.snapshots, most=self.steps)
         if isinstance(self.stop_when_converged, (str, int, float, type(None))):  # no leaf of JAX's
             checks.boolean("stop_when_converged", self.stop_when_converged)
+        if self.octaves:
+            self._check_octaves()
+
+    def _check_octaves(self) -> None:
+        """Refuse an ascent that would end before its last octave."""
+        count = len(self.octaves) + 1
+        if self.steps < count:
+            raise ValueError(f"{count} octaves need at least {count} steps, got {self.steps}")
+        if isinstance(self.stop_when_converged, bool | np.bool_) and self.stop_when_converged:
+            raise ValueError(
+                "stop_when_converged=true would end a picture before its last octave: give "
+                "octaves=1 or stop_when_converged=false"
+            )
 
     def _register_user_code(self) -> None:
         """Make pytrees of functions and plain classes; leave what JAX puts in while it maps."""
@@ -67,6 +81,11 @@ class Recipe:
         """Return the image of the parameters; several images have a leading axis."""
         decode = self.parameterization.decode
         return decode(params) if self.images_per_job == 1 else jax.vmap(decode)(params)
+
+    def encode(self, images: Images) -> Any:
+        """Return the parameters of an image; several images have a leading axis."""
+        encode = self.parameterization.encode  # type: ignore[attr-defined]
+        return encode(images) if self.images_per_job == 1 else jax.vmap(encode)(images)
 
 
 @dataclass

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.optimization.ascent import AscentState, Metrics
-from fvjax.optimization.recipe import Recipe
+from fvjax.optimization.octaves import by_size, image_of
+from fvjax.optimization.recipe import Job
 from fvjax.pytree import dataclass
 from fvjax.types import Images, Scalars
 
@@ -26,25 +27,28 @@ class Result:
     dead: Bool[Array, "*batch"]  # no gradient without revival, or dot 0 for all directions read
 
 
-def result_of(
-    recipe: Recipe, state: AscentState, history: Metrics, snapshots: Any = None
-) -> Result:
+def result_of(job: Job, state: AscentState, history: Metrics, snapshots: Any = None) -> Result:
     """Return the result of a state.
 
     Args:
-        recipe: the recipe.
+        job: the job.
         state: the state after the last evaluation.
         history: the metrics of each step.
-        snapshots: parameters with a leading axis; None for no snapshots.
+        snapshots: parameters and octaves with a leading axis; None for no snapshots.
     """
-    image, summary = recipe.decode(state.params), state.summary
+    summary, octaves = state.summary, by_size(job)
+
+    def decode(params: Any, octave: Array) -> Images:
+        return image_of(job.recipe, octaves, params, octave)
+
+    image = decode(state.params, state.octave)
     none = jnp.zeros((0, *image.shape), image.dtype)
     return Result(
         image=image,
         history=history,
         initial_score=summary.initial_score,
         final_score=summary.score,
-        snapshots=none if snapshots is None else jax.vmap(recipe.decode)(snapshots),
+        snapshots=none if snapshots is None else jax.vmap(decode)(*snapshots),
         steps_run=summary.steps_run,
         finite=summary.finite & jnp.all(jnp.isfinite(image)),
         dead=summary.no_gradient | summary.silent,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from fvjax.direction import Direction, Share, View, activations_at, base
+from fvjax.direction import Direction, Share, View, activations_at, base, refuse_places
 from fvjax.metrics.measure import alignment, is_dead
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, held_directions, parts
@@ -107,6 +107,12 @@ def _objective_inputs(
     """Return the activations and the direction that an objective receives for one image."""
     direction = job.direction.at(share).resolve(model, view)
     viewed = view(image)
+    if viewed.shape != image.shape:
+        refuse_places(
+            (direction, *held_directions(job.recipe.objective)),
+            "a transform that crops needs position=all and one vector for all positions: a place "
+            "of a tile is another one of the picture in each step",
+        )
     with jax.named_scope("network"):
         activations = {**model(viewed, redirect=redirect), "image": image}
     return {**activations, **_irrelevances(model, job, activations, viewed, direction)}, direction

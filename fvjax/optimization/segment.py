@@ -56,4 +56,4 @@ def segment(
     empty = jnp.where(state.summary.finite & False, 1, jnp.zeros(length))
     history = dict.fromkeys(MEASURED, empty)
     state, history = lax.fori_loop(first, last, body, (state, history))
-    return state, result_of(job.recipe, state, history)
+    return state, result_of(job, state, history)

@@ -27,7 +27,7 @@ def visualize(model: Model, job: Job) -> Result:
         loop: tuple[AscentState, Any], step: Int[Array, ""]
     ) -> tuple[tuple[AscentState, Any], Metrics]:
         state, kept = loop
-        kept = _keep(kept, recipe.snapshots, step, state.params)
+        kept = _keep(kept, recipe.snapshots, step, (state.params, state.octave))
         state, metrics = ascend(model, job, recipe.steps, state, step)
         return (state, kept), metrics
 
@@ -35,10 +35,10 @@ def visualize(model: Model, job: Job) -> Result:
         return jnp.broadcast_to(x, (len(recipe.snapshots) + 1, *x.shape))
 
     state = start(model, job)
-    kept = jax.tree.map(empty, state.params)
+    kept = jax.tree.map(empty, (state.params, state.octave))
     (state, kept), metrics = lax.scan(body, (state, kept), jnp.arange(-1, recipe.steps + 1))
     history = {name: values[1:-1] for name, values in metrics.items()}
-    return result_of(recipe, state, history, jax.tree.map(lambda x: x[:-1], kept))
+    return result_of(job, state, history, jax.tree.map(lambda x: x[:-1], kept))
 
 
 def _keep(kept: Any, snapshots: tuple[int, ...], step: Int[Array, ""], params: Any) -> Any:

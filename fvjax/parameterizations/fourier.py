@@ -52,11 +52,13 @@ class Fourier:
         """
         height, width = height_width(self.image_size)
         noise = self.stddev * normal(key, (2, 3, height, width // 2 + 1))
-        if self.start is None:
-            return noise
-        raw = jnp.moveaxis(from_rgb(self.start, self.decorrelate), -1, 0)
+        return noise if self.start is None else self.encode(self.start) + noise
+
+    def encode(self, image: Image) -> Float[Array, "2 3 height half"]:
+        """Return the coefficients of an image, clipped to half a level of 8 bits."""
+        raw = jnp.moveaxis(from_rgb(image, self.decorrelate), -1, 0)
         spectrum = jnp.fft.rfft2(raw) / (_LUCID_QUARTER * self._scale())[None]
-        return jnp.stack([spectrum.real, spectrum.imag]) + noise
+        return jnp.stack([spectrum.real, spectrum.imag])
 
     def decode(self, params: Float[Array, "2 3 height half"]) -> Image:
         """Scale, transform back, and apply colour space and sigmoid."""

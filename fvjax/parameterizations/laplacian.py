@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from fvjax import checks
 from fvjax.image_size import ImageSize, height_width
-from fvjax.parameterizations.parameterization import fix_size, normal, to_rgb
+from fvjax.parameterizations.parameterization import fix_size, from_rgb, normal, to_rgb
 from fvjax.pytree import dataclass, static
 from fvjax.types import Image, Key, Number
 
@@ -44,6 +44,13 @@ class Laplacian:
         return tuple(
             self.stddev * normal(k, (*size, 3)) for k, size in zip(keys, sizes, strict=True)
         )
+
+    def encode(self, image: Image) -> Levels:
+        """Return levels whose finest is the image, clipped to half a level of 8 bits."""
+        height, width = height_width(self.image_size)
+        finest = from_rgb(image, self.decorrelate)
+        coarser = [(height >> level, width >> level, 3) for level in range(1, self.levels)]
+        return finest, *(jnp.zeros(shape) for shape in coarser)
 
     def decode(self, params: Levels) -> Image:
         """Enlarge bilinearly, sum, and apply colour space and sigmoid."""

@@ -1,6 +1,7 @@
 """The protocol of a parameterization, and the shared colour space and noise."""
 
 import math
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -24,7 +25,10 @@ LEAST = 1 / 512
 
 @runtime_checkable
 class Parameterization(Protocol):
-    """A pytree with two methods; `image_size` is static."""
+    """A pytree with two methods; `image_size` is static.
+
+    A third method, `encode(image) -> params`, is needed for octaves alone.
+    """
 
     @property
     def image_size(self) -> ImageSize:
@@ -56,6 +60,34 @@ class Wrapper:
     def learning_rate(self) -> float:
         """The other parameterization's."""
         return learning_rate_of(self.parameterization)
+
+    def encode(self, image: Image) -> Any:
+        """Return the other parameterization's parameters of an image."""
+        return self.parameterization.encode(image)  # type: ignore[attr-defined]
+
+
+def with_size(parameterization: Any, size: tuple[int, int]) -> Any:
+    """Return the same parameterization for images of another size; a start is resampled."""
+    if isinstance(parameterization, Wrapper):
+        inner = with_size(parameterization.parameterization, size)
+        return replace(parameterization, parameterization=inner)  # type: ignore[type-var]
+    start = start_of(parameterization)
+    changes = {} if start is None else {"start": resample(start, size)}
+    return replace(parameterization, image_size=size, **changes)
+
+
+def start_of(parameterization: Any) -> Image | None:
+    """Return the image from which a parameterization starts, None for grey."""
+    if isinstance(parameterization, Wrapper):
+        return start_of(parameterization.parameterization)
+    return getattr(parameterization, "start", None)
+
+
+def resample(image: Array, size: tuple[int, int]) -> Array:
+    """Return images (..., height, width, channels) at another size, in [0, 1], not aliased."""
+    *several, _, _, channels = image.shape
+    resampled = jax.image.resize(image, (*several, *size, channels), "cubic")
+    return jnp.clip(resampled, 0, 1)
 
 
 def fix_size(parameterization: Any, least: int = 1) -> tuple[int, int]:

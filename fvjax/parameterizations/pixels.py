@@ -27,7 +27,11 @@ class Pixels:
     def init(self, key: Key) -> Float[Array, "height width 3"]:
         """Return independent normal values, added to the start if there is one."""
         noise = self.stddev * normal(key, (*height_width(self.image_size), 3))
-        return noise if self.start is None else from_rgb(self.start, self.decorrelate) + noise
+        return noise if self.start is None else self.encode(self.start) + noise
+
+    def encode(self, image: Image) -> Float[Array, "height width 3"]:
+        """Return the values of an image, clipped to half a level of 8 bits."""
+        return from_rgb(image, self.decorrelate)
 
     def decode(self, params: Float[Array, "height width 3"]) -> Image:
         """Apply colour space and sigmoid."""

@@ -26,6 +26,11 @@ class Transparent(Wrapper):
         colours, opacity = jax.random.split(key)
         return self.parameterization.init(colours), self.parameterization.init(opacity)
 
+    def encode(self, image: Image) -> tuple[Any, Any]:
+        """Return the parameters of colours and alpha."""
+        encode = self.parameterization.encode  # type: ignore[attr-defined]
+        return encode(image[..., :3]), encode(jnp.repeat(image[..., 3:], 3, -1))
+
     def decode(self, params: tuple[Any, Any]) -> Image:
         """Return colours and alpha, in [0, 1]."""
         colours, opacity = (self.parameterization.decode(part) for part in params)

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from fvjax import checks
 from fvjax.affine_map import AffineMap
-from fvjax.data.image_sets import ImageSet
+from fvjax.data.image_sets import ImageSet, ReferenceImages
 from fvjax.models.model import Model
 from fvjax.positions import Position, center_index, index_of, patch_grid
 from fvjax.reference.covariance import Shrinkage, cross_validated, ledoit_wolf, whitening
@@ -209,6 +209,22 @@ class ReferenceStatistics:
         labels = images.labels[:, list(attributes).index(attribute)]
         mask: np.ndarray = labels == attributes[attribute].index(name)
         return mask
+
+    def at_size(self, image_size: tuple[int, int]) -> "ReferenceStatistics":
+        """Return the statistics of the same images at another size; the same object each time.
+
+        Raises:
+            ValueError: the images cannot be read again, as for a file of statistics.
+        """
+        if image_size == self.images.image_size:
+            return self
+        images = self.require_images(f"image_size={image_size}")
+        if not isinstance(images, ReferenceImages):
+            raise ValueError(f"{images.source} cannot be read at image_size={image_size}")
+        other = ReferenceStatistics(
+            self.model, replace(images, image_size=image_size), self.store, self.announce
+        )
+        return self._memoize(("size", image_size), lambda: other)
 
     def require_images(self, user: str) -> ImageSet:
         """Return the reference images.

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fvjax import checks
 from fvjax.direction import FromImage, Interpolation
-from fvjax.image_size import height_width
+from fvjax.image_size import height_width, octave_sizes
 from fvjax.models.model import Model
 from fvjax.optimization.recipe import Job, Recipe, as_leaves
 from fvjax.reference.activation_statistics import ImageSetDescription, ReferenceStatistics
@@ -83,6 +83,7 @@ def build(config: DictConfig) -> Task:
         images_per_job=cfg["images_per_job"],
         snapshots=_snapshots(cfg["snapshots"]),
         stop_when_converged=cfg["stop_when_converged"],
+        octaves=_octaves(cfg, setup),
     )
     job = Job(recipe=recipe, direction=direction, key=jax.random.key(cfg["seed"]))
     inputs: dict[str, Any] = {}
@@ -103,6 +104,14 @@ def build(config: DictConfig) -> Task:
         reference_hash=_reference_hash(setup.reference),
         **inputs,
     )
+
+
+def _octaves(cfg: Mapping[str, Any], setup: Setup) -> tuple[tuple[int, int], ...]:
+    """Return the sizes of the smaller octaves, all of which the network can take."""
+    sizes = octave_sizes(setup.image_size, cfg["octaves"], cfg["octave_scale"])
+    for size in sizes:
+        _fits(setup.model, size)
+    return sizes
 
 
 def _snapshots(value: Any) -> tuple[int, ...]:

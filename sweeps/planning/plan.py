@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
 from hydra.core.utils import filter_overrides
+from jax import Array
 from omegaconf import DictConfig
 
 from fvjax.models.model import Model
+from fvjax.optimization.octaves import by_size
 from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
+from fvjax.transforms import Transform
+from fvjax.types import Image, Key
 from sweeps.config.errors import explain
 from sweeps.config.paths import CONF
 from sweeps.execution.batched import without_steps
@@ -80,7 +85,16 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
 
 
 def _score_first_image(model: Model, job: Job) -> Any:
-    """Return the score of the first image: a step of the optimization without its gradient."""
-    recipe = job.recipe
-    image = recipe.decode(recipe.init(job.key))
-    return score_of(model, job, image, lambda seen, number: recipe.transform(job.key, seen))
+    """Return the score of each octave's first image: a step without its gradient."""
+    scores = []
+    for octave in by_size(job):
+        recipe = octave.recipe
+        image = recipe.decode(recipe.init(job.key))
+        views = partial(_view, recipe.transform, job.key)
+        scores.append(score_of(model, octave, image, views))
+    return scores
+
+
+def _view(transform: Transform, key: Key, image: Image, number: int | Array) -> Image:
+    del number
+    return transform(key, image)

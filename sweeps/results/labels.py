@@ -1,11 +1,12 @@
 """Labels of jobs: rows are directions and seeds, arms are the other differences of jobs."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 import pandas as pd
 
+from fvjax import checks
 from sweeps.results.table import COLUMNS
 
 _LINES = 7  # of a label, as many as fit beside a tile
@@ -45,6 +46,20 @@ def arm_labels(results: pd.DataFrame) -> pd.Series:
         parts["penalty"] = parts["penalty"].replace("none", "")
     order = sorted(parts, key=lambda c: [c.split("_")[0] != g for g in _GROUPS])
     return join([pd.Series("", results.index), *(parts[c] for c in order)])
+
+
+def column_labels(results: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Return each job's values of some columns as text: `dot seed=1`.
+
+    Raises:
+        ValueError: an unknown column, naming the closest ones.
+    """
+    parts = []
+    for column in columns:
+        checks.choice("column", column, results.columns)
+        key = "" if column in (*_GROUPS, "label", "layer") else f"{column}="
+        parts.append(key + results[column].map(format_exact))
+    return join(parts)
 
 
 def config_columns(results: pd.DataFrame) -> list[str]:

@@ -23,6 +23,8 @@ from sweeps.results.pictures import restore_pictures
 
 log = logging.getLogger(__name__)
 
+DIRECTORY = "directory"  # the attribute of a table (`table.attrs`) that says where it was read
+
 # All columns but the config's. A config group has a column with the chosen option, and a column
 # <group>_<key> for each key; top-level keys keep their names.
 COLUMNS = {
@@ -126,7 +128,9 @@ def consolidate(directory: Path) -> pd.DataFrame:
     """Merge all parts into results.parquet; set unreadable parts aside; restore lost pictures."""
     rows = merge(directory)
     restore_pictures(directory, rows)
-    return _to_pandas(rows.drop_columns([HISTORY] if HISTORY in rows.column_names else []))
+    results = _to_pandas(rows.drop_columns([HISTORY] if HISTORY in rows.column_names else []))
+    results.attrs[DIRECTORY] = str(directory)
+    return results
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -138,7 +142,10 @@ def load(path: str | Path) -> pd.DataFrame:
     Raises:
         ValueError: the folder holds no results, or none that can be read.
     """
-    return rename_columns(_load(Path(path).expanduser(), without=(HISTORY,)))
+    folder = Path(path).expanduser()
+    results = rename_columns(_load(folder, without=(HISTORY,)))
+    results.attrs[DIRECTORY] = str(folder)
+    return results
 
 
 def load_history(path: str | Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,28 @@ def write_grids(results: pd.DataFrame, path: Path) -> None:
 
 def grid(jobs: pd.DataFrame, side: int) -> np.ndarray:
     """Place the images of side x side positions; a missing image is grey."""
-    size = int(jobs["image_height"].iloc[0])
-    canvas = np.full((side * size, side * size, 3), 128, np.uint8)
-    for position, picture in zip(jobs["direction_at"], jobs["image"], strict=True):
+    places = [divmod(int(position), side) for position in jobs["direction_at"]]
+    return place_pictures(jobs, places, side, empty=128)
+
+
+def place_pictures(
+    jobs: pd.DataFrame, places: Iterable[tuple[int, int]], side: int, empty: int
+) -> np.ndarray:
+    """Return side x side pictures without gaps: (side * height, side * width, 3), 8 bits.
+
+    Args:
+        jobs: the jobs, whose images have one size.
+        places: row and column of each job.
+        side: rows and columns.
+        empty: the grey, 0 to 255, where there is no picture.
+    """
+    height, width = int(jobs["image_height"].iloc[0]), int(jobs["image_width"].iloc[0])
+    canvas = np.full((side * height, side * width, 3), empty, np.uint8)
+    for (row, column), picture in zip(places, jobs["image"], strict=True):
         if picture is not None:
-            top, left = (size * i for i in divmod(int(position), side))
+            top, left = row * height, column * width
             with Image.open(io.BytesIO(picture["bytes"]), formats=["PNG"]) as opened:
-                canvas[top : top + size, left : left + size] = np.asarray(flatten(opened))
+                canvas[top : top + height, left : left + width] = np.asarray(flatten(opened))
     return canvas
 
 

@@ -104,6 +104,7 @@ def jobs_at(positions: list[int]) -> pd.DataFrame:
                 "direction_at": position,
                 "layer": "conv2",
                 "image_height": 4,
+                "image_width": 4,
                 "image": {"bytes": buffer.getvalue(), "path": ""},
             }
         )

@@ -34,6 +34,10 @@ _NEEDED = {
     "space=lucid_atlas": ["reference_images=generated", "reference_count=8"],
     "parameterization=maco": ["reference_images=generated", "reference_count=8"],
     "penalty=mahalanobis": ["reference_images=generated", "reference_count=8"],
+    "direction=atlas_cell": [
+        *("reference_images=generated", "reference_count=8", "direction.layout=pca"),
+        *("direction.cells=1", "model.default_layer=conv2"),
+    ],
     "direction=centroid": ["reference_images=generated", "reference_count=32"],
     "direction=factor": ["reference_images=generated", "reference_count=8", "direction.count=4"],
     "direction=nearest_mean": [
@@ -113,7 +117,8 @@ def test_every_experiment_says_its_question_and_expands(
     config = composed(f"experiment={name}")
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     jobs = expand(sweeper["grids"], sweeper["params"], [], cross_with=sweeper["cross_with"])
-    assert len(jobs) >= 4 or "direction.at=each" in jobs[0]  # as many as the layer has positions
+    each = "direction.at=each", "direction.row=each"  # as many as the layer has positions or cells
+    assert len(jobs) >= 4 or any(one in jobs[0] for one in each)
     for job in jobs[:: max(1, len(jobs) // 3)]:
         composed(f"experiment={name}", *job)
 

@@ -40,6 +40,23 @@ def test_each_is_every_position_of_the_photograph_s_layer(photo: str) -> None:
     assert expanded[-1] == jobs[-1]
 
 
+def test_each_row_is_every_filled_cell_of_an_atlas() -> None:
+    atlas = ["model=tiny", "direction=atlas_cell", "direction.row=each", "direction.cells=3"]
+    images = ["direction.layout=pca", "reference_images=generated", "reference_count=8"]
+    jobs = [[*atlas, *images, "layer=conv2", f"objective={name}"] for name in ("dot", "cosine")]
+    expanded = expand_positions(jobs, compose)  # type: ignore[arg-type]
+    places = [
+        tuple(one for one in job if one.startswith(("direction.row=", "direction.column=")))
+        for job in expanded
+    ]
+    count = len(expanded) // 2
+    assert 4 <= count <= 9 and len(set(places)) == count and places[:count] == places[count:]
+    tasks = build_all([compose(job) for job in expanded[:count]], expanded[:count])  # type: ignore[misc]
+    assert {task.info.kind for task in tasks} == {"point"}
+    with pytest.raises(ValueError, match="no cell of the atlas has"):
+        expand_positions([[*jobs[0], "direction.least=100000"]], compose)  # type: ignore[arg-type]
+
+
 def test_a_layer_without_positions_is_refused(photo: str) -> None:
     job = [*BASE, photo, "direction.at=each", "layer=logits"]
     with pytest.raises(ValueError, match="layer 'logits' has no positions"):

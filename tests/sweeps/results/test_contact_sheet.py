@@ -14,6 +14,7 @@ from rich.console import Console
 
 from sweeps import figure
 from sweeps.results import contact_sheet as sheet
+from sweeps.results import picture_grid
 from sweeps.results.contact_sheet import write_sheet
 from sweeps.results.labels import arm_labels, row_labels, wrap_label
 from sweeps.results.summary import summary
@@ -258,10 +259,11 @@ def test_a_figure_shows_the_chosen_jobs_with_their_numbers(tmp_path: Path) -> No
     results = table(
         objective=["dot", "cosine", "dot"], label=["a", "a", "b"], cosine=[0.1, 0.2, 0.3]
     )
-    drawn = figure.draw(figure.select(results, "label == 'a'"), ["cosine"], 96)
+    drawn = picture_grid.draw_grid(figure.select(results, "label == 'a'"), ["cosine"], 96)
     axes = [axis for axis in drawn.axes if axis.images]
     assert [axis.get_xlabel() for axis in axes] == ["cosine 0.1", "cosine 0.2"]
     assert [axis.get_title() for axis in axes] == ["dot", "cosine"]
+    figure_of(results, tmp_path, "--rows", "label", "--columns", "objective")
     with Image.open(figure_of(results, tmp_path, "--captions", "cosine")) as picture:
         assert (np.asarray(picture.convert("RGB")) == 50).all(-1).sum() > 2 * 100**2
 
