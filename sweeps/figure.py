@@ -26,6 +26,7 @@ from sweeps.results.labels import (
     row_labels,
     wrap_label,
 )
+from sweeps.results.sheet_drawing import cross
 from sweeps.results.snapshots import pictures_at, snapshot_steps
 from sweeps.results.table import METRICS, load
 
@@ -104,7 +105,8 @@ def draw(results: pd.DataFrame, captions: Sequence[str], pixels: int) -> Figure:
         axis.set_axis_off()
     for job in jobs.to_dict("records"):
         axis = axes[names.index(job["row"])][columns.index(job["arm"])]
-        axis.imshow(tile(job["image"], job["status"], pixels))
+        image, status = job["image"], job["status"]
+        axis.imshow(cross(status, pixels) if image is None else tile(image, pixels))
         lines = [f"{name} {job[name]:.3g}" for name in captions if pd.notna(job[name])]
         _show_frame(axis, "\n".join(lines))
     for axis, name in zip(axes[0], columns, strict=True):
