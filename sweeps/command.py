@@ -3,11 +3,16 @@
 import runpy
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 
 from sweeps.config.command_help import COMMANDS
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
+from sweeps.execution.progress import progress
+
+_FLAGS = ("-m", "--multirun", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
+"""Hydra's flags with which it runs jobs."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -42,11 +47,19 @@ def run_module(module: str, arguments: Sequence[str]) -> int:
 
 def run_application(arguments: Sequence[str]) -> int:
     """Run one job, or with -m a sweep, by Hydra."""
-    from sweeps.execution.interrupt import leave  # these import JAX: a command's help need not wait
-    from sweeps.launcher.app import main
+    with progress() if _computes(arguments) else nullcontext():
+        # These import JAX: a command's help need not wait, and who waits sees what for.
+        from sweeps.execution.interrupt import leave
+        from sweeps.launcher.app import main
 
-    sys.argv[1:] = arguments
-    status = run_cli(main, CONF)
+        sys.argv[1:] = arguments
+        status = run_cli(main, CONF)
     if status > 1:  # a signal came, and a second batch may be in flight
         leave(status)
     return status
+
+
+def _computes(arguments: Sequence[str]) -> bool:
+    """Return whether Hydra will run jobs: all other flags, such as --cfg, ask it to print."""
+    flags = (argument.partition("=")[0] for argument in arguments if argument.startswith("-"))
+    return all(flag in _FLAGS for flag in flags)

@@ -6,8 +6,10 @@ directions are the clusters, and weigh equally.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE
@@ -26,20 +28,31 @@ from sweeps.analysis.comparison import compare
 from sweeps.analysis.pairing import arm_names
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
+from sweeps.results.better import better
 from sweeps.results.labels import arm_labels
 from sweeps.results.number_table import number_table
-from sweeps.results.table import load
+from sweeps.results.table import METRICS, load
 
 _LEVEL = 0.05
+_ARM, _DIGITS = 8, 8  # letters of an arm in one line, and of a number
+_LEGEND = f"of: directions; low, high: 95 % interval; p is corrected, * is below {_LEVEL:g}"
+_METRICS_HELP = "metrics (docs/reference/columns.md has their meanings; your own metrics too):"
 _NUMBERS = ("mean", "mean_baseline", "difference", "low", "high", "p_holm", "effect")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Compare the arms, write the table as CSV and print it."""
-    parser = argparse.ArgumentParser(prog="python -m sweeps.compare", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"{_METRICS_HELP}\n{fill(', '.join(METRICS), 78)}",
+    )
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--by", nargs="+", default=["objective"], help="columns or groups")
-    parser.add_argument("--metric", nargs="+", help="columns of numbers")
+    parser.add_argument(
+        *("--metric", "--metrics"), nargs="+", help="columns of numbers, listed below"
+    )
     parser.add_argument(
         *("--choices", "--choice"),
         nargs="+",
@@ -47,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         help="answers that the report's blind judging saved, in place of --metric",
     )
     parser.add_argument("--baseline", help="the arm to compare with; the first if not given")
-    parser.add_argument("--out", type=Path, help="a .csv file; compare.csv in DIR if not given")
+    parser.add_argument("--out", type=Path, help="a .csv file; compare_BY.csv in DIR if not given")
     chosen = parser.parse_args(arguments)
     if (chosen.metric is None) == (chosen.choices is None):
         parser.error("give --metric, for the table's numbers, or --choices, for people's answers")
@@ -57,11 +70,13 @@ def main(arguments: Sequence[str]) -> None:
         return
     results = load(chosen.directory)
     table = compare(results, chosen.by, chosen.metric, chosen.baseline)
-    out = chosen.out or chosen.directory / "compare.csv"
+    out = chosen.out or chosen.directory / f"compare_{'+'.join(dict.fromkeys(chosen.by))}.csv"
     _save(table, out)
     console = Console()
     for metric, rows in table.groupby("metric", sort=False):
-        console.print(metric_table(str(metric), rows))
+        console.print(metric_table(str(metric), rows, better(results, str(metric))))
+        console.print()
+    console.print(_LEGEND, highlight=False)
     for line in notes(table):
         console.print(line, highlight=False, markup=False)
     absent = int(arm_names(results, chosen.by).isna().sum())
@@ -106,51 +121,71 @@ def _save(table: pd.DataFrame, out: Path) -> None:
         raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
 
 
-def metric_table(metric: str, rows: pd.DataFrame) -> Table:
-    """Return a printable table of one metric, with p-values after Holm's correction."""
-    title = f"{metric} against {rows['baseline'].iloc[0]}: 95 % intervals over directions"
-    heads = ("pairs", "of", "mean", "baseline", "difference", "p", "effect")
-    table = Table(
-        Column("arm", overflow="fold"), *heads, title=Text(title), box=SIMPLE, pad_edge=False
-    )
+def metric_table(metric: str, rows: pd.DataFrame, way: str | None) -> Table:
+    """Return a printable table of one metric, with p-values after Holm's correction.
+
+    Args:
+        metric: the metric's column.
+        rows: the rows of `compare`'s table for this metric.
+        way: `higher` or `lower`, if one of them is better.
+    """
+    is_better = f" ({way} is better)" if way else ""
+    title = f"{metric}{is_better} against {rows['baseline'].iloc[0]}"
+    arms = Column("arm", overflow="fold", min_width=_ARM)
+    counts = [Column(head, justify="right") for head in ("pairs", "of")]
+    heads = ("mean", "base-\nline", "differ-\nence", "low", "high", "p", "effect")
+    numbers = [Column(head, justify="right", no_wrap=True, min_width=_DIGITS - 1) for head in heads]
+    table = Table(arms, *counts, *numbers, title=Text(title), box=SIMPLE, show_edge=False)
+    table.padding = 0  # for 80 letters
     for row in rows.to_dict("records"):
-        numbers = {k: f"{row[k]:.3g}" if pd.notna(row[k]) else "" for k in _NUMBERS}
-        between = f" [{numbers['low']}, {numbers['high']}]" if numbers["low"] else ""
-        table.add_row(
-            Text(str(row["arm"])),
-            str(row["pairs"]),
-            str(row["directions"]),
-            numbers["mean"],
-            numbers["mean_baseline"],
-            Text(numbers["difference"] + between),
-            numbers["p_holm"] + ("*" if row["p_holm"] < _LEVEL else ""),
-            numbers["effect"],
-        )
+        cells = [_short(row[key]) for key in _NUMBERS]
+        cells[_NUMBERS.index("p_holm")] += "*" if row["p_holm"] < _LEVEL else ""
+        table.add_row(Text(str(row["arm"])), str(row["pairs"]), str(row["directions"]), *cells)
     return table
 
 
+def _short(value: float) -> str:
+    """Return a number in at most eight letters; nothing for a missing one."""
+    if pd.isna(value):
+        return ""
+    text = f"{value:.3g}"
+    return text if len(text) <= _DIGITS else f"{value:.2g}"
+
+
 def notes(table: pd.DataFrame) -> list[str]:
-    """Return notes on unpaired rows and confounded columns; a note for all metrics appears once."""
-    metrics_of: dict[str, list[str]] = {}
-    for row in table.to_dict("records"):
-        arm, baseline = row["arm"], row["baseline"]
-        lines = (
-            [f"{arm}: {row['unpaired']} unpaired, {row['unpaired_reason']}"]
-            if row["unpaired_reason"]
-            else []
-        )
-        if row["baseline_unpaired_reason"]:
-            unpaired = f"{row['baseline_unpaired']} unpaired, {row['baseline_unpaired_reason']}"
-            lines.append(f"{baseline} (against {arm}): {unpaired}")
-        if row["also_differs"]:
-            lines.append(f"{arm} differs from {baseline} also in {row['also_differs']}")
-        for line in lines:
-            metrics_of.setdefault(line, []).append(row["metric"])
-    every = table["metric"].nunique()
-    return [
-        line if len(metrics) == every else f"{', '.join(metrics)}: {line}"
-        for line, metrics in metrics_of.items()
+    """Return notes on unpaired rows and confounded columns.
+
+    A note names all arms that it holds for, and the metrics unless it holds for every metric.
+    """
+    rows = [
+        (*note, row["arm"], row["metric"])
+        for row in table.to_dict("records")
+        for note in _notes_of(row)
     ]
+    found = pd.DataFrame(rows, columns=["before", "after", "arm", "metric"])
+    joined = found.groupby(["before", "after", "metric"], sort=False)["arm"].agg(", ".join)
+    equal = joined.reset_index().groupby(["before", "arm", "after"], sort=False)["metric"]
+    every = table["metric"].nunique()
+    lines = []
+    for note, metrics in equal.agg(list).items():
+        before, arms, after = map(str, note)  # type: ignore[call-overload]
+        which = "" if len(metrics) == every else f"{', '.join(metrics)}: "
+        lines.append(f"{which}{before}{arms}{after}")
+    return lines
+
+
+def _notes_of(row: Mapping[Any, Any]) -> list[tuple[str, str]]:
+    """Return the notes on one row, each as the text before and after the arm's name."""
+    baseline, why, why_baseline = (
+        row[key] for key in ("baseline", "unpaired_reason", "baseline_unpaired_reason")
+    )
+    found = [("", f": {row['unpaired']} unpaired, {why}")] if why else []
+    if why_baseline:
+        after = f"): {row['baseline_unpaired']} unpaired, {why_baseline}"
+        found.append((f"{baseline} (against ", after))
+    if row["also_differs"]:
+        found.append(("", f": differs from {baseline} also in {row['also_differs']}"))
+    return found
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pandas as pd
 from fvjax.models.model import Model
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.execution.jax_setup import cache_programs
+from sweeps.execution.progress import progress
 from sweeps.execution.run import run as run_tasks
 from sweeps.planning.in_memory import register
 from sweeps.planning.plan import build_all
@@ -45,7 +46,7 @@ def run(
     tasks = _distinct(build_all(jobs.configs, jobs.overrides))
     folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
     folder = folder.expanduser()
-    with release_all():
+    with progress(), release_all():
         acquire(folder)
         if holds_results(folder):
             raise ValueError(f"{folder} holds results already: choose another directory")

@@ -156,3 +156,9 @@ def _to_container(value: Any) -> Any:
 _store = ConfigStore.instance().store
 _store("fused", FusedLauncherConfig, group="hydra/launcher", provider="sweeps_launcher")
 _store("grids", GridsSweeperConfig, group="hydra/sweeper", provider="sweeps_launcher")
+_MLFLOW = {
+    "_target_": "sweeps.launcher.mlflow_tracking.MLflowCallback",
+    "experiment": "fvjax",
+    "tracking_uri": None,
+}
+_store("mlflow", {"mlflow": _MLFLOW}, group="hydra/callbacks", provider="sweeps_launcher")

@@ -47,10 +47,11 @@ def arm_names(results: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     A key (`objective_exponent`) does not apply to the options of its group that never have it.
     """
     own = compared_columns(results, by)
+    config = config_columns(results)  # of image_height the column `image` is no group
     applies = pd.Series(True, results.index)
     for name in by:
         group = name.partition("_")[0]
-        if group != name and group in results and group not in own:
+        if group != name and group in config and group not in own:
             given = results[name].notna()
             applies &= given.groupby(results[group], dropna=False).transform("any")
     rows = results.loc[applies]

@@ -14,6 +14,9 @@ from fvjax.models.model import Model
 from sweeps.execution.batched import without_steps
 from sweeps.task import Task
 
+_NAMED = ("model", "layer", "objective", "penalty", "space", "parameterization", "transform")
+_MOST_NAMED = 3  # options of one column
+
 
 @dataclass(frozen=True)
 class Group:
@@ -58,6 +61,25 @@ def group_tasks(tasks: Sequence[Task], measured: bool = True) -> list[Group]:
         for (kind, steps, _, _), members in groups.items()
         for first in [tasks[members[0]]]
     ]
+
+
+def describe(groups: Sequence[Group], tasks: Sequence[Task]) -> list[str]:
+    """Return what each group's jobs are: objectives, and options that not all groups have."""
+    columns = [[_options(name, group, tasks) for group in groups] for name in _NAMED]
+    shown = [
+        options
+        for name, options in zip(_NAMED, columns, strict=True)
+        if name == "objective" or len(set(options)) > 1
+    ]
+    return [" ".join(filter(None, own)) for own in zip(*shown, strict=True)]
+
+
+def _options(column: str, group: Group, tasks: Sequence[Task]) -> str:
+    """Return the different values that a group's jobs have in a column, only the first few."""
+    rows = (tasks[member] for member in group.members)
+    values = (t.info.direction.layer if column == "layer" else t.columns.get(column) for t in rows)
+    options = list(dict.fromkeys(str(value) for value in values if value is not None))
+    return "+".join(options[:_MOST_NAMED]) + ("+..." if options[_MOST_NAMED:] else "")
 
 
 def batches(members: Sequence[int], size: int) -> list[tuple[int, ...]]:

@@ -16,9 +16,9 @@ from sweeps.config.errors import Interrupted
 from sweeps.execution.batch import Outcome
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.executor import Executor
-from sweeps.execution.grouping import group_tasks, program_name
+from sweeps.execution.grouping import describe, group_tasks, program_name
 from sweeps.execution.interrupt import interruptible
-from sweeps.execution.progress import Progress
+from sweeps.execution.progress import progress
 from sweeps.execution.schedule import Watch
 from sweeps.results.pictures import PICTURES, write_pictures
 from sweeps.results.table import METRICS, write_part
@@ -64,21 +64,28 @@ def run(
         OSError: rows cannot be written.
     """
     groups = group_tasks(tasks)
-    total = sum(task.job.recipe.steps for task in tasks)
-    with interruptible(go_on) as interrupted, Progress(total) as progress:
-        names = [program_name(group.signature) for group in groups]
+    names = [program_name(group.signature) for group in groups]
+    with interruptible(go_on) as interrupted, progress() as shown:
+        programs = list(dict.fromkeys(names))
+        steps = sum(task.job.recipe.steps for task in tasks)
+        shown.begin(directory, len(tasks), len(programs), steps)
         wanted = [
             batch_size if batch_size is not None else (batch_size_of or {}).get(name)
             for name in names
         ]
-        watch = Watch(progress.announce, progress.advance, interrupted, checkpoints)
+        kinds = describe(groups, tasks)
+        watch = Watch(shown.announce, shown.advance, interrupted, checkpoints)
         for place, (group, name) in enumerate(zip(groups, names, strict=True)):
             if signal := interrupted():  # between two groups nothing is in flight
                 raise Interrupted(signal)
             for near in range(place, min(place + 2, len(groups))):  # the next compiles meanwhile
                 executor().prepare(groups[near], tasks, wanted[near])
+            number = programs.index(name) + 1
+            shown.use_program(f"program {number} of {len(programs)}: {kinds[place]}")
             for ended in executor().execute(group, tasks, wanted[place], watch):
-                for row in _write_batch(ended, tasks, numbers, name, directory, attempt):
+                rows = _write_batch(ended, tasks, numbers, name, directory, attempt)
+                shown.end_jobs(row["status"] for row in rows)
+                for row in rows:
                     report(row)
         if signal := interrupted():
             raise Interrupted(signal)

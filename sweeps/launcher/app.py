@@ -15,7 +15,7 @@ from sweeps.execution.jax_setup import begin
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, run
 from sweeps.launcher.callbacks import planned_tasks
-from sweeps.launcher.finish import finish_with_report
+from sweeps.launcher.finish import finish
 from sweeps.launcher.go_on import how_to_go_on, last_words, say_how_to_go_on
 from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
@@ -37,7 +37,7 @@ def job(config: DictConfig) -> float:
     rows: list[Row] = []
     with report_user_errors():
         task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
-        acquire(directory, finish_with_report)
+        acquire(directory, finish)
         run([task], [0], directory, report=rows.append, go_on=how_to_go_on(directory))
         keep_reference_pictures(directory, [task], [0])
         return return_value_of(rows[0], task.optimized_metric)

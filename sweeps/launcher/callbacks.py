@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sweeps.config.errors import report_user_errors
 from sweeps.execution.checkpoints import CHECKPOINTS
+from sweeps.execution.progress import progress
 from sweeps.planning.plan import build_all
 from sweeps.results.parts import PARTS, holds_results
 from sweeps.results.pictures import PICTURES
@@ -30,6 +31,7 @@ class PreflightCallback(Callback):
             sweeper = config.hydra.sweeper
             if sweeper.get("grids") or sweeper.get("params"):
                 raise ValueError(f"{_experiment(config)} is a sweep: add -m, before all overrides")
+            progress().say("planning the job")
             (task,) = build_all([config], [[]])
             directory = Path(config.hydra.run.dir)
             acquire(directory)

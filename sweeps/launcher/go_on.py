@@ -42,15 +42,27 @@ def last_words() -> str:
 
 def how_to_go_on(directory: Path) -> str:
     """Return one line for a directory: what it keeps, and the command that goes on."""
-    arguments = sys.argv[1:]
-    if _MULTIRUN & set(arguments):
-        resume = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
-        keys = {override.partition("=")[0] for override in resume}
-        arguments = [text for text in arguments if text.partition("=")[0] not in keys] + resume
-        return f"{directory} keeps what is done; to go on: {_command(arguments)}"
+    if command := how_to_resume(directory):
+        return f"{directory} keeps what is done; to go on: {command}"
     if holds_results(directory):
         return f"{directory} keeps the row of the job"
-    return f"{directory} keeps no row; to begin again: {_command(arguments)}"
+    return f"{directory} keeps no row; to begin again: {given_command()}"
+
+
+def given_command() -> str:
+    """Return the command line of this process, for a shell."""
+    return _command(sys.argv[1:])
+
+
+def how_to_resume(directory: Path) -> str | None:
+    """Return the command that runs what a sweep's directory lacks; None for a single run."""
+    arguments = sys.argv[1:]
+    if not _MULTIRUN & set(arguments):
+        return None
+    resume = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
+    keys = {override.partition("=")[0] for override in resume}
+    kept = [text for text in arguments if text.partition("=")[0] not in keys]
+    return _command([*kept, *resume])
 
 
 def _hint() -> str:

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, open_dict
 
 from fvjax import checks
 from sweeps.config.enumerate_jobs import attempt
+from sweeps.execution.progress import progress
 from sweeps.execution.run import Row
-from sweeps.launcher.finish import finish_with_report
+from sweeps.launcher.finish import finish
 from sweeps.launcher.resume import check_recorded, recorded_rows
 from sweeps.planning.plan import build_all
 from sweeps.results.parts import holds_results, set_aside
@@ -81,6 +82,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         checks.count("hydra.launcher.checkpoint", launcher.checkpoint)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     directory = Path(str(config.hydra.sweep.dir))
+    progress().say(f"planning {len(job_overrides)} jobs")
     held, recorded = holds_results(directory), recorded_rows(directory)
     configs = [
         attempt(compose_job, launcher, overrides, number)
@@ -88,7 +90,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
     ]
     tasks = build_all(configs, job_overrides)
     check_recorded(directory, recorded.rows, tasks)
-    acquire(directory, finish_with_report)
+    acquire(directory, finish)
     if holds_results(directory) != held:
         raise ValueError(
             f"another sweep wrote its results into {directory} while this one was planned: choose "

@@ -19,6 +19,7 @@ from sweeps.results.labels import (
     row_labels,
     wrap_label,
 )
+from sweeps.results.sheet_drawing import cross
 
 _LINE, _GAP = 0.13, 0.1  # inches of a line of text, and between rows
 _LETTER = 6  # pixels of a letter
@@ -125,7 +126,8 @@ def _draw(
         axis.set_anchor("N")
     for job in jobs.to_dict("records"):
         axis = axes[names.index(job["row"])][heads.index(job["arm"])]
-        axis.imshow(tile(job["image"], job["status"], pixels))
+        image, status = job["image"], job["status"]
+        axis.imshow(cross(status, pixels) if image is None else tile(image, pixels))
         _show_frame(axis, job["text"])
     if named:
         _name(axes, names, heads, pixels // _LETTER)

@@ -1,17 +1,11 @@
-"""The end of a sweep or run: the merged table, the contact sheet and a printed summary."""
-
-from pathlib import Path
+"""The printed summary of a sweep: the mean metrics of each arm."""
 
 import pandas as pd
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from sweeps.results.contact_sheet import not_shown, write_sheet
 from sweeps.results.labels import arm_labels, row_labels
-from sweeps.results.parts import RESULTS, holds_results
-from sweeps.results.table import consolidate
 
 # A terminal of 80 columns holds four numbers and words of 24 letters.
 _WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4
@@ -19,23 +13,13 @@ _SHOWN = ("final_score", "dot", "cosine", "orthogonal")
 _ROWS = 40  # of the summary
 
 
-def finish(directory: Path) -> None:
-    """Merge the parts, draw the sheet and print the summary and the paths."""
-    if not holds_results(directory):
-        return
-    results = consolidate(directory)
-    sheet = directory / "sheet.png"
-    hidden = write_sheet(results, sheet)
-    console = Console()
-    console.print(summary(results))
-    for path in (directory / f"{RESULTS}.parquet", sheet):
-        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
-    if hidden:
-        console.print(not_shown(hidden), highlight=False)
+def summary(results: pd.DataFrame, best: pd.Series | None = None) -> Table:
+    """Return the mean metrics of each arm's jobs that are ok, the optimized metric first.
 
-
-def summary(results: pd.DataFrame) -> Table:
-    """Return the mean metrics of each arm's jobs that are ok, the optimized metric included."""
+    Args:
+        results: what `sweeps.load` returns.
+        best: whether each row belongs to the arm that is best by the optimized metric.
+    """
     optimized = (
         results["metrics_optimized_metric"].dropna()
         if "metrics_optimized_metric" in results
@@ -56,6 +40,8 @@ def summary(results: pd.DataFrame) -> Table:
         left_out = ", ".join(f"{count} {status}" for status, count in others.items())
         means = [jobs.loc[good[jobs.index], name].mean() for name in shown]
         cells = [f"{mean:.3g}" if pd.notna(mean) else "" for mean in means]
+        if best is not None and cells and best[jobs.index].all():
+            cells[0] = f"[bold]{cells[0]} best[/bold]"
         count = [str(len(jobs)), *([left_out] if omitted else [])]
         table.add_row(Text(str(arm) or "all"), *count, *cells)
     averaged = row_labels(results)[good].groupby(named[good]).agg(frozenset)

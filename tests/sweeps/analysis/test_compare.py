@@ -1,5 +1,6 @@
 """Paired comparisons: intervals that cover, corrections, what is a pair, and what is left out."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from report_cases import write_sweep
+from rich.console import Console
 from scipy.stats import t as student
 
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.analysis.pairing import arm_names
 from sweeps.compare import main, metric_table, notes
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
@@ -194,7 +198,7 @@ def test_what_comes_with_an_arm_does_not_break_pairs_and_is_told() -> None:
     assert (
         found["pairs"][0] == 12 and found["also_differs"][0] == "learning_rate=0.002 against 0.05"
     )
-    assert "cosine differs from dot also in learning_rate=0.002 against 0.05" in notes(found)
+    assert "cosine: differs from dot also in learning_rate=0.002 against 0.05" in notes(found)
     t.loc[t.index[t["objective"] == "cosine"][:4], "learning_rate"] = 0.05
     found = compare(t, "objective", "differential")  # no more a part of the arm
     assert found["pairs"][0] == 4 and not found["also_differs"][0]
@@ -288,13 +292,14 @@ def test_the_command_writes_a_csv_and_prints(
     write_part(tmp_path, rows)  # type: ignore[arg-type]
     consolidate(tmp_path)
     main([str(tmp_path), "--metric", "differential"])
-    written = pd.read_csv(tmp_path / "compare.csv", keep_default_na=False)
+    written = pd.read_csv(tmp_path / "compare_objective.csv", keep_default_na=False)
     whole = compare(load(tmp_path), "objective", "differential")
     assert list(written) == list(whole) and written["pairs"].tolist() == [12]
     assert written["p_holm"][0] == whole["p_holm"][0] == 2 / 2**6
     printed = capsys.readouterr().out
-    assert "differential against dot" in printed and "compare.csv" in printed
-    assert metric_table("differential", whole).row_count == 1
+    assert "differential (higher is better) against dot" in printed
+    assert "compare_objective.csv" in printed
+    assert metric_table("differential", whole, "higher").row_count == 1
     with pytest.raises(ValueError, match=r"cannot write .*nowhere"):
         main([str(tmp_path), "--metric", "cosine", "--out", str(tmp_path / "nowhere" / "a.csv")])
 
@@ -318,3 +323,31 @@ def test_a_mistake_on_the_command_line_is_one_line(
 ) -> None:
     assert run_cli(lambda: main([str(tmp_path), "--metric", "score"]), CONF) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds no results")
+
+
+def test_a_note_for_several_arms_is_one(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path, status={1: "failed", 2: "failed"})  # of cosine and dot_cosine
+    lines = notes(compare(results, ["objective"], ["dot", "cosine"]))
+    assert "cosine, dot_cosine: 1 unpaired, 1 failed" in lines
+    assert len(lines) == 2
+
+
+def test_eighty_letters_hold_the_table(tmp_path: Path) -> None:
+    found = compare(write_sweep(tmp_path), ["objective"], ["dot"])
+    numbers = ["mean", "mean_baseline", "difference", "low", "high"]
+    found[numbers] *= -1.2345e-6
+    found["p_holm"], found["effect"] = 0.0312, -0.944
+    found["arm"] = ["dot_cosine exponent=2", "total_variation"]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(metric_table("dot", found, "higher"))
+    text = console.export_text()
+    assert "dot (higher is better) against dot" in text and "…" not in text
+    assert text.count("e-0") == 10 and text.count("0.0312*") == 2 and text.count("-0.944") == 2
+    assert "low" in text and max(map(len, text.splitlines())) <= 80
+
+
+def test_the_column_of_pictures_is_no_group_of_image_height(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path, seeds=1)
+    results["image_height"] = results["objective"].map({"dot": 16, "cosine": 32, "dot_cosine": 32})
+    names = arm_names(results, ["image_height"])
+    assert set(names) == {"image_height=16", "image_height=32"}

@@ -16,7 +16,7 @@ def test_transparent_pictures_lie_over_grey() -> None:
     assert (rgb[:2] == [200, 0, 0]).all() and (rgb[2:] == 128).all()
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
-    shown = tile({"bytes": buffer.getvalue()}, "ok", 4)
+    shown = tile({"bytes": buffer.getvalue()}, 4)
     np.testing.assert_array_equal(shown, rgb)
 
 
