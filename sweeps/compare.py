@@ -130,7 +130,10 @@ def metric_table(metric: str, rows: pd.DataFrame) -> Table:
 
 
 def notes(table: pd.DataFrame) -> list[str]:
-    """Return notes on unpaired rows and confounded columns; a note for all metrics appears once."""
+    """Return notes on blank pictures, unpaired rows and confounded columns.
+
+    A note for all metrics appears once.
+    """
     metrics_of: dict[str, list[str]] = {}
     for row in table.to_dict("records"):
         arm, baseline = row["arm"], row["baseline"]
@@ -139,6 +142,9 @@ def notes(table: pd.DataFrame) -> list[str]:
             if row["unpaired_reason"]
             else []
         )
+        if min(row["begun"], row["baseline_begun"]) < 1:
+            shares = f"{row['begun']:.0%}, of {baseline} {row['baseline_begun']:.0%}"
+            lines.append(f"of the pictures of {arm} {shares} began: the rest is dead or collapsed")
         if row["baseline_unpaired_reason"]:
             unpaired = f"{row['baseline_unpaired']} unpaired, {row['baseline_unpaired_reason']}"
             lines.append(f"{baseline} (against {arm}): {unpaired}")

@@ -9,6 +9,7 @@ from fvjax.direction import Direction, Place, layer_at
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.model import Model
 from fvjax.objectives.batch_penalties import Alignment, Diversity
+from fvjax.objectives.examples import Anchor, Match
 from fvjax.objectives.objective import Objective, parts
 from fvjax.objectives.penalties import HighFrequency, IrrelevantNorm, TotalVariation
 from fvjax.pytree import dataclass
@@ -25,7 +26,10 @@ _OPTIONAL = (
     "best_reference_recovered",
     "best_reference_strength",
 )
-_WITHOUT_OPTIMUM = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Alignment)
+_WITHOUT_OPTIMUM = (
+    *(TotalVariation, HighFrequency, IrrelevantNorm),
+    *(Diversity, Alignment, Anchor, Match),
+)
 
 
 @dataclass

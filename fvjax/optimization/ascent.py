@@ -7,13 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.models.model import Model
+from fvjax.optimization.annealing import has_settled, penalty_share, with_penalty_share
 from fvjax.optimization.gradient_balance import gradient_ratios, with_ratios
 from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.optimization.recipe import Job
-from fvjax.optimization.score import score_of
+from fvjax.optimization.score import Views, score_of
 from fvjax.optimization.summary import Summary, begin_summary, update_summary
 from fvjax.pytree import dataclass
 from fvjax.types import Image, Scalar, Scalars
@@ -32,6 +33,8 @@ class AscentState:
     ratios: tuple[Scalars, ...]  # of the `Balanced` penalties, measured at the start
     dead: Bool[Array, "*batch"]  # whether the direction was dead at the previous step
     revived: Bool[Array, "*batch"]  # whether the previous step's gradient was redirected
+    begun_steps: Int[Array, "*batch"]  # gradient steps since the direction was first not dead
+    transparency: Float[Array, "*images height width"] | None  # sum over steps of |∂score/∂image|
     summary: Summary
 
 
@@ -45,6 +48,8 @@ def start(model: Model, job: Job) -> AscentState:
         ratios=gradient_ratios(model, job),
         dead=false,
         revived=false,
+        begun_steps=jnp.int32(0),
+        transparency=_first_transparency(job, params),
         summary=begin_summary(),
     )
     # Under vmap, a loop is traced again until it knows which values differ between jobs. All
@@ -67,8 +72,10 @@ def ascend(
     stays. The same step does both, because compiling the network again would take longer.
     """
     job, optimizer = with_ratios(job, state.ratios), _optimizer(job)
-    recipe, (_, draws) = job.recipe, jax.random.split(job.key)
+    recipe = job.recipe
     evaluate_only = (step < 0) | (step >= steps) | state.summary.converged
+    share = penalty_share(recipe.anneal_steps, state.begun_steps, evaluate_only)
+    job = with_penalty_share(job, share)
     # Redirect only while the direction is dead: dead channels would bend other gradients.
     revive = state.dead & (step < MAX_REVIVE_STEPS)
     # Redirected gradients are about 100 times larger. Without a reset, the optimizer's moments
@@ -77,6 +84,44 @@ def ascend(
     fresh = optimizer.init(state.params)
     optimizer_state = jax.tree.map(partial(jnp.where, reset), fresh, state.optimizer)
 
+    def decode(params: Any) -> Image:
+        with jax.named_scope("parameterization"):
+            return recipe.decode(params)
+
+    def score(image: Image) -> tuple[Scalar, Metrics]:
+        return score_of(model, job, image, _views(job, step, evaluate_only), revive)
+
+    image, pull_back = jax.vjp(decode, state.params)
+    (value, metrics), of_image = jax.value_and_grad(score, has_aux=True)(image)
+    (gradient,) = pull_back(of_image)
+    gradient_norm, is_silent = optax.tree.norm(gradient), metrics.pop("is_silent")
+    dead = metrics.pop("is_dead") | ((gradient_norm == 0) & ~evaluate_only)
+    unchanged = state.params, optimizer_state
+    with jax.named_scope("optimizer"):
+        ascended = _update(optimizer, lambda p: score(decode(p)), value, gradient, *unchanged)
+    params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
+    measured = {"score": value, **metrics, "gradient_norm": gradient_norm}
+    begins = ~evaluate_only & (~dead | (state.begun_steps > 0))
+    begun_steps = state.begun_steps + begins.astype(jnp.int32)
+    may_stop = recipe.stop_when_converged & has_settled(recipe.anneal_steps, begun_steps)
+    taken = (is_silent, step, ~evaluate_only, ~revive, may_stop)
+    state = AscentState(
+        params=params,
+        optimizer=optimizer_state,
+        ratios=state.ratios,
+        dead=dead,
+        revived=revive,
+        begun_steps=begun_steps,
+        transparency=_add_transparency(state.transparency, of_image, ~evaluate_only & ~revive),
+        summary=update_summary(state.summary, measured, *taken),
+    )
+    return state, measured
+
+
+def _views(job: Job, step: Int[Array, ""], evaluate_only: Bool[Array, ""]) -> Views:
+    """Return the transform of a step, which each of a job's images draws for itself."""
+    recipe, (_, draws) = job.recipe, jax.random.split(job.key)
+
     def view(image: Image, number: int | Array) -> Image:
         key = jax.random.fold_in(draws, step)
         if recipe.images_per_job > 1:
@@ -84,29 +129,18 @@ def ascend(
         with jax.named_scope("transform"):
             return jnp.where(evaluate_only, image, recipe.transform(key, image))
 
-    def score(params: Any) -> tuple[Scalar, Metrics]:
-        with jax.named_scope("parameterization"):
-            image = recipe.decode(params)
-        return score_of(model, job, image, view, revive)
+    return view
 
-    (value, metrics), gradient = jax.value_and_grad(score, has_aux=True)(state.params)
-    gradient_norm, is_silent = optax.tree.norm(gradient), metrics.pop("is_silent")
-    dead = metrics.pop("is_dead") | ((gradient_norm == 0) & ~evaluate_only)
-    unchanged = state.params, optimizer_state
-    with jax.named_scope("optimizer"):
-        ascended = _update(optimizer, score, value, gradient, *unchanged)
-    params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
-    measured = {"score": value, **metrics, "gradient_norm": gradient_norm}
-    taken = (is_silent, step, ~evaluate_only, ~revive, recipe.stop_when_converged)
-    state = AscentState(
-        params=params,
-        optimizer=optimizer_state,
-        ratios=state.ratios,
-        dead=dead,
-        revived=revive,
-        summary=update_summary(state.summary, measured, *taken),
-    )
-    return state, measured
+
+def _first_transparency(job: Job, params: Any) -> Array | None:
+    if not job.recipe.transparency:
+        return None
+    return jnp.zeros(jax.eval_shape(job.recipe.decode, params).shape[:-1])
+
+
+def _add_transparency(total: Array | None, of_image: Array, moved: Array) -> Array | None:
+    """Add |∂score/∂image|, averaged over colours, of a step that nothing revived."""
+    return None if total is None else total + jnp.where(moved, jnp.mean(jnp.abs(of_image), -1), 0)
 
 
 def _optimizer(job: Job) -> optax.GradientTransformationExtraArgs:

@@ -45,6 +45,8 @@ def job(
     images_per_job: int = 1,
     snapshots: Sequence[int] = (),
     stop_when_converged: bool = False,
+    anneal_steps: Number = 0.0,
+    transparency: bool = False,
 ) -> Job:
     """Return the job of one image; missing arguments are Lucid's defaults.
 
@@ -66,6 +68,8 @@ def job(
         images_per_job: number of images that are optimized together.
         snapshots: steps after which the image is kept too, increasing, from 0 to `steps`.
         stop_when_converged: whether it ends once the score rises no more (`Recipe`).
+        anneal_steps: steps over which penalties rise from 0, once the direction has begun.
+        transparency: whether the result holds the pixels' summed gradients (MACO's transparency).
 
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
@@ -81,6 +85,8 @@ def job(
         images_per_job=images_per_job,
         snapshots=tuple(snapshots),
         stop_when_converged=stop_when_converged,
+        anneal_steps=anneal_steps,
+        transparency=transparency,
     )
     where = model.default_layer if layer is None else layer
     setup = Setup(model, layer=where, image_size=height_width(image.image_size), position=position)

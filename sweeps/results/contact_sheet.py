@@ -24,6 +24,7 @@ _MARKS = {  # status -> text of the legend, colour
     "failed": ("red: failed", (200, 0, 0)),
     "diverged": ("orange: diverged, or too few steps", (235, 120, 0)),
     "dead": ("grey: dead", (120, 120, 120)),
+    "collapsed": ("violet: collapsed, a blank picture", (130, 60, 170)),
 }
 
 

@@ -257,7 +257,8 @@ def tiny_activations(a: Array) -> Activations:
     """All that the cases ask for, made from one array."""
     image = jax.nn.sigmoid(a[..., :3])
     weights = jnp.broadcast_to(jnp.linspace(0.0, 1.0, 8), (*a.shape[:-1], 8))
-    return {"image": image, "conv1": a[..., :8], "conv1@irrelevance": weights, "conv2": a}
+    seen = {"image": image, "conv1": a[..., :8], "conv1@irrelevance": weights, "conv2": a}
+    return seen | {"conv1@anchor": jnp.full((*a.shape[:-1], 8), 0.3)}
 
 
 CASES = pytest.mark.parametrize("name", list(OBJECTIVES))

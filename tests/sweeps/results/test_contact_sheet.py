@@ -146,7 +146,7 @@ def test_two_networks_without_a_common_row_make_two_blocks(
     ]
 
 
-@pytest.mark.parametrize("status", ["ok", "failed", "diverged", "dead"])
+@pytest.mark.parametrize("status", ["ok", "failed", "diverged", "dead", "collapsed"])
 @pytest.mark.parametrize("picture", [True, False])
 def test_marks_are_where_a_job_was_not_ok(status: str, picture: bool, tmp_path: Path) -> None:
     if status == "ok" and not picture:
