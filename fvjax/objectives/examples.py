@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from fvjax.direction import SPACE, Direction, activations_at, layer_at
 from fvjax.objectives.objective import Objective
 from fvjax.pytree import dataclass, static
-from fvjax.types import Activations, Image, Scalar
+from fvjax.types import Activations, Scalar
 
 
 @dataclass
@@ -18,7 +18,8 @@ class Match(Objective):
     by their relevance; details of its loss may differ. The direction's vector has no effect.
     """
 
-    target: Float[Array, "*jobs positions channels"]  # sorted along positions; 1 stands for all
+    # (positions, channels), sorted along positions; one position stands for all.
+    target: Float[Array, "*positions channels"]
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:
         """Return the score of one image.
@@ -44,7 +45,7 @@ class Anchor(Objective):
     `score_of` computes b, because an objective has no access to the model.
     """
 
-    image: Image  # the photograph, RGB in [0, 1], of the job's image size
+    image: Float[Array, "*pixels colours"]  # of the photograph: (height, width, 3)
     layer: str = static()
 
     def __call__(self, activations: Activations, direction: Direction) -> Scalar:

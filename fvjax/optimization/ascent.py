@@ -17,7 +17,7 @@ from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import Views, score_of
 from fvjax.optimization.summary import Summary, begin_summary, update_summary
 from fvjax.pytree import dataclass
-from fvjax.types import Image, Scalar, Scalars
+from fvjax.types import Image, Images, Scalar, Scalars
 
 MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
 MEASURED = ("score", "dot", "cosine", "orthogonal", "norm", "gradient_norm")  # in each step
@@ -84,11 +84,11 @@ def ascend(
     fresh = optimizer.init(state.params)
     optimizer_state = jax.tree.map(partial(jnp.where, reset), fresh, state.optimizer)
 
-    def decode(params: Any) -> Image:
+    def decode(params: Any) -> Images:
         with jax.named_scope("parameterization"):
             return recipe.decode(params)
 
-    def score(image: Image) -> tuple[Scalar, Metrics]:
+    def score(image: Images) -> tuple[Scalar, Metrics]:
         return score_of(model, job, image, _views(job, step, evaluate_only), revive)
 
     image, pull_back = jax.vjp(decode, state.params)

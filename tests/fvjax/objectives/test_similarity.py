@@ -14,7 +14,7 @@ from jax import Array
 import fvjax
 from fvjax import Direction, DotCosine
 from fvjax.direction import place_of
-from fvjax.objectives.objective import parts
+from fvjax.objectives.objective import Subtracted, parts
 
 H, W, C = 5, 4, 6
 Activations = dict[str, Array]
@@ -250,7 +250,7 @@ def test_parts_are_all_that_an_objective_wraps() -> None:
     inner = fvjax.Inversion()
     whole = fvjax.Cosine() - 0.1 * (inner * fvjax.TotalVariation())
     assert inner in list(parts(whole))
-    assert sum(isinstance(p, fvjax.Scaled) for p in parts(whole)) == 2
+    assert sum(isinstance(p, (fvjax.Scaled, Subtracted)) for p in parts(whole)) == 2
 
 
 def tiny_activations(a: Array) -> Activations:
