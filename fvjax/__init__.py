@@ -16,6 +16,8 @@ from fvjax.models import load as load
 from fvjax.models import save as save
 from fvjax.objectives.batch_penalties import Alignment as Alignment
 from fvjax.objectives.batch_penalties import Diversity as Diversity
+from fvjax.objectives.examples import Anchor as Anchor
+from fvjax.objectives.examples import Match as Match
 from fvjax.objectives.objective import Objective as Objective
 from fvjax.objectives.objective import Product as Product
 from fvjax.objectives.objective import Scaled as Scaled
@@ -27,9 +29,10 @@ from fvjax.objectives.penalties import HighFrequency as HighFrequency
 from fvjax.objectives.penalties import IrrelevantNorm as IrrelevantNorm
 from fvjax.objectives.penalties import Opacity as Opacity
 from fvjax.objectives.penalties import TotalVariation as TotalVariation
+from fvjax.objectives.population import Differential as Differential
+from fvjax.objectives.population import Softmax as Softmax
 from fvjax.objectives.similarity import Cosine as Cosine
 from fvjax.objectives.similarity import DeepDream as DeepDream
-from fvjax.objectives.similarity import Differential as Differential
 from fvjax.objectives.similarity import Dot as Dot
 from fvjax.objectives.similarity import DotCosine as DotCosine
 from fvjax.objectives.similarity import Inversion as Inversion
@@ -49,6 +52,7 @@ from fvjax.parameterizations import Fourier as Fourier
 from fvjax.parameterizations import Laplacian as Laplacian
 from fvjax.parameterizations import Maco as Maco
 from fvjax.parameterizations import Pixels as Pixels
+from fvjax.parameterizations import Renderer as Renderer
 from fvjax.parameterizations import Transparent as Transparent
 from fvjax.parameterizations import spectrum as spectrum
 from fvjax.spaces import with_affine_layer as with_affine_layer

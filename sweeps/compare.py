@@ -153,7 +153,7 @@ def _short(value: float) -> str:
 
 
 def notes(table: pd.DataFrame) -> list[str]:
-    """Return notes on unpaired rows and confounded columns.
+    """Return notes on blank pictures, unpaired rows and confounded columns.
 
     A note names all arms that it holds for, and the metrics unless it holds for every metric.
     """
@@ -183,6 +183,9 @@ def _notes_of(row: Mapping[Any, Any]) -> list[tuple[str, str]]:
     if why_baseline:
         after = f"): {row['baseline_unpaired']} unpaired, {why_baseline}"
         found.append((f"{baseline} (against ", after))
+    if min(row["begun"], row["baseline_begun"]) < 1:
+        shares = f"{row['begun']:.0%}, of {baseline} {row['baseline_begun']:.0%}"
+        found.append(("of the pictures of ", f" {shares} began: the rest is dead or collapsed"))
     if row["also_differs"]:
         found.append(("", f": differs from {baseline} also in {row['also_differs']}"))
     return found

@@ -24,6 +24,7 @@ from sweeps.storage.atomic import atomic_write
 from sweeps.studies.planted import board, cross_fitted_scores, matrix
 
 _SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
+_SHOWN |= {"begun": "share of pictures that began"}
 _COLUMNS = 3  # of panels
 _SHOWN |= {"decoys": "content of decoys", "optimum_purity": "purity of the ideal optimum"}
 

@@ -14,6 +14,7 @@ from sweeps.task import Task
 
 LAYER, SIZE, CHANNELS = "conv2", 32, 16  # of the tiny model
 
+PHOTO = jax.random.uniform(jax.random.key(7), (SIZE, SIZE, 3), minval=0.1, maxval=0.9)
 DIRECTION = fvjax.Direction(vector=jnp.linspace(-0.5, 2.0, CHANNELS), layer=LAYER)
 
 
@@ -41,6 +42,14 @@ SCORES = {
     "deepdream": fvjax.DeepDream(),
     "lucid_atlas": fvjax.LucidAtlas(exponent=1.0, floor=0.01),
     "differential": fvjax.Differential(along=1.5, stddev=jnp.linspace(0.0, 2.0, CHANNELS)),
+    "softmax": fvjax.Softmax(
+        rivals=jnp.ones(CHANNELS).at[2].set(0.0),
+        mean=jnp.linspace(-1.0, 1.0, CHANNELS),
+        stddev=jnp.linspace(0.0, 2.0, CHANNELS),
+        along=0.5,
+        temperature=0.7,
+    ),
+    "match": fvjax.Match(target=jnp.linspace(0.0, 2.0, CHANNELS)[None]),
 }
 PENALTIES = {
     "orthogonal": fvjax.OrthogonalNorm(squared=False),
@@ -51,6 +60,7 @@ PENALTIES = {
     "high_frequency": fvjax.HighFrequency(),
     "blur": fvjax.Blur(),
     "irrelevant": fvjax.IrrelevantNorm(layer="conv1", order=2),
+    "anchor": fvjax.Anchor(layer="conv1", image=PHOTO),
 }
 ALPHA_PENALTIES = {"opacity": fvjax.Opacity()}
 """Penalties on images with alpha: of other images they are constant."""
@@ -64,7 +74,6 @@ BATCH_PENALTIES = {
 # A penalty is ascended too: less of it is what its user wants, more of it is what it measures.
 OBJECTIVES = SCORES | PENALTIES
 
-PHOTO = jax.random.uniform(jax.random.key(7), (SIZE, SIZE, 3), minval=0.1, maxval=0.9)
 PARAMETERIZATIONS = {
     "fourier": fvjax.Fourier(image_size=SIZE, stddev=0.01, decay_power=1.0, decorrelate=True),
     "fourier_rgb": fvjax.Fourier(image_size=33, stddev=0.01, decay_power=0.5, decorrelate=False),
@@ -82,6 +91,7 @@ PARAMETERIZATIONS = {
         contrast=0.1,
         gray=True,
     ),
+    "renderer": fvjax.Renderer(),
     "transparent": fvjax.Transparent(parameterization=fvjax.Fourier(image_size=SIZE)),
     "maco_rgb": fvjax.Maco(image_size=33, magnitude=20 * jnp.ones((3, 33, 17)), decorrelate=False),
 }

@@ -9,6 +9,7 @@ from fvjax.direction import Direction, layer_at
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.model import Model
 from fvjax.objectives.batch_penalties import Alignment, Diversity
+from fvjax.objectives.examples import Anchor, Match
 from fvjax.objectives.objective import Objective, parts
 from fvjax.objectives.penalties import HighFrequency, IrrelevantNorm, TotalVariation
 from fvjax.positions import Place
@@ -26,7 +27,10 @@ _OPTIONAL = (
     "best_reference_recovered",
     "best_reference_strength",
 )
-_WITHOUT_OPTIMUM = (TotalVariation, HighFrequency, IrrelevantNorm, Diversity, Alignment)
+_WITHOUT_OPTIMUM = (
+    *(TotalVariation, HighFrequency, IrrelevantNorm),
+    *(Diversity, Alignment, Anchor, Match),
+)
 
 
 @dataclass

@@ -55,7 +55,10 @@ class SqueezeNet(nn.Module):
             if number in (2, 4, 6):
                 x = layers.max_pool(x, 3, 2, layers.ceil_padding(x.shape[-3:-1], 3, 2))
             x = fire(f"fire{number}", x, squeeze, expand)
-        record("logits", conv("conv10", x, 1000).mean((-3, -2)))
+        before = linear("conv10", x, 1000)
+        after = record("conv10", layers.relu(before, record.redirect))
+        record("logits_pre_relu", before.mean((-3, -2)), main=False)
+        record("logits", after.mean((-3, -2)))
 
 
 def squeezenet(weights: str | Path) -> Model:

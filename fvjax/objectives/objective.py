@@ -44,8 +44,8 @@ class Objective:
         return self
 
     def __sub__(self, other: "Objective") -> "Sum":
-        """Return the difference of two objectives."""
-        return self + Scaled(weight=-1.0, objective=as_objective(other))
+        """Return the difference of two objectives; the subtracted one can be annealed."""
+        return self + Subtracted(objective=as_objective(other))
 
     def __rsub__(self, other: Any) -> "Objective":
         """Refuse a number from which an objective is subtracted."""
@@ -179,3 +179,22 @@ class Scaled(Objective):
     def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
         """Scale the score of all images."""
         return self.weight * self.objective.score_batch(activations, direction)
+
+
+@dataclass
+class Subtracted(Objective):
+    """-share · objective: what `score - penalty` subtracts.
+
+    The ascent sets `share` while it anneals penalties (`Recipe.anneal_steps`); before, it is 1.
+    """
+
+    objective: Objective
+    share: Number = 1.0
+
+    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
+        """Negate the score."""
+        return -self.share * self.objective(activations, direction)
+
+    def score_batch(self, activations: Activations, direction: Direction) -> Scalar:
+        """Negate the score of all images."""
+        return -self.share * self.objective.score_batch(activations, direction)

@@ -130,30 +130,6 @@ class DeepDream(Objective):
 
 
 @dataclass
-class Differential(Objective):
-    """mean_p (a·d)/s_d - mean over channels of mean_p a_c/s_c: the direction, less the average.
-
-    s_d, s_c: standard deviations over reference images. Channels with s_c = 0 are left out.
-    """
-
-    along: Number  # s_d, standard deviation of the dot product
-    stddev: Float[Array, "*jobs channels"]  # s_c, standard deviation of each channel
-
-    def __post_init__(self) -> None:
-        """Refuse a standard deviation of 0 along the direction."""
-        checks.positive("standard deviation along the direction", self.along)
-
-    def __call__(self, activations: Activations, direction: Direction) -> Scalar:
-        """Return the score of one image."""
-        a, v = activations_at(activations, direction)
-        varies = self.stddev > 0
-        standardized = jnp.where(varies, jnp.mean(a, 0) / jnp.where(varies, self.stddev, 1.0), 0.0)
-        return jnp.mean(dots(a, v)) / self.along - jnp.sum(standardized) / jnp.maximum(
-            jnp.sum(varies), 1
-        )
-
-
-@dataclass
 class OrthogonalNorm(Objective):
     """mean_p |a - (a·d)d|, or its square: a penalty on the component orthogonal to v."""
 

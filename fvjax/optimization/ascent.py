@@ -9,18 +9,19 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from fvjax.models.model import Model
+from fvjax.optimization.annealing import has_settled, penalty_share, with_penalty_share
 from fvjax.optimization.gradient_balance import gradient_ratios, with_ratios
 from fvjax.optimization.octaves import by_size, enlarge, octave_at
 from fvjax.optimization.optimizers import OPTIMIZERS
 from fvjax.optimization.recipe import Job
-from fvjax.optimization.score import score_of
+from fvjax.optimization.score import Views, score_of
 from fvjax.optimization.summary import Summary, begin_summary, update_summary
 from fvjax.pytree import dataclass
 from fvjax.transforms.random_crop import middle
-from fvjax.types import Image, Scalar, Scalars
+from fvjax.types import Image, Images, Scalar, Scalars
 
 MAX_REVIVE_STEPS = 16  # Lucid's; steps during which ReLUs may revive a dead direction
 MEASURED = ("score", "dot", "cosine", "orthogonal", "norm", "gradient_norm")  # in each step
@@ -37,6 +38,8 @@ class AscentState:
     ratios: tuple[Scalars, ...]  # of the `Balanced` penalties, measured at the start
     dead: Bool[Array, "*batch"]  # whether the direction was dead at the previous step
     revived: Bool[Array, "*batch"]  # whether the previous step's gradient was redirected
+    begun_steps: Int[Array, "*batch"]  # gradient steps since the direction was first not dead
+    transparency: Float[Array, "*images height width"] | None  # sum over steps of |∂score/∂image|
     summary: Summary
 
 
@@ -53,6 +56,8 @@ def start(model: Model, job: Job) -> AscentState:
         ratios=gradient_ratios(model, job),
         dead=false,
         revived=false,
+        begun_steps=jnp.int32(0),
+        transparency=_first_transparency(job, params[0]),
         summary=begin_summary(),
     )
     # Under vmap, a loop is traced again until it knows which values differ between jobs. All
@@ -118,8 +123,10 @@ def _ascend(
     stays. The same step does both, because compiling the network again would take longer.
     """
     job, optimizer = with_ratios(job, state.ratios), _optimizer(job)
-    recipe, (_, draws) = job.recipe, jax.random.split(job.key)
+    recipe = job.recipe
     evaluate_only = (step < 0) | (step >= steps) | state.summary.converged
+    share = penalty_share(recipe.anneal_steps, state.begun_steps, evaluate_only)
+    job = with_penalty_share(job, share)
     # Redirect only while the direction is dead: dead channels would bend other gradients.
     revive = state.dead & (step < MAX_REVIVE_STEPS)
     # Redirected gradients are about 100 times larger. Without a reset, the optimizer's moments
@@ -128,28 +135,27 @@ def _ascend(
     fresh = optimizer.init(state.params)
     optimizer_state = jax.tree.map(partial(jnp.where, reset), fresh, state.optimizer)
 
-    def view(image: Image, number: int | Array) -> Array:
-        key = jax.random.fold_in(draws, step)
-        if recipe.images_per_job > 1:
-            key = jax.random.fold_in(key, number)
-        with jax.named_scope("transform"):
-            seen = recipe.transform(key, image)
-            return jnp.where(evaluate_only, middle(image, seen.shape), seen)
-
-    def score(params: Any) -> tuple[Scalar, Metrics]:
+    def decode(params: Any) -> Images:
         with jax.named_scope("parameterization"):
-            image = recipe.decode(params)
-        return score_of(model, job, image, view, revive)
+            return recipe.decode(params)
 
-    (value, metrics), gradient = jax.value_and_grad(score, has_aux=True)(state.params)
+    def score(image: Images) -> tuple[Scalar, Metrics]:
+        return score_of(model, job, image, _views(job, step, evaluate_only), revive)
+
+    image, pull_back = jax.vjp(decode, state.params)
+    (value, metrics), of_image = jax.value_and_grad(score, has_aux=True)(image)
+    (gradient,) = pull_back(of_image)
     gradient_norm, is_silent = optax.tree.norm(gradient), metrics.pop("is_silent")
     dead = metrics.pop("is_dead") | ((gradient_norm == 0) & ~evaluate_only)
     unchanged = state.params, optimizer_state
     with jax.named_scope("optimizer"):
-        ascended = _update(optimizer, score, value, gradient, *unchanged)
+        ascended = _update(optimizer, lambda p: score(decode(p)), value, gradient, *unchanged)
     params, optimizer_state = jax.tree.map(partial(jnp.where, evaluate_only), unchanged, ascended)
     measured = {"score": value, **metrics, "gradient_norm": gradient_norm}
-    taken = (is_silent, step, ~evaluate_only, ~revive, recipe.stop_when_converged)
+    begins = ~evaluate_only & (~dead | (state.begun_steps > 0))
+    begun_steps = state.begun_steps + begins.astype(jnp.int32)
+    may_stop = recipe.stop_when_converged & has_settled(recipe.anneal_steps, begun_steps)
+    taken = (is_silent, step, ~evaluate_only, ~revive, may_stop)
     state = AscentState(
         params=params,
         optimizer=optimizer_state,
@@ -157,9 +163,37 @@ def _ascend(
         ratios=state.ratios,
         dead=dead,
         revived=revive,
+        begun_steps=begun_steps,
+        transparency=_add_transparency(state.transparency, of_image, ~evaluate_only & ~revive),
         summary=update_summary(state.summary, measured, *taken),
     )
     return state, measured
+
+
+def _views(job: Job, step: Int[Array, ""], evaluate_only: Bool[Array, ""]) -> Views:
+    """Return the transform of a step, which each of a job's images draws for itself."""
+    recipe, (_, draws) = job.recipe, jax.random.split(job.key)
+
+    def view(image: Image, number: int | Array) -> Image:
+        key = jax.random.fold_in(draws, step)
+        if recipe.images_per_job > 1:
+            key = jax.random.fold_in(key, number)
+        with jax.named_scope("transform"):
+            seen = recipe.transform(key, image)
+            return jnp.where(evaluate_only, middle(image, seen.shape), seen)
+
+    return view
+
+
+def _first_transparency(job: Job, params: Any) -> Array | None:
+    if not job.recipe.transparency:
+        return None
+    return jnp.zeros(jax.eval_shape(job.recipe.decode, params).shape[:-1])
+
+
+def _add_transparency(total: Array | None, of_image: Array, moved: Array) -> Array | None:
+    """Add |∂score/∂image|, averaged over colours, of a step that nothing revived."""
+    return None if total is None else total + jnp.where(moved, jnp.mean(jnp.abs(of_image), -1), 0)
 
 
 def _optimizer(job: Job) -> optax.GradientTransformationExtraArgs:

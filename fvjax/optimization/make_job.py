@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from fvjax import checks
 from fvjax.direction import (
     AnyDirection,
     Direction,
@@ -25,6 +26,8 @@ from fvjax.sources.units import Channel
 from fvjax.transforms import Standard, Transform
 from fvjax.types import Number
 
+_OTHERS = ("stop_when_converged", "anneal_steps", "transparency")  # fields of a Recipe
+
 
 def job(
     model: Model,
@@ -44,9 +47,9 @@ def job(
     seed: int = 0,
     images_per_job: int = 1,
     snapshots: Sequence[int] = (),
-    stop_when_converged: bool = False,
     octaves: int = 1,
     octave_scale: float = 1.4,
+    **others: Any,
 ) -> Job:
     """Return the job of one image; missing arguments are Lucid's defaults.
 
@@ -67,13 +70,15 @@ def job(
         seed: seed of the initial image and of every step's transform.
         images_per_job: number of images that are optimized together.
         snapshots: steps after which the image is kept too, increasing, from 0 to `steps`.
-        stop_when_converged: whether it ends once the score rises no more (`Recipe`).
         octaves: number of sizes; the steps are shared evenly, and the last size is the image's.
         octave_scale: factor between the sides of two octaves.
+        others: `stop_when_converged`, `anneal_steps`, `transparency`: see `Recipe`.
 
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
     """
+    for name in others:
+        checks.choice("argument of fvjax.job", name, _OTHERS)
     image = _parameterization(model, parameterization, image_size)
     recipe = Recipe(
         objective=_score(objective, penalty),
@@ -84,8 +89,8 @@ def job(
         optimizer=optimizer,
         images_per_job=images_per_job,
         snapshots=tuple(snapshots),
-        stop_when_converged=stop_when_converged,
         octaves=octave_sizes(image.image_size, octaves, octave_scale),
+        **others,
     )
     where = model.default_layer if layer is None else layer
     setup = Setup(model, layer=where, image_size=height_width(image.image_size), position=position)

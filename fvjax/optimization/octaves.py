@@ -13,7 +13,8 @@ from jaxtyping import Array, Int
 
 from fvjax.direction import FromImage, refuse_places
 from fvjax.image_size import height_width
-from fvjax.objectives.objective import held_directions
+from fvjax.objectives.examples import Anchor
+from fvjax.objectives.objective import held_directions, parts
 from fvjax.optimization.recipe import Job, Recipe
 from fvjax.parameterizations.parameterization import Wrapper, resample, start_of, with_size
 from fvjax.types import Images
@@ -24,7 +25,7 @@ def by_size(job: Job) -> tuple[Job, ...]:
 
     Raises:
         ValueError: a position, which is another place at another size; a vector for each position;
-            a parameterization without `encode`.
+            a parameterization without `encode`; a value for each pixel.
     """
     recipe = job.recipe
     if not recipe.octaves:
@@ -34,6 +35,8 @@ def by_size(job: Job) -> tuple[Job, ...]:
         "octaves need position=all and one vector for all positions: a place of the picture is "
         "another one in a smaller picture",
     )
+    if fixed := _fixed_size(job):
+        raise ValueError(f"{fixed[0]} needs octaves=1: it belongs to pixels of one size")
     innermost: Any = recipe.parameterization
     while isinstance(innermost, Wrapper):
         innermost = innermost.parameterization
@@ -44,6 +47,12 @@ def by_size(job: Job) -> tuple[Job, ...]:
         )
     sizes = (*recipe.octaves, height_width(recipe.parameterization.image_size))
     return tuple(_at_size(job, size) for size in sizes)
+
+
+def _fixed_size(job: Job) -> list[str]:
+    """Return what has a value for each pixel, for the error."""
+    anchored = any(isinstance(part, Anchor) for part in parts(job.recipe.objective))
+    return ["transparency=true"] * job.recipe.transparency + ["penalty=anchor"] * anchored
 
 
 def octave_at(

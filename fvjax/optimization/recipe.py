@@ -38,14 +38,18 @@ class Recipe:
     snapshots: tuple[int, ...] = static(default=())  # steps after which the image is kept
     stop_when_converged: Flags = False  # before `steps`, see `optimization.summary`
     octaves: tuple[tuple[int, int], ...] = static(default=())  # smaller sizes, see `octaves`
+    anneal_steps: Number = 0.0  # over which penalties rise to full weight, see `annealing`
+    transparency: bool = static(default=False)  # whether `Result.transparency` is summed
 
     def __post_init__(self) -> None:
         """Refuse a value that is not allowed."""
         self._register_user_code()
         checks.positive("learning_rate", self.learning_rate)
+        checks.not_negative("anneal_steps", self.anneal_steps)
         checks.count("steps", self.steps)
         checks.choice("optimizer", self.optimizer, OPTIMIZERS)
         checks.count("images_per_job", self.images_per_job)
+        checks.boolean("transparency", self.transparency)
         checks.increasing("snapshots", self.snapshots, most=self.steps)
         if isinstance(self.stop_when_converged, (str, int, float, type(None))):  # no leaf of JAX's
             checks.boolean("stop_when_converged", self.stop_when_converged)

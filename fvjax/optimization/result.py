@@ -25,6 +25,8 @@ class Result:
     steps_run: Int[Array, "*batch"]  # gradient steps taken; after an early stop fewer than `steps`
     finite: Bool[Array, "*batch"]  # every step's score and gradient was a number
     dead: Bool[Array, "*batch"]  # no gradient without revival, or dot 0 for all directions read
+    # Sum over steps of |∂score/∂image|, averaged over colours; None unless `Recipe.transparency`.
+    transparency: Float[Array, "*images height width"] | None = None
 
 
 def result_of(job: Job, state: AscentState, history: Metrics, snapshots: Any = None) -> Result:
@@ -52,4 +54,5 @@ def result_of(job: Job, state: AscentState, history: Metrics, snapshots: Any = N
         steps_run=summary.steps_run,
         finite=summary.finite & jnp.all(jnp.isfinite(image)),
         dead=summary.no_gradient | summary.silent,
+        transparency=state.transparency,
     )

@@ -12,6 +12,7 @@ from jaxtyping import Array
 from fvjax.direction import Direction, Share, View, activations_at, base, refuse_places
 from fvjax.metrics.measure import alignment, is_dead
 from fvjax.models.model import Model
+from fvjax.objectives.examples import Anchor, anchored
 from fvjax.objectives.objective import Objective, held_directions, parts
 from fvjax.objectives.penalties import IrrelevantNorm, irrelevance
 from fvjax.objectives.similarity import dots
@@ -115,7 +116,18 @@ def _objective_inputs(
         )
     with jax.named_scope("network"):
         activations = {**model(viewed, redirect=redirect), "image": image}
+    activations |= _anchors(model, job.recipe.objective, view)
     return {**activations, **_irrelevances(model, job, activations, viewed, direction)}, direction
+
+
+def _anchors(model: Model, objective: Objective, view: View) -> Activations:
+    """Return the photograph's activations under the step's view, for each `Anchor`."""
+    found: dict[str, Array] = {}
+    for part in parts(objective):
+        if isinstance(part, Anchor):
+            seen = {**model(view(part.image)), "image": part.image}
+            found[anchored(part.layer)] = lax.stop_gradient(seen[part.layer])
+    return found
 
 
 def _irrelevances(
@@ -131,10 +143,10 @@ def _irrelevances(
         return {}
     values = {layer: lax.stop_gradient(activations[layer]) for layer in layers}
     no_weights = {irrelevance(layer): jnp.zeros_like(value) for layer, value in values.items()}
-    image, viewed = lax.stop_gradient((activations["image"], viewed))
+    activations, viewed = lax.stop_gradient((dict(activations), viewed))
 
     def score(offsets: Activations) -> Scalar:
-        return objective({**model(viewed, offsets), "image": image, **no_weights}, direction)
+        return objective({**activations, **model(viewed, offsets), **no_weights}, direction)
 
     gradients = jax.grad(score)({layer: jnp.zeros_like(value) for layer, value in values.items()})
     relevances = {layer: jnp.abs(values[layer] * gradients[layer]) for layer in layers}

@@ -1,6 +1,7 @@
 """Sources of directions: `source.resolve(setup)` returns a DirectionInfo."""
 
 from fvjax.sources.activation_atlas import AtlasCell as AtlasCell
+from fvjax.sources.contrast import Contrast as Contrast
 from fvjax.sources.direction_info import DirectionInfo as DirectionInfo
 from fvjax.sources.direction_info import DirectionSource as DirectionSource
 from fvjax.sources.direction_info import Kind as Kind

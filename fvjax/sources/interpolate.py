@@ -22,7 +22,7 @@ class Interpolate:
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the mixed direction, of the kind of both."""
         checks.finite("direction.mix", self.mix)
-        start, end = _pair(self.first, self.second, setup)
+        start, end = resolve_pair(self.first, self.second, setup)
         vector = (1 - self.mix) * one_vector(start) + self.mix * one_vector(end)
         if not vector.any():
             raise ValueError(f"{start.label} and {end.label} cancel at direction.mix={self.mix}")
@@ -39,7 +39,7 @@ class InterpolationPath:
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the interpolation, of the kind of both."""
-        start, end = _pair(self.first, self.second, setup)
+        start, end = resolve_pair(self.first, self.second, setup)
         ends = start.direction, end.direction
         one_vector(start), one_vector(end)
         assert isinstance(ends[0], Direction) and isinstance(ends[1], Direction)
@@ -47,7 +47,7 @@ class InterpolationPath:
         return DirectionInfo(direction, f"{start.label} to {end.label}", start.kind)
 
 
-def _pair(
+def resolve_pair(
     first: DirectionSource, second: DirectionSource, setup: Setup
 ) -> tuple[DirectionInfo, DirectionInfo]:
     """Resolve both directions; refuse directions of different kinds or layers."""

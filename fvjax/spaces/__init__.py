@@ -8,5 +8,6 @@ from fvjax.spaces.choices import Plain as Plain
 from fvjax.spaces.choices import Space as Space
 from fvjax.spaces.choices import Whiten as Whiten
 from fvjax.spaces.choices import whiten as whiten
+from fvjax.spaces.head import Head as Head
 from fvjax.spaces.layernorm import LayerNorm as LayerNorm
 from fvjax.spaces.whitened_layer import with_whitened_layer as with_whitened_layer

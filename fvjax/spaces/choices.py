@@ -51,7 +51,7 @@ class Whiten(Space):
         """Add the layer "<layer>@whitened" and map the direction to it."""
         layer, reference = info.direction.layer, setup.require_reference("space=whitened")
         affine_map = reference.whitening(layer, self.shrinkage)
-        return _with(setup.model, layer, affine_map, "whitened"), affine_map.map_direction(
+        return with_map(setup.model, layer, affine_map, "whitened"), affine_map.map_direction(
             info.direction, info.kind, "whitened"
         )
 
@@ -77,7 +77,7 @@ class Linear(Space):
         """
         layer = info.direction.layer
         affine_map = _linear(setup.model, setup.reference, layer, self)
-        return _with(setup.model, layer, affine_map, "linear"), affine_map.map_direction(
+        return with_map(setup.model, layer, affine_map, "linear"), affine_map.map_direction(
             info.direction, info.kind, "linear"
         )
 
@@ -116,7 +116,8 @@ class Atlas(Space):
 
 
 @cache
-def _with(model: Model, layer: str, affine_map: AffineMap, name: str) -> Model:
+def with_map(model: Model, layer: str, affine_map: AffineMap, name: str) -> Model:
+    """Return the model with the layer "<layer>@<name>" of a map; the same object each time."""
     return with_affine_layer(
         model, layer=layer, matrix=affine_map.matrix, mean=affine_map.mean, name=name
     )
@@ -124,7 +125,7 @@ def _with(model: Model, layer: str, affine_map: AffineMap, name: str) -> Model:
 
 def whiten(model: Model, reference: ReferenceStatistics, layer: str, shrinkage: Shrinkage) -> Model:
     """Return the model with "<layer>@whitened"; the same object each time."""
-    return _with(model, layer, reference.whitening(layer, shrinkage), "whitened")
+    return with_map(model, layer, reference.whitening(layer, shrinkage), "whitened")
 
 
 @cache

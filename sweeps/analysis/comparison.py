@@ -13,10 +13,11 @@ from fvjax import checks
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
 from sweeps.analysis.pairing import Pairs, arm_names, compared_columns, factorize, pair
 from sweeps.results.labels import config_columns
+from sweeps.results.status import share_begun
 from sweeps.results.table import METRICS
 
 _COLUMNS = ["metric", "arm", "baseline", "pairs", "directions", "mean", "mean_baseline"]
-_COLUMNS += ["difference", "low", "high", "p", "p_holm", "effect"]
+_COLUMNS += ["difference", "low", "high", "p", "p_holm", "effect", "begun", "baseline_begun"]
 _COLUMNS += [
     "unpaired",
     "unpaired_reason",
@@ -43,7 +44,8 @@ def compare(
     Returns:
         `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
         `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, of sign flips,
-        corrected for all rows; `effect`, the rank-biserial correlation; `unpaired unpaired_reason
+        corrected for all rows; `effect`, the rank-biserial correlation; `begun baseline_begun`, the
+        shares of pictures that are neither dead nor collapsed; `unpaired unpaired_reason
         baseline_unpaired baseline_unpaired_reason`, rows of the arm and of the baseline without a
         pair; `also_differs`, columns other than the compared ones that are one value in the arm and
         another in the baseline. An interval takes four directions that are not all alike, p and
@@ -64,8 +66,10 @@ def compare(
     checks.choice("baseline", first, arms)
     others = [c for c in config_columns(results) if c not in own and c not in metrics]
     code, base = factorize(results, others), (name == first).to_numpy()
+    begun = results["status"].groupby(name).agg(share_begun)
     table = pd.DataFrame(
         {"metric": metric, "arm": arm, "baseline": first}
+        | {"begun": begun[arm], "baseline_begun": begun[first]}
         | _summary_row(pair(results, metric, (name == arm).to_numpy(), base, code))
         for metric in metrics
         for arm in arms

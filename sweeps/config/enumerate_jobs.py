@@ -13,6 +13,7 @@ from sweeps.config.fast_compose import Composer
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.grids import expand
 from sweeps.config.paths import CONF
+from sweeps.config.several import split_options
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def jobs_of(arguments: Sequence[str]) -> Jobs:
     """Compose the jobs that `python -m sweeps -m ARGUMENTS` would run."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        free = allow_free_keys(arguments)
+        free = split_options(allow_free_keys(arguments))
         master = loader.load_configuration("config", free, RunMode.MULTIRUN)
         sweeper: Any = OmegaConf.to_container(master.hydra.sweeper, resolve=True)
         task = [str(one) for one in master.hydra.overrides.task]

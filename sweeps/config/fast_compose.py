@@ -15,6 +15,8 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
+from sweeps.config.several import is_option_of_several, split_options
+
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,8 @@ class Composer:
     job of a kind; for the other jobs, the values are replaced in a copy of the first config. For
     each set of keys, the first derived config is compared with Hydra's own. If they differ, Hydra
     composes all jobs with these keys. Hydra also composes every job with other overrides (`+`, `~`,
-    lists, `hydra.`, packages), and words all errors except those of missing keys and options.
+    lists, `hydra.`, packages but those of several penalties), and words all errors except those of
+    missing keys and options.
 
     Attributes:
         quick: the number of derived configs.
@@ -53,6 +56,7 @@ class Composer:
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
         """Return the config of one job, equal to that of Hydra's own loader."""
+        sweep_overrides = split_options(sweep_overrides)
         parsed = [self._parse(line) for line in sweep_overrides]
         if not all(map(_is_simple_override, parsed)):
             return self._compose(master_config, sweep_overrides)
@@ -127,6 +131,8 @@ class Composer:
     def _is_group(self, master: DictConfig, override: Override) -> bool:
         # The choices also name groups that only the config's own `hydra.searchpath` knows.
         key = override.key_or_group
+        if override.package is not None:  # one of several options, the only one that is simple
+            return True
         if key not in self._groups:
             chosen = key in master.hydra.runtime.choices
             self._groups[key] = chosen or bool(self._loader.get_group_options(key))
@@ -140,6 +146,8 @@ def _is_missing(error: ConfigCompositionException) -> bool:
 
 
 def _is_simple_override(override: Override) -> bool:
+    if override.type is OverrideType.ADD and override.package is not None:
+        return is_option_of_several(f"{override.key_or_group}@{override.package}")
     return (
         override.type is OverrideType.CHANGE
         and override.package is None

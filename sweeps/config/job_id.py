@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from fvjax.data.image_sets import GENERATED
+from sweeps.config.several import holds_several
 from sweeps.storage.content_hash import content
 
 VERSION = "v3"
@@ -64,6 +65,8 @@ def _differing(
 
     Paths are never left out: the file that a default names may change.
     """
+    if holds_several(node):
+        return {name: _differing(inner, group, name, cfg, conf) for name, inner in node.items()}
     defaults = _option(conf / group / f"{option}.yaml")
     return {
         key: value

@@ -14,8 +14,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from sweeps.config.columns import columns
+from sweeps.config.columns import cells_of
 from sweeps.config.paths import CONF
+from sweeps.config.several import JOINED, join_choices, split_options
 from sweeps.results.labels import format_exact
 from sweeps.results.table import COLUMNS
 
@@ -23,7 +24,6 @@ _PLAIN = re.compile(r"[A-Za-z_./@~][\w./:@%~-]*")  # text that Hydra reads as te
 _WORDS = ("null", "true", "false", "nan", "inf", "yes", "no", "on", "off")
 _SIDES = ("image_height", "image_width")  # the columns of one key, image_size
 _NO_CONFIG = {*COLUMNS, "sweep", *_SIDES}
-_LISTED = "+"  # between several options of one group, `orthogonal+total_variation`
 
 
 class Remake:
@@ -77,20 +77,16 @@ class _Composed:
     """A config with some options chosen: the cell and the key of each column."""
 
     def __init__(self, loader: ConfigLoader, chosen: list[str]) -> None:
-        config = loader.load_configuration("config", chosen, RunMode.RUN)
-        options = dict(config.hydra.runtime.choices)
+        config = loader.load_configuration("config", split_options(chosen), RunMode.RUN)
+        options = join_choices(config.hydra.runtime.choices)
         task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
         self.raw: Any = OmegaConf.to_container(task, resolve=False)
         plain: Any = OmegaConf.to_container(task, resolve=True)
-        self.cells = _with_image_size(columns(plain, options))
+        cells = cells_of(plain, options)
+        self.cells = _with_image_size({column: value for column, _, value in cells})
         self.choices = {k: options.get(k) for k, v in plain.items() if isinstance(v, dict)}
-        self.keys: dict[str, str] = {}
-        for name, node in plain.items():
-            self.keys[name] = name
-            inner = node if isinstance(node, dict) else {}
-            self.keys |= {f"{name}_{k}": f"{name}.{k}" for k in inner if k != "_target_"}
-            if self.choices.get(name) == "custom":
-                self.keys[f"{name}_target"] = f"{name}._target_"
+        self.keys = {column: key for column, key, _ in cells if column not in _SIDES}
+        self.keys["image_size"] = "image_size"
 
 
 def command(overrides: Sequence[str], batch_size: str = "") -> str:
@@ -141,7 +137,7 @@ def _with_image_size(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(option: str) -> str:
-    return f"[{option.replace(_LISTED, ',')}]" if _LISTED in option else option
+    return f"[{option.replace(JOINED, ',')}]" if JOINED in option else option
 
 
 def _given(value: Any) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.config.paths import CONF
+from sweeps.config.several import holds_several, nodes_of
 
 OF_ENVIRONMENT = (
     *(
@@ -31,14 +32,19 @@ _OF_JOB = (
 def require_keys(cfg: Mapping[Any, Any], keys: tuple[str, ...] = _OF_JOB) -> None:
     """Refuse a config that lacks a required key, or that has keys of a penalty and no penalty."""
     penalty = cfg.get("penalty") or {}
-    keys += ("penalty.weight", "penalty.unit") if "_target_" in penalty else ()
     for key in keys:
         group, _, name = key.partition(".")
         if group not in cfg or (name and name not in cfg[group]):
             raise ValueError(f"every job needs {key}: do not remove it with ~{key}")
-    if penalty and "_target_" not in penalty:
+    if penalty and "_target_" not in penalty and not holds_several(penalty):
         given = ", ".join(f"penalty.{key}" for key in penalty)
         raise ValueError(f"penalty=none takes no keys, got {given}: choose a penalty")
+    for name, node in nodes_of(penalty).items():
+        for key in ("weight", "unit"):
+            if key not in node:
+                raise ValueError(
+                    f"every job needs {name}.{key}: do not remove it with ~{name}.{key}"
+                )
 
 
 def check_model_choice(model: Mapping[str, Any], choice: str) -> None:

@@ -20,11 +20,13 @@ from sweeps.execution.grouping import describe, group_tasks, program_name
 from sweeps.execution.interrupt import interruptible
 from sweeps.execution.progress import progress
 from sweeps.execution.schedule import Watch
+from sweeps.execution.status import status_of
 from sweeps.results.pictures import PICTURES, write_pictures
 from sweeps.results.table import METRICS, write_part
 from sweeps.task import Task
 
 Row = dict[str, Any]
+_OPAQUE = 80  # percentile of a picture's transparency from which its pixels are opaque
 
 
 @cache
@@ -111,9 +113,8 @@ def _write_batch(
 def make_row(task: Task, number: int, outcome: Outcome, program: str, attempt: int) -> Row:
     """Return the job's row of the table, with its pictures and its history."""
     result = outcome.result
-    row: Row = {"job": number, "job_id": task.job_id}
-    status, error = _status_and_error(outcome)
-    row |= {"status": status, "error": error} | task.columns
+    row: Row = {"job": number, "job_id": task.job_id, "status": "failed", "error": outcome.error}
+    row |= task.columns
     row |= {"layer": task.info.direction.layer, "label": task.info.label}
     row |= {"kind": task.info.kind} | dict.fromkeys((*METRICS, "content"))
     if result is not None:
@@ -132,27 +133,13 @@ def make_row(task: Task, number: int, outcome: Outcome, program: str, attempt: i
             row["inversion_error"] = None
         if not (row.get("dot") or 0) > 0:
             row["occlusion_support"] = None
+    row["status"], row["error"] = status_of(task, outcome, row)
     row |= {"weights_hash": task.weights_hash, "reference_hash": task.reference_hash}
     row |= {"version": fvjax.__version__, "attempt": attempt}
     row |= {"seconds": outcome.seconds, "compile_seconds": outcome.compile_seconds}
     row |= {"device": outcome.device, "program": program, "batch_size": outcome.batch_size}
     row["steps_run"] = None if result is None else int(result.steps_run)
     return row | _pictures(task, outcome, number) | {"history": _history(outcome)}
-
-
-def _status_and_error(outcome: Outcome) -> tuple[str, str | None]:
-    """Return the job's status, with the error of a failed or diverged job."""
-    result = outcome.result
-    if result is None:
-        return "failed", outcome.error
-    if not result.finite:
-        return "diverged", "a step was not finite"
-    if result.final_score < result.initial_score:
-        return "diverged", (
-            f"the final score {result.final_score:.3g} is below the first image's "
-            f"{result.initial_score:.3g}: too few steps, or too large a learning rate"
-        )
-    return ("dead" if result.dead else "ok"), None
 
 
 def _number(value: Any) -> Any:
@@ -171,7 +158,21 @@ def _pictures(task: Task, outcome: Outcome, number: int) -> Row:
         for step, image in zip(task.job.recipe.snapshots, result.snapshots, strict=False)
         if (picture := _picture(image, f"{number}-step{step}")) is not None
     ]
-    return {"image": _picture(result.image, str(number)), "snapshot_images": snapshots or None}
+    image = _with_opacity(result.image, result.transparency)
+    return {"image": _picture(image, str(number)), "snapshot_images": snapshots or None}
+
+
+def _with_opacity(image: Any, transparency: Any) -> Any:
+    """Return the image with its opacity: the transparency over its 80th percentile, at most 1.
+
+    As Xplique's `plot_maco` draws MACO's pictures (Fel et al. 2023, arXiv:2306.06805).
+    """
+    if transparency is None:
+        return image
+    total = np.asarray(transparency)
+    most = np.percentile(total, _OPAQUE, axis=(-2, -1), keepdims=True)
+    alpha = np.minimum(total / np.where(most > 0, most, 1), 1)
+    return np.concatenate([np.asarray(image), alpha[..., None]], -1)
 
 
 def _picture(image: Any, name: str) -> Row | None:

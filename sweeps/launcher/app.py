@@ -10,6 +10,7 @@ from omegaconf import DictConfig, open_dict
 from sweeps.config.errors import report_user_errors
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF, expand_home_of_directory
+from sweeps.config.several import split_options
 from sweeps.execution.interrupt import leave_on_signals
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.reference_pictures import keep_reference_pictures
@@ -25,7 +26,7 @@ from sweeps.task import Task
 
 def main() -> None:
     """Run the command line of `python -m sweeps`: one job, or a sweep with `-m`."""
-    sys.argv[1:] = expand_home_of_directory(allow_free_keys(sys.argv[1:]))
+    sys.argv[1:] = split_options(expand_home_of_directory(allow_free_keys(sys.argv[1:])))
     with leave_on_signals(last_words), say_how_to_go_on(), release_all():
         job()
 

@@ -8,8 +8,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from sweeps.execution.run import Row
-
-BAD = ("failed", "diverged")
+from sweeps.results.status import BAD
 
 
 class JobFailed(HydraException, RuntimeError):

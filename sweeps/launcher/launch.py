@@ -10,8 +10,9 @@ from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
 from sweeps.launcher.go_on import how_to_go_on
-from sweeps.launcher.job_return import BAD, Replay, make_job_return
+from sweeps.launcher.job_return import Replay, make_job_return
 from sweeps.launcher.plan_sweep import SweepPlan, compose_job
+from sweeps.results.status import BAD
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from omegaconf import DictConfig
 from sweeps.config.errors import UserError
 from sweeps.launcher.finish import afterwards
 from sweeps.launcher.go_on import given_command
-from sweeps.launcher.job_return import BAD
 from sweeps.report import NAME, report
 from sweeps.results.labels import config_columns, format_exact
 from sweeps.results.parts import merged_path
 from sweeps.results.report.columns import metrics_of
+from sweeps.results.status import BAD
 from sweeps.results.table import load
 
 _DIRECTORY, _JOB, _STATUS = "fvjax.directory", "fvjax.job", "fvjax.status"

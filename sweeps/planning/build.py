@@ -28,6 +28,7 @@ from sweeps.config.columns import choices_of, columns
 from sweeps.config.config_dirs import option_files
 from sweeps.config.job_id import job_id
 from sweeps.config.paths import CONF, expand_home
+from sweeps.config.several import holds_several, join_choices
 from sweeps.config.validate import OF_ENVIRONMENT, check_model_choice, require_keys
 from sweeps.execution.jax_setup import require_platform
 from sweeps.planning.metric_inputs import (
@@ -38,9 +39,10 @@ from sweeps.planning.metric_inputs import (
     own_metrics,
 )
 from sweeps.planning.parameterization import parameterization_of
+from sweeps.planning.penalties import name_layer
 from sweeps.planning.pieces import make_transform, resolve_direction
 from sweeps.planning.reference import load_reference_statistics
-from sweeps.planning.score import before_relu, name_layer, score_for
+from sweeps.planning.score import before_relu, score_for
 from sweeps.storage.content_hash import hash_arrays
 from sweeps.task import Task
 
@@ -57,7 +59,7 @@ def build(config: DictConfig) -> Task:
     Raises:
         ValueError: a key has a wrong value, which the message names.
     """
-    choices = {str(k): v for k, v in config.hydra.runtime.choices.items()}
+    choices = join_choices(config.hydra.runtime.choices)
     cfg, setup = environment(config)
     require_keys(cfg)
     checks.count("seed", cfg["seed"], least=0, most=checks.MOST_SEED)
@@ -84,6 +86,8 @@ def build(config: DictConfig) -> Task:
         snapshots=_snapshots(cfg["snapshots"]),
         stop_when_converged=cfg["stop_when_converged"],
         octaves=_octaves(cfg, setup),
+        anneal_steps=cfg["anneal_steps"],
+        transparency=_transparency(cfg),
     )
     job = Job(recipe=recipe, direction=direction, key=jax.random.key(cfg["seed"]))
     inputs: dict[str, Any] = {}
@@ -112,6 +116,16 @@ def _octaves(cfg: Mapping[str, Any], setup: Setup) -> tuple[tuple[int, int], ...
     for size in sizes:
         _fits(setup.model, size)
     return sizes
+
+
+def _transparency(cfg: Mapping[str, Any]) -> bool:
+    """Return whether pictures get an opacity from their gradients."""
+    if cfg["transparency"] and cfg["parameterization"].get("colors") == "rgba":
+        raise ValueError(
+            "transparency=true is for pictures without an opacity of their own: "
+            "leave out parameterization.colors=rgba"
+        )
+    return cfg["transparency"]  # type: ignore[no-any-return]
 
 
 def _snapshots(value: Any) -> tuple[int, ...]:
@@ -164,7 +178,10 @@ def _short(size: tuple[int, int]) -> int | list[int]:
 def _resolved(cfg: Mapping[str, Any], model: Model, info: DirectionInfo) -> dict[str, Any]:
     """Return the config with the resolved layers, so that naming a default changes no job id."""
     penalty = dict(cfg["penalty"])
-    name_layer(penalty, model, info)
+    if holds_several(penalty):
+        penalty = {key: dict(node) for key, node in penalty.items()}
+    for node in penalty.values() if holds_several(penalty) else (penalty,):
+        name_layer(node, model, info)
     return {**cfg, "layer": info.direction.layer, "penalty": penalty}
 
 

@@ -55,7 +55,7 @@ def arguments(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any
     if start is not None:
         if not isinstance(start, str):
             raise ValueError(f"parameterization.start must be the path of a photo, got {start!r}")
-        given["start"] = _photo(start, size, stamp(start))
+        given["start"] = photograph(start, size)
     if "reference_images" in config:
         source, count = config["reference_images"], config["reference_count"]
         if source is None:
@@ -66,6 +66,11 @@ def arguments(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any
         stamped = stamp(source) if source != GENERATED and isinstance(source, str) else ()
         given["magnitude"] = _magnitude(source, size, count, config["decorrelate"], stamped)
     return given
+
+
+def photograph(path: str, size: tuple[int, int]) -> np.ndarray:
+    """Return a photograph at a size: the same array as long as its file does not change."""
+    return _photo(path, size, stamp(path))
 
 
 @lru_cache(_CACHE_SIZE)

@@ -34,7 +34,9 @@ COLUMNS = {
     "names: equal jobs have equal ids",
     "status": "ok; failed: an error while running; diverged: a step that was not finite, or a "
     "final score below the first image's, which too few steps can also cause; dead: the direction "
-    "never had a gradient, the image stayed grey",
+    "never had a gradient, the image stayed grey; collapsed: a gradient reached the image, but its "
+    "reference_percentile is below 50 (of a planted feature: its strength below .05), or above 50 "
+    "for objective.sign=-1. Without reference images, collapsed is not decided",
     "error": "what was wrong with a failed or diverged job",
     "label": "the direction, for people",
     "kind": "point, vector or covector: how the direction travels through a linear transform",

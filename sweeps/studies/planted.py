@@ -13,12 +13,13 @@ import pandas as pd
 
 from fvjax import checks
 from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.results.status import BAD, BLANK
 from sweeps.results.table import COLUMNS
 
 WORLD, FEATURE = ["model_geometry", "model_severity"], "direction_index"
 FAMILY = ["objective", "penalty", "space"]
 JUDGED = ["purity", "recovered", "strength", "decoys", "optimum_purity"]
-JUDGED += ["best_reference_purity", "best_reference_recovered", "chance"]
+JUDGED += ["best_reference_purity", "best_reference_recovered", "chance", "begun"]
 _NOT_SETTINGS = {*WORLD, FEATURE, *FAMILY, "seed", "sweep"}
 
 
@@ -26,7 +27,9 @@ def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
     """Return the scores of each feature at the setting that the other half of the features chose.
 
     Columns: `model_geometry model_severity family direction_index setting`, and the means of
-    `JUDGED` over seeds. An image without content has no purity and counts as 0.
+    `JUDGED` over seeds; `begun` is the share of pictures that are neither dead nor collapsed. A
+    picture that never began has no purity: it is left out of the feature's mean, and counts as 0
+    only where settings are chosen.
 
     Raises:
         ValueError: the table has no planted scores, or a world has fewer than two features.
@@ -34,8 +37,10 @@ def cross_fitted_scores(results: pd.DataFrame) -> pd.DataFrame:
     missing = [c for c in (*WORLD, FEATURE, "purity") if c not in results]
     if missing or not results["purity"].notna().any():
         raise ValueError("a leaderboard needs a sweep of model=planted with direction=feature")
-    rows = results[results["status"].isin(["ok", "dead", "diverged"])].copy()
-    rows["purity"] = rows["purity"].fillna(0.0)
+    rows = results[results["status"] != "failed"].copy()
+    began = ~rows["status"].isin(BLANK) & rows["purity"].notna()
+    rows["begun"] = began.astype(float).where(~rows["status"].isin(BAD))
+    rows["purity"] = rows["purity"].where(began)
     rows["chance"] = chance(rows)
     rows["family"] = families(rows)
     rows["model_severity"] = rows["model_severity"].where(
@@ -56,8 +61,8 @@ def _cross_fitted(rows: pd.DataFrame) -> pd.DataFrame:
     halves = [set(features[::2]), set(features[1::2])]
     parts = []
     for half, other in (halves, halves[::-1]):
-        scores = rows[rows[FEATURE].isin(other)].groupby("setting", sort=False)["purity"].mean()
-        chosen = scores.idxmax()
+        purity = rows["purity"].fillna(0.0)[rows[FEATURE].isin(other)]
+        chosen = purity.groupby(rows["setting"], sort=False).mean().idxmax()
         parts.append(rows[rows[FEATURE].isin(half) & (rows["setting"] == chosen)])
     return pd.concat(parts)
 
@@ -77,7 +82,7 @@ def board(results: pd.DataFrame, baseline: str) -> pd.DataFrame:
         base = part[part["family"] == baseline].set_index(FEATURE)["purity"]
         for family, rows in part.groupby("family", sort=False):
             purity = rows.set_index(FEATURE)["purity"]
-            mean, low, high = interval(purity.to_numpy())
+            mean, low, high = interval(purity.dropna().to_numpy())
             row = {**dict(zip(WORLD, world, strict=True)), "family": family, "features": len(rows)}
             row |= {name: rows[name].mean() for name in JUDGED} | {
                 "purity": mean,
@@ -141,7 +146,7 @@ def chance(rows: pd.DataFrame) -> pd.Series:
 def _settings(rows: pd.DataFrame) -> pd.Series:
     """Return the columns in which a family's jobs differ, as text."""
     columns = [str(c) for c in rows if c not in COLUMNS and c not in _NOT_SETTINGS]
-    columns = [c for c in columns if c not in ("family", "chance", "setting")]
+    columns = [c for c in columns if c not in ("family", "chance", "begun", "setting")]
     text = pd.Series("", rows.index)
     for column in columns:
         values = rows[column]

@@ -74,6 +74,7 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     plain = {"layer", "position", "steps", "learning_rate", "seed", "precision"}
     plain |= {"image_height", "image_width", "snapshots", "stop_when_converged"}
+    plain |= {"anneal_steps", "transparency"}
     plain |= {"reference_images", "reference_count", "images_per_job", "judge"}
     ours = {
         c for c in map(str, results) if not any(c == g or c.startswith(f"{g}_") for g in groups)

@@ -13,7 +13,7 @@ from jax import Array
 
 import fvjax
 from fvjax import Direction, DotCosine
-from fvjax.objectives.objective import parts
+from fvjax.objectives.objective import Subtracted, parts
 from fvjax.positions import place_of
 
 H, W, C = 5, 4, 6
@@ -250,14 +250,15 @@ def test_parts_are_all_that_an_objective_wraps() -> None:
     inner = fvjax.Inversion()
     whole = fvjax.Cosine() - 0.1 * (inner * fvjax.TotalVariation())
     assert inner in list(parts(whole))
-    assert sum(isinstance(p, fvjax.Scaled) for p in parts(whole)) == 2
+    assert sum(isinstance(p, (fvjax.Scaled, Subtracted)) for p in parts(whole)) == 2
 
 
 def tiny_activations(a: Array) -> Activations:
     """All that the cases ask for, made from one array."""
     image = jax.nn.sigmoid(a[..., :3])
     weights = jnp.broadcast_to(jnp.linspace(0.0, 1.0, 8), (*a.shape[:-1], 8))
-    return {"image": image, "conv1": a[..., :8], "conv1@irrelevance": weights, "conv2": a}
+    seen = {"image": image, "conv1": a[..., :8], "conv1@irrelevance": weights, "conv2": a}
+    return seen | {"conv1@anchor": jnp.full((*a.shape[:-1], 8), 0.3)}
 
 
 CASES = pytest.mark.parametrize("name", list(OBJECTIVES))

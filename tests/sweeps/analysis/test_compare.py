@@ -181,6 +181,21 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     )
 
 
+def test_blank_pictures_are_counted_for_each_arm_and_not_averaged() -> None:
+    t = table(cosine=0.5)
+    mine = t.index[t["objective"] == "cosine"]
+    t.loc[mine[:3], "status"] = "collapsed"
+    t.loc[mine[:3], "differential"] = -100.0
+    t.loc[t.index[t["objective"] == "dot"][3], "status"] = "dead"
+    found = compare(t, ["objective"], ["differential"])
+    (one,) = found.to_dict("records")
+    assert one["begun"] == pytest.approx(1 - 3 / len(mine)) and one["mean"] > -1
+    assert one["baseline_begun"] == pytest.approx(1 - 1 / len(mine))
+    assert "3 collapsed" in one["unpaired_reason"]
+    (line,) = [text for text in notes(found) if "began" in text]
+    assert line == "of the pictures of cosine 75%, of dot 92% began: the rest is dead or collapsed"
+
+
 def test_of_equal_rows_the_newest_that_can_be_used_counts() -> None:
     t = table(cosine=0.5)
     again = t[t["objective"] == "cosine"].copy()

@@ -84,11 +84,24 @@ def test_the_board_has_gaps_intervals_and_comparisons() -> None:
     assert wide.loc["dot", "orthogonal"] == pytest.approx(base["purity"])
 
 
-def test_an_image_without_content_counts_as_no_purity() -> None:
+def test_a_picture_that_never_began_is_counted_and_has_no_purity() -> None:
     t = table()
-    t.loc[(t["objective"] == "dot") & (t["direction_index"] < 4), "purity"] = np.nan
+    bad = (t["objective"] == "dot") & (t["direction_index"] < 4) & (t["seed"] == 0)
+    t.loc[bad, "status"] = "collapsed"
+    t.loc[(t["objective"] == "dot") & (t["direction_index"] == 7), "purity"] = np.nan
     mine = board(cross_fitted_scores(t), "dot").iloc[0]
-    assert mine["purity"] == pytest.approx(0.5 * (0.1 + 0.005 + 0.0055), abs=1e-3)
+    expected = [0.11 + 0.001 * k if k < 4 else 0.105 + 0.001 * k for k in range(7)]
+    assert mine["purity"] == pytest.approx(np.mean(expected)) and mine["features"] == K
+    assert mine["begun"] == pytest.approx(1 - (4 * 0.5 + 1) / K)
+
+
+def test_a_setting_whose_pictures_never_begin_is_not_chosen() -> None:
+    t = table()
+    blank = (t["objective_exponent"] == 4) & (t["direction_index"] % 2 == 0)
+    t.loc[blank, "status"] = "collapsed"
+    rows = cross_fitted_scores(t)
+    mine = rows[(rows["family"] == "dot_cosine") & (rows["direction_index"] % 2 == 1)]
+    assert set(mine["setting"]) == {"exponent=2"}
 
 
 def test_chance_is_the_share_in_other_features_pictures() -> None:

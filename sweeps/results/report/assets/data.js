@@ -19,7 +19,7 @@ const STATUS = {
   failed: "An error stopped this job; there is no picture to trust.",
   diverged: "A step was not finite, or the final score is below the first image's.",
   dead: "No gradient ever reached the image: the picture is the first one.",
-  collapsed: "The image excites the direction less than half of the reference images do.",
+  collapsed: "The image excites the direction less than half of the reference images do: it shows nothing of it.",
 };
 
 // Every column that may be an axis of the matrix.
