@@ -135,7 +135,10 @@ FEATURES = SKEWED.layers["features"][-1]
 
 
 def truth(maps: Any = None) -> GroundTruth:
-    return GroundTruth(grey=jnp.zeros(FEATURES), oracle=0.8 * jnp.eye(FEATURES), maps=maps)
+    overlapping = 0.9 * jnp.eye(FEATURES) + 0.1 * jnp.roll(jnp.eye(FEATURES), 1, 1)
+    return GroundTruth(
+        grey=jnp.zeros(FEATURES), oracle=0.8 * jnp.eye(FEATURES), gratings=overlapping, maps=maps
+    )
 
 
 def direction(k: int) -> fvjax.Direction:
@@ -154,6 +157,9 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
     expected = relative(mine, truth().grey, truth().oracle)
     np.testing.assert_allclose(found["content"], expected, rtol=1e-4)
     assert float(found["strength"]) == pytest.approx(float(expected[7]), rel=1e-4)
+    assert float(found["grating_strength"]) == pytest.approx(float(mine[7] / 0.9), rel=1e-4)
+    share, overlap = float(mine[7] / mine.sum()), 0.9 / (0.9 + 0.1)
+    assert float(found["grating_purity"]) == pytest.approx(share / overlap, rel=1e-3)
     assert float(found["optimum_purity"]) == pytest.approx(1, abs=1e-3)
     assert (
         float(found["best_reference_purity"]) == pytest.approx(1)
