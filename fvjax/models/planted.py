@@ -25,8 +25,8 @@ At severity 0 every geometry is `orthogonal`: a channel for each feature, decoys
   is the seed of the signs.
   Entanglement with some, and its opposite with others.
 - superposed: the feature's channel less `severity` <= 1 times its part in a random subspace of K/2
-  dimensions (of seed `world`), at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
-  were half as many channels as features: no linear readout separates them.
+  dimensions (of seed `world`), at unit length. At 1 all K vectors lie in the other K/2 dimensions,
+  as if there were half as many channels as features: no linear readout separates them.
 - exciting: contrast at any of the decoys adds `severity` to every channel, without passing through
   `previous`. An input that excites everything.
 - cheap: the decoys are units of `previous`, of activation 0 ... `severity`. Each leaks a quarter of

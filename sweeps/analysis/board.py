@@ -1,5 +1,7 @@
 """A leaderboard of families: means, intervals, differences to a baseline, and frontiers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,9 +11,7 @@ from sweeps.analysis.inference import holm, interval, p_value, rank_biserial
 _AGAINST = ("difference", "difference_low", "difference_high", "p", "effect")
 
 
-def board(
-    chosen: pd.DataFrame, baseline: str, beside: tuple[str, ...] = ()
-) -> pd.DataFrame:
+def board(chosen: pd.DataFrame, baseline: str, beside: Sequence[str] = ()) -> pd.DataFrame:
     """Return a row for each condition and family.
 
     Args:
@@ -39,7 +39,7 @@ def board(
             row |= _against(metric, base if family != baseline else None)
             rows.append(row | {"settings": "; ".join(dict.fromkeys(own["setting"]))})
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("p") + 1, "p_holm", holm(table["p"].tolist()))
+    table["p_holm"] = holm(table["p"].tolist())
     return table
 
 
@@ -73,9 +73,10 @@ def frontier(arms: pd.DataFrame) -> pd.DataFrame:
 
 def _undominated(part: pd.DataFrame) -> list[bool]:
     pairs = part[["strength", "metric"]].to_numpy(float)
+    better = [np.all(pairs >= pair, 1) & np.any(pairs > pair, 1) for pair in pairs]
     return [
-        bool(np.isfinite(pair).all() and not np.any(np.all(pairs >= pair, 1) & np.any(pairs > pair, 1)))
-        for pair in pairs
+        bool(np.isfinite(pair).all() and not some.any())
+        for pair, some in zip(pairs, better, strict=True)
     ]
 
 

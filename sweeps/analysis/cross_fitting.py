@@ -72,12 +72,9 @@ def arms(results: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     rows["blank"] = is_blank(rows)
     rows["metric"] = metric.where(~rows["blank"])
     rows["strength_"] = _numbers(rows, protocol.strength, "strength").fillna(0.0)
-    tuned = protocol.settings or [
-        c for c in columns if c in _TUNED or any(c.startswith(f"{g}_") for g in protocol.by)
-    ]
     rows["family"] = families(rows, protocol.by)
-    rows["setting"] = _settings(rows, tuned)
-    rows["condition"] = _conditions(rows, columns, tuned, protocol)
+    rows["setting"] = _settings(rows, _tuned(columns, protocol))
+    rows["condition"] = conditions(rows[columns], protocol)
     rows["cluster"] = _clusters(rows, columns, protocol)
     wanted = {name: (name, "mean") for name in protocol.beside}
     wanted |= {"metric": ("metric", "mean"), "strength_": ("strength_", "mean")}
@@ -106,7 +103,7 @@ def choose(arms: pd.DataFrame, least: float = 0.5) -> pd.DataFrame:
         if len(clusters) < 2:
             raise ValueError(
                 f"choosing on half of the clusters needs two of them, got {clusters} in "
-                f"{condition or 'the sweep'}"
+                f"{str(condition) or 'the sweep'}"
             )
         halves = (set(clusters[::2]), set(clusters[1::2]))
         for half, other in (halves, halves[::-1]):
@@ -116,10 +113,12 @@ def choose(arms: pd.DataFrame, least: float = 0.5) -> pd.DataFrame:
             strong = table["strength"] >= least * table["strength"].max()
             for family, own in table.groupby(level="family", sort=False):
                 able = own[strong.loc[own.index] & own["metric"].notna()]
-                best = able["metric"].idxmax() if len(able) else own["strength"].idxmax()
-                is_best = (part["family"] == family) & (part["setting"] == best[1])
+                values = able["metric"] if len(able) else own["strength"]
+                best = values.droplevel("family").idxmax()
+                is_best = (part["family"] == family) & (part["setting"] == best)
                 parts.append(part[is_best & part["cluster"].isin(half)])
-    return pd.concat(parts, ignore_index=True)
+    chosen: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return chosen
 
 
 def is_blank(rows: pd.DataFrame) -> pd.Series:
@@ -161,14 +160,29 @@ def _settings(rows: pd.DataFrame, tuned: Sequence[str]) -> pd.Series:
     return join([pd.Series("", rows.index), *(_differing(rows, c, rows["family"]) for c in tuned)])
 
 
-def _conditions(
-    rows: pd.DataFrame, columns: Sequence[str], tuned: Sequence[str], protocol: Protocol
-) -> pd.Series:
-    """Return the differences that are neither the family's, nor settings, nor the cluster's."""
-    taken = {*protocol.by, *tuned, protocol.clusters}
-    taken |= {c for c in columns for group in protocol.by if c.startswith(f"{group}_")}
-    others = [c for c in columns if c not in taken and (c in _SPLIT or not is_row_key(c))]
-    parts = [_differing(rows, c, pd.Series(0, rows.index)) for c in others]
+def _tuned(columns: Sequence[str], protocol: Protocol) -> list[str]:
+    if protocol.settings is not None:
+        return list(protocol.settings)
+    return [c for c in columns if c in _TUNED or _is_of(c, protocol.by)]
+
+
+def _is_of(column: str, groups: Sequence[str]) -> bool:
+    return any(column.startswith(f"{group}_") for group in groups)
+
+
+def conditions(rows: pd.DataFrame, protocol: Protocol) -> pd.Series:
+    """Return each row's differences that are neither its family's, nor settings, nor its cluster's.
+
+    A setting's column that `settings` leaves out makes conditions if it is no key of a family.
+    """
+    columns = config_columns(rows)
+    taken = {*protocol.by, *_tuned(columns, protocol), protocol.clusters, *protocol.beside}
+    others = [c for c in columns if c not in taken and not _is_of(c, protocol.by)]
+    parts = [
+        _differing(rows, c, pd.Series(0, rows.index))
+        for c in others
+        if c in _SPLIT or not is_row_key(c)
+    ]
     return join([pd.Series("", rows.index), *parts])
 
 

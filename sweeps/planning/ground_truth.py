@@ -36,7 +36,7 @@ def truth_of(cfg: Mapping[str, Any], setup: Setup) -> GroundTruth | None:
     """Return the truth for a config, the same object for all worlds; None for other models.
 
     The oracle reads the detectors themselves and has the job's size, position and
-    parameterization; it maximises a feature less what is orthogonal to it. The gratings are rendered.
+    parameterization; it maximises a feature less what is orthogonal to it. Gratings are rendered.
     """
     if setup.model.network is not network:
         return None
