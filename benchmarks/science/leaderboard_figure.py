@@ -41,25 +41,28 @@ def main() -> None:
         unit = "worlds" if condition.startswith("superposed") else "features"
         axis.set_title(f"{title}\n({clusters} {unit})", fontsize=10)
     axes[0].set_yticks(range(len(NAMES)), list(NAMES.values()))
-    axes[0].invert_yaxis()
-    figure.supxlabel("share of the picture that is the feature (1 = pure), with 95 % intervals")
+    label = (
+        "purity: share of the picture that is the feature (1 = as pure as possible), 95 % intervals"
+    )
+    figure.supxlabel(label, fontsize=10)
     figure.savefig(given.out, dpi=130)
 
 
 def draw(axis: Axes, rows: pd.DataFrame) -> None:
-    """Draw one condition: a dot with its interval for each family."""
+    """Draw one condition: a bar with its interval for each family."""
     for place, family in enumerate(NAMES):
         if family not in rows.index:
             axis.text(0.5, place, "not run", color="grey", ha="center", va="center", fontsize=8)
             continue
         row = rows.loc[family]
         colour = _USUAL if family == "dot" else _HELD
-        axis.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
-        axis.plot(row["metric"], place, "o", color=colour, markersize=7)
-        axis.text(1.13, place, f"{row['metric']:.2f}", ha="right", va="center", fontsize=9)
-    axis.set_xlim(0, 1.15)
+        axis.barh(place, row["metric"], 0.62, color=colour)
+        axis.plot([row["low"], row["high"]], [place, place], color="black", linewidth=1.2)
+        axis.text(1.33, place, f"{row['metric']:.2f}", ha="right", va="center", fontsize=9)
+    axis.set_xlim(0, 1.34)
+    axis.set_ylim(len(NAMES) - 0.5, -0.5)
     axis.set_xticks([0, 0.5, 1])
-    axis.grid(axis="y", alpha=0.3)
+    axis.axvline(1, color="grey", linewidth=0.6, linestyle=":")
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
 

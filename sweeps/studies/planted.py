@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from fvjax.metrics.optimum_range import EXACT, purity_range
 from fvjax.models.model import Model
 from fvjax.models.planted import planted
-from sweeps.analysis.cross_fitting import Protocol, conditions, families
+from sweeps.analysis.cross_fitting import Protocol, conditions, families, is_blank
 from sweeps.results.table import COLUMNS
 from sweeps.storage.atomic import atomic_write
 
@@ -46,6 +46,8 @@ def prepared(results: pd.DataFrame) -> pd.DataFrame:
     rows = results[results["status"] != "failed"].copy()
     rows[_SEVERITY] = rows[_SEVERITY].where(rows[_GEOMETRY] != "orthogonal", 0.0)
     rows["chance"] = chance(rows)
+    if "grating_purity" in rows:
+        rows["grating_purity"] = rows["grating_purity"].where(~is_blank(rows))
     ranges = [_range(*row) for row in _worlds(rows).itertuples(index=False)]
     rows["optimum_low"], rows["optimum_high"] = np.array(ranges).reshape(-1, 2).T
     return rows
