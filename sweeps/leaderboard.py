@@ -1,50 +1,110 @@
-"""`python -m sweeps.leaderboard DIR`: which objective recovers planted features, and at what price.
+"""`python -m sweeps.leaderboard DIR --metric transfer`: which objective is best, tuned fairly?
 
-Reads a sweep of `experiment=planted`, prints purity by family and world, and writes leaderboard.csv
-(see `sweeps.studies.planted.board`) and leaderboard.png, purity against the severity of every
-geometry.
+Settings are chosen on one half of the clusters (directions) and judged on the other half, both
+ways (`sweeps.analysis.cross_fitting`). Writes leaderboard.csv; frontier.csv and frontier.png, the
+metric against the strength of every setting. A sweep of planted features needs no --metric: it is
+judged by purity, and leaderboard.png shows purity against the severity of every geometry.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
+from sweeps.analysis.board import board, frontier, settings_tried
+from sweeps.analysis.cross_fitting import Protocol, arms, choose
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
+from sweeps.results.frontier_figure import draw_frontiers
+from sweeps.results.number_table import number_table
 from sweeps.results.table import load
-from sweeps.storage.atomic import atomic_write
-from sweeps.studies.planted import board, cross_fitted_scores, matrix
+from sweeps.studies import planted
 
-_SHOWN = {"purity": "purity", "recovered": "share recovered", "strength": "strength"}
-_SHOWN |= {"begun": "share of pictures that began"}
-_COLUMNS = 3  # of panels
-_SHOWN |= {"decoys": "content of decoys", "optimum_purity": "purity of the ideal optimum"}
+_SHOWN = {"metric": "purity", "grating_purity": "purity by rendered gratings"}
+_SHOWN |= {"recovered": "share recovered", "strength": "strength", "blank": "blank pictures"}
+_SHOWN |= {"decoys": "content of decoys", "optimum_purity": "purity of an ideal optimum"}
+_SHOWN |= {"optimum_low": "least purity of an optimum", "optimum_high": "largest"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Score the families, write the table and the figure, and print them."""
+    """Score the families, write the tables and figures, and print the tables."""
+    chosen = _parser().parse_args(arguments)
+    results = load(chosen.directory)
+    of_planted = planted.is_planted(results) and chosen.metric in (None, "purity")
+    if not of_planted and chosen.metric is None:
+        raise ValueError("give --metric, a column of numbers: only planted features have a default")
+    protocol = Protocol(metric=chosen.metric or "purity")
+    if of_planted:
+        results = planted.prepared(results)
+        protocol = planted.protocol_of(results)
+    given = {name: getattr(chosen, name) for name in ("by", "settings", "clusters", "strength")}
+    protocol = replace(
+        protocol,
+        **{name: value for name, value in given.items() if value is not None},
+        log_odds=chosen.log_odds,
+        least=chosen.least_strength,
+    )
+    all_arms = arms(results, protocol)
+    table = board(choose(all_arms, protocol.least), chosen.baseline, protocol.beside)
+    settings = frontier(all_arms)
+    console, out = Console(), chosen.directory / "leaderboard.csv"
+    pictures = [chosen.directory / "frontier.png"]
+    if of_planted:
+        table = planted.with_worlds(table, results, protocol)
+        settings = planted.with_worlds(settings, results, protocol)
+        pictures.append(out.with_suffix(".png"))
+        planted.draw(table, pictures[1])
+        for value, title in _SHOWN.items():
+            if value in table:
+                console.print(world_table(planted.matrix(table, value), title))
+    else:
+        for condition, rows in table.groupby("condition", sort=False):
+            console.print(family_table(rows, protocol, str(condition)))
+    table.to_csv(out, index=False)
+    settings.to_csv(chosen.directory / "frontier.csv", index=False)
+    draw_frontiers(settings, table, protocol.metric, pictures[0])
+    for line in notes(table, settings_tried(all_arms)):
+        console.print(line, highlight=False, markup=False)
+    for path in (out, chosen.directory / "frontier.csv", *pictures):
+        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sweeps.leaderboard", description=__doc__)
     parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
+    parser.add_argument("--metric", help="the column that judges, more is better")
+    parser.add_argument("--log-odds", action="store_true", help="of a metric from 0 to 1")
+    parser.add_argument("--strength", help="a column: dot if not given")
+    parser.add_argument("--by", nargs="+", help="groups: objective penalty space if not given")
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        help="columns to choose in: the groups' keys, learning_rate and steps if not given",
+    )
+    parser.add_argument("--clusters", help="a column whose values are the clusters")
     parser.add_argument("--baseline", default="dot", help="the family to compare with")
-    chosen = parser.parse_args(arguments)
-    table = board(cross_fitted_scores(load(chosen.directory)), chosen.baseline)
-    out = chosen.directory / "leaderboard.csv"
-    table.to_csv(out, index=False)
-    picture = out.with_suffix(".png")
-    draw(table, picture)
-    console = Console()
-    for value, title in _SHOWN.items():
-        console.print(world_table(matrix(table, value), title))
-    for path in (out, picture):
-        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+    parser.add_argument(
+        "--least-strength",
+        type=float,
+        default=0.5,
+        help="a setting can be chosen from this share of the largest strength on",
+    )
+    return parser
+
+
+def family_table(rows: pd.DataFrame, protocol: Protocol, condition: str) -> Table:
+    """Return a printable table of one condition."""
+    shown = ["family", "clusters", "metric", "low", "high", "strength", "pictures", "blank"]
+    shown += ["difference", "difference_low", "difference_high", "p_holm", "settings"]
+    name = f"log odds of {protocol.metric}" if protocol.log_odds else protocol.metric
+    title = f"{name}{' in ' + condition if condition else ''}: 95 % intervals over clusters"
+    return number_table(rows[shown].rename(columns={"metric": name}), title)
 
 
 def world_table(wide: pd.DataFrame, title: str) -> Table:
@@ -53,38 +113,27 @@ def world_table(wide: pd.DataFrame, title: str) -> Table:
     table = Table(Column("", no_wrap=True), *heads, title=title, box=SIMPLE, pad_edge=False)
     table.padding = (0, 1, 0, 0)
     for world, row in wide.T.iterrows():
-        cells = [f"{value:.2f}" if pd.notna(value) else "" for value in row]
+        cells = [f"{value:.3g}" if pd.notna(value) else "" for value in row]
         table.add_row(str(world), *cells)
     return table
 
 
-def draw(table: pd.DataFrame, path: Path) -> None:
-    """Draw purity against severity, a panel per geometry, with 95 % bands over features."""
-    geometries = [g for g in dict.fromkeys(table["model_geometry"]) if g != "orthogonal"]
-    zero = table[table["model_geometry"] == "orthogonal"]
-    columns = min(len(geometries), _COLUMNS) or 1
-    lines = -(-len(geometries) // columns) or 1
-    figure = Figure(figsize=(4 * columns, 3.6 * lines), layout="constrained")
-    axes = np.ravel(figure.subplots(lines, columns, sharey=True))
-    for axis in axes[len(geometries) :]:
-        axis.set_axis_off()
-    for axis, geometry in zip(axes, geometries, strict=False):
-        rows = pd.concat([zero, table[table["model_geometry"] == geometry]])
-        for place, (family, family_rows) in enumerate(rows.groupby("family", sort=False)):
-            line = family_rows.sort_values("model_severity")
-            style = "--" if "whitened" in str(family) else "-"
-            colour = f"C{place % 10}"
-            x, y = line["model_severity"], line["purity"]
-            axis.plot(x, y, style, marker="o", markersize=3, color=colour, label=family)
-            axis.fill_between(x, line["low"], line["high"], color=colour, alpha=0.12, linewidth=0)
-        axis.set_title(geometry)
-        axis.set_xlabel("severity")
-    axes[0].set_ylabel("purity (1: as pure as the oracle's)")
-    axes[0].set_ylim(0, 1.1)
-    names = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(names.values(), names.keys(), loc="outside lower center", ncols=4, fontsize=8)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
+def notes(table: pd.DataFrame, tried: dict[str, int]) -> list[str]:
+    """Return notes on unequal numbers of settings, blank pictures, and families that are told."""
+    lines = []
+    if len(set(tried.values())) > 1:
+        counts = ", ".join(f"{family} {count}" for family, count in tried.items())
+        lines.append(f"families have unequal numbers of settings to choose from: {counts}")
+    blank = table.groupby("family", sort=False)[["blank", "pictures"]].sum()
+    for family, (dark, pictures) in zip(blank.index, blank.to_numpy(), strict=True):
+        if dark:
+            lines.append(
+                f"{family}: {dark:.0f} of {pictures:.0f} pictures are blank (dead, diverged or "
+                "collapsed) and have no part in the metric"
+            )
+    told = list(table["family"][table["told"]].unique()) if "told" in table else []
+    lines += [f"{family} is told the true features: it is no contestant" for family in told]
+    return lines
 
 
 if __name__ == "__main__":

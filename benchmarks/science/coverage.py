@@ -3,7 +3,9 @@
 Simulated differences between two arms: a direction's own effect, the same in all of its seeds, plus
 noise of each seed; the true mean is 0. Effects are normal; `heavy`, the difference of two lognormal
 ones; `lognormal`, skewed; or `rare`, 1 in a quarter of the directions and else nothing (less their
-mean, and without noise), as a share of recovered features is. Prints, with Monte-Carlo errors, how
+mean, and without noise), as a share of recovered features is. `probability` is the difference of
+two probabilities whose log odds have one mean and different spreads: without a difference on the
+scale of log odds, and with one on the scale of probabilities. Prints, with Monte-Carlo errors, how
 often several 95 % intervals hold the true mean, where there is spread, and how often any of four
 comparisons without a difference is called significant after Holm's correction; then the same by
 `sweeps.compare.compare` itself, from tables.
@@ -15,13 +17,21 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import bootstrap, wilcoxon
 
 from sweeps.analysis.comparison import compare
-from sweeps.analysis.inference import LEVEL, holm, interval, sign_flips
+from sweeps.analysis.inference import LEVEL, holm, interval, p_value, sign_flips
 
 SEEDS, COMPARISONS = 2, 4
 SHAPES, DIRECTIONS = ("normal", "heavy", "lognormal", "rare"), (4, 8, 16, 32)
+
+
+_TESTS = {
+    "ours": p_value,
+    "sign flips": sign_flips,
+    "Wilcoxon": lambda x: wilcoxon(x).pvalue,
+}
 
 
 def draw(random: np.random.Generator, shape: str, directions: int, seeds: int) -> np.ndarray:
@@ -63,7 +73,7 @@ def pieces(shape: str, directions: int, trials: int) -> list[str]:
     """Return the cells of one row."""
     random = np.random.default_rng(directions)
     covered: list[list[bool]] = [[], [], [], []]
-    wrong: list[list[bool]] = [[], []]
+    wrong: list[list[bool]] = [[] for _ in _TESTS]
     for trial in range(trials):
         arms = [draw(random, shape, directions, SEEDS).mean(1) for _ in range(COMPARISONS)]
         x = arms[0]
@@ -72,11 +82,26 @@ def pieces(shape: str, directions: int, trials: int) -> list[str]:
             found += [plain(x, trial, method) for method in ("percentile", "BCa")]
             for outcomes, (low, high) in zip(covered, found, strict=True):
                 outcomes.append(low <= 0 <= high)
-        for outcomes, p in zip(wrong, (sign_flips, lambda x: wilcoxon(x).pvalue), strict=True):
+        for outcomes, p in zip(wrong, _TESTS.values(), strict=True):
             outcomes.append(bool(np.any(holm([p(x) for x in arms]) <= 1 - LEVEL)))
     # Less its mean, a rare effect is never 0: no null that a comparison could meet.
     called = [share(outcomes) if shape != "rare" else "" for outcomes in wrong]
     return [*map(share, covered), *called]
+
+
+def probabilities(spread: float, directions: int, trials: int) -> tuple[str, str]:
+    """Rejections on the scale of log odds, clipped at 6, and on that of probabilities."""
+    random = np.random.default_rng(directions)
+    outcomes: tuple[list[bool], list[bool]] = ([], [])
+    for _ in range(trials):
+        own = random.normal(-1, 2, directions)
+        base = own + random.normal(size=directions)
+        arms = [own + random.normal(size=directions) * spread for _ in range(COMPARISONS)]
+        clipped = [np.clip(arm, -6, 6) - np.clip(base, -6, 6) for arm in arms]
+        shares = [expit(arm) - expit(base) for arm in arms]
+        for found, values in zip(outcomes, (clipped, shares), strict=True):
+            found.append(bool(np.any(holm([p_value(x) for x in values]) <= 1 - LEVEL)))
+    return share(outcomes[0]), share(outcomes[1])
 
 
 def whole(directions: int, seeds: int, trials: int) -> tuple[str, str]:
@@ -103,11 +128,15 @@ def main() -> None:
         "                        95 % interval holds 0                                     ", end=""
     )
     print("any of 4 called significant")
-    heads = ("bootstrap-t", "equal-tailed", "percentile", "BCa", "sign flips", "Wilcoxon")
+    heads = ("bootstrap-t", "equal-tailed", "percentile", "BCa", *_TESTS)
     print("effects    directions  " + "  ".join(f"{head:12}" for head in heads))
     for shape, directions in itertools.product(SHAPES, DIRECTIONS):
         cells = "  ".join(pieces(shape, directions, trials))
         print(f"{shape:10} {directions:10d}  {cells}", flush=True)
+    print("probabilities of equal mean log odds: any of 4 called significant by `ours`")
+    for spread, directions in itertools.product((1.0, 3.0), DIRECTIONS[1:]):
+        wrong = probabilities(spread, directions, trials)
+        print(f"spreads 1 and {spread:g}, {directions} directions:", *wrong, flush=True)
     print("by compare(), directions x seeds: interval, any of 4 called significant")
     for directions, seeds in itertools.product((8, 16, 32), (2, 3)):
         print(f"{directions} x {seeds}:", *whole(directions, seeds, trials // 4), flush=True)

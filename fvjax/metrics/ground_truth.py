@@ -39,6 +39,7 @@ class GroundTruth:
 
     grey: Content  # content of a uniform grey image
     oracle: Float[Array, "images features"]  # row j: the oracle's image of feature j
+    gratings: Float[Array, "images features"]  # row j: the rendered grating of feature j
     maps: (
         Float[Array, "references height width detectors"] | None
     )  # detector values of reference images
@@ -121,6 +122,8 @@ def ground_truth_metrics(
 
     Returns:
         The scores of `content_metrics`; `content`, F of every feature; `decoys`, the decoys' mean.
+        `grating_purity` and `grating_strength`: the same scores with rendered gratings in place of
+        the oracle's images, a yardstick that no optimizer made.
         `optimum_purity` and `optimum_strength` of the optimal content; its purity is the raw share.
         `best_reference_purity`, `best_reference_recovered` and `best_reference_strength` of the
         reference image of highest score.
@@ -132,6 +135,8 @@ def ground_truth_metrics(
         "content": relative(of_image, truth.grey, truth.oracle),
         "decoys": jnp.mean(content(activations, place, "decoys")),
     }
+    rendered = content_metrics(of_image, feature, truth.grey, truth.gratings)
+    metrics |= {f"grating_{name}": rendered[name] for name in ("purity", "strength")}
     metrics |= dict.fromkeys(_OPTIONAL, jnp.array(jnp.nan))
     if any(isinstance(part, _WITHOUT_OPTIMUM) for part in parts(objective)):
         return metrics

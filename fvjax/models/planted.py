@@ -21,11 +21,12 @@ At severity 0 every geometry is `orthogonal`: a channel for each feature, decoys
   excite all, a little.
 - paired: features n and n + K/2, of different colours, have the cosine `severity`; all other pairs
   are orthogonal. Entanglement with a single feature, without a common direction of gain.
-- random: a feature's channel plus `severity` times random signs / sqrt(K), at unit length.
+- random: a feature's channel plus `severity` times random signs / sqrt(K), at unit length; `world`
+  is the seed of the signs.
   Entanglement with some, and its opposite with others.
 - superposed: the feature's channel less `severity` <= 1 times its part in a random subspace of K/2
-  dimensions, at unit length. At 1 all K vectors lie in the other K/2 dimensions, as if there
-  were half as many channels as features: no linear readout separates them.
+  dimensions (of seed `world`), at unit length. At 1 all K vectors lie in the other K/2 dimensions,
+  as if there were half as many channels as features: no linear readout separates them.
 - exciting: contrast at any of the decoys adds `severity` to every channel, without passing through
   `previous`. An input that excites everything.
 - cheap: the decoys are units of `previous`, of activation 0 ... `severity`. Each leaks a quarter of
@@ -50,26 +51,28 @@ from fvjax.types import Image
 SIZE = 40  # pixels
 
 _LEAK = 0.25  # of a decoy's activation, into a channel; a feature adds 1 to its channel
-_SEED = 0  # of random signs and of the random subspace: a geometry at a severity has one mixing
 
 Vectors = Float[np.ndarray, "features channels"]
 
 
-def planted(*, geometry: str, severity: float, orientations: int) -> Model:
+def planted(*, geometry: str, severity: float, orientations: int, world: int = 0) -> Model:
     """Return a model with 8 features and a decoy for each orientation; default layer `mixed`.
 
     Args:
         geometry: one of `GEOMETRIES`.
         severity: strength of the entanglement, at least 0.
         orientations: number of orientations of the bank, even.
+        world: seed of the random signs and of the random subspace; the other geometries draw
+            nothing, and have one world.
     """
     checks.choice("geometry", geometry, GEOMETRIES)
+    checks.count("world", world, least=0)
     checks.not_negative("severity", severity)
     checks.count("orientations", orientations, least=2)
     if orientations % 2:
         raise ValueError(f"orientations must be an even number, got {orientations}")
     features = gabors.detectors(orientations) - orientations
-    vectors = _VECTORS.get(geometry, _orthogonal)(features, severity)
+    vectors = _vectors(geometry, features, severity, world)
     weights = {
         "kernels": gabors.kernels(orientations),
         "mixing": np.concatenate([vectors, _leaks(orientations, features)]),
@@ -155,14 +158,14 @@ def _paired(features: int, severity: float) -> Vectors:
     return _skewed(features, severity, together=2)
 
 
-def _random(features: int, severity: float) -> Vectors:
-    signs = np.random.default_rng(_SEED).choice([-1.0, 1.0], (features, features))
+def _random(features: int, severity: float, world: int) -> Vectors:
+    signs = np.random.default_rng(world).choice([-1.0, 1.0], (features, features))
     return _unit(np.eye(features) + severity * signs / np.sqrt(features))
 
 
-def _superposed(features: int, severity: float) -> Vectors:
+def _superposed(features: int, severity: float, world: int) -> Vectors:
     checks.at_most("severity", severity, 1)
-    draws = np.random.default_rng(_SEED).normal(size=(features, features // 2))
+    draws = np.random.default_rng(world).normal(size=(features, features // 2))
     lost, _ = np.linalg.qr(draws)
     return _unit(np.eye(features) - severity * lost @ lost.T)
 
@@ -184,10 +187,15 @@ def _leaks(decoys: int, channels: int) -> Float[np.ndarray, "decoys channels"]:
     return _LEAK * np.where(rows, 1.0, -1.0)
 
 
-_VECTORS: Mapping[str, Callable[[int, float], Vectors]] = {
-    "skewed": _skewed,
-    "paired": _paired,
+def _vectors(geometry: str, features: int, severity: float, world: int) -> Vectors:
+    if geometry in _DRAWN:
+        return _DRAWN[geometry](features, severity, world)
+    return _FIXED.get(geometry, _orthogonal)(features, severity)
+
+
+_FIXED: Mapping[str, Callable[[int, float], Vectors]] = {"skewed": _skewed, "paired": _paired}
+_DRAWN: Mapping[str, Callable[[int, float, int], Vectors]] = {
     "random": _random,
     "superposed": _superposed,
 }
-GEOMETRIES = ("orthogonal", *_VECTORS, "exciting", "cheap")
+GEOMETRIES = ("orthogonal", *_FIXED, *_DRAWN, "exciting", "cheap")

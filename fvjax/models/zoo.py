@@ -18,7 +18,7 @@ _FROM_FILE = {"googlenet": googlenet, "squeezenet": squeezenet}
 _SHIPPED: Mapping[str, Callable[[], Model]] = {
     "texturenet": texturenet,
     "texturenet_judge": texturenet_judge,
-    "planted": partial(planted, geometry="orthogonal", severity=0.0, orientations=4),
+    "planted": partial(planted, geometry="orthogonal", severity=0.0, orientations=4, world=0),
     "tiny": tiny,
 }
 _FILES = {"googlenet": "bvlc_googlenet.safetensors", "squeezenet": "squeezenet_v1.1.safetensors"}

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fvjax import checks
-from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.analysis.inference import holm, interval, p_value, rank_biserial
 from sweeps.analysis.pairing import Pairs, arm_names, compared_columns, factorize, pair
 from sweeps.results.labels import config_columns
 from sweeps.results.status import share_begun
@@ -43,9 +43,9 @@ def compare(
 
     Returns:
         `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
-        `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, of sign flips,
-        corrected for all rows; `effect`, the rank-biserial correlation; `begun baseline_begun`, the
-        shares of pictures that are neither dead nor collapsed; `unpaired unpaired_reason
+        `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, by
+        `inference.p_value`, corrected for all rows; `effect`, the rank-biserial correlation;
+        `begun baseline_begun`, the shares of pictures that are neither dead nor collapsed; `unpaired unpaired_reason
         baseline_unpaired baseline_unpaired_reason`, rows of the arm and of the baseline without a
         pair; `also_differs`, columns other than the compared ones that are one value in the arm and
         another in the baseline. An interval takes four directions that are not all alike, p and
@@ -106,7 +106,7 @@ def _summary_row(pairs: Pairs) -> dict[str, Any]:
         "difference": mean,
         "low": low,
         "high": high,
-        "p": sign_flips(differences),
+        "p": p_value(differences),
         "effect": rank_biserial(differences),
         "unpaired": pairs.unpaired,
         "unpaired_reason": pairs.unpaired_reason,

@@ -9,7 +9,7 @@ from sweeps.config.paths import CONF
 
 COMMANDS = {
     "compare": "arms of a sweep against a baseline, with intervals",
-    "leaderboard": "which objective recovers planted features",
+    "leaderboard": "which objective is best, each at settings chosen on other directions",
     "report": "one HTML file with a sweep's pictures and numbers",
     "figure": "chosen pictures of a sweep in one file",
     "retrieve": "rank reference images by objectives, optimizing nothing",

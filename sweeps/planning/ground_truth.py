@@ -19,6 +19,7 @@ from fvjax.optimization.visualize import visualize
 from fvjax.reference.activation_statistics import ReferenceStatistics, fingerprint
 from fvjax.reference.moments import forward
 from fvjax.sources import Setup
+from fvjax.sources.planted import picture
 from fvjax.transforms import Identity
 from sweeps.planning.parameterization import parameterization_of
 from sweeps.planning.reference import load_reference_statistics
@@ -35,7 +36,7 @@ def truth_of(cfg: Mapping[str, Any], setup: Setup) -> GroundTruth | None:
     """Return the truth for a config, the same object for all worlds; None for other models.
 
     The oracle reads the detectors themselves and has the job's size, position and
-    parameterization; it maximises a feature less what is orthogonal to it.
+    parameterization; it maximises a feature less what is orthogonal to it. Gratings are rendered.
     """
     if setup.model.network is not network:
         return None
@@ -76,7 +77,13 @@ def _truth(
     grey = content(bank.model(jnp.full((*size, 3), 0.5)), bank.place())
     reference = load_reference_statistics(bank.model, images, count, size)
     maps = None if reference is None else jnp.asarray(_maps(reference))
-    return GroundTruth(grey=grey, oracle=jnp.asarray(oracle), maps=maps)
+    gratings = jnp.stack(
+        [
+            content(bank.model(jnp.asarray(picture([k], size, orientations))), bank.place())
+            for k in range(bank.channels())
+        ]
+    )
+    return GroundTruth(grey=grey, oracle=jnp.asarray(oracle), gratings=gratings, maps=maps)
 
 
 @cache

@@ -26,7 +26,10 @@ SCORES = ("initial_score", "final_score")  # known without measuring
 _OF_PROJECTIONS = ("reference_z", "reference_percentile", "reference_ratio", "differential")
 _OF_REFERENCE = ("excitation", "whitened_cosine", "mahalanobis")
 _OF_LABELS = ("class_distance", "centroid_margin")
-_OF_TRUTH = ("purity", "margin", "recovered", "strength", "decoys")
+_OF_TRUTH = (
+    *("purity", "margin", "recovered", "strength", "decoys"),
+    *("grating_purity", "grating_strength"),
+)
 
 
 def metric_inputs(

@@ -78,6 +78,9 @@ COLUMNS = {
     "recovered": "planted model: 1 where the margin is above .1, else 0",
     "strength": "planted model: the feature's content, 1 = the most that any oracle image has",
     "decoys": "planted model: mean content of the decoys, contrast that no feature stands for",
+    "grating_purity": "planted model: purity with the rendered grating in place of the oracle's "
+    "image, a yardstick that no optimizer made",
+    "grating_strength": "planted model: strength, 1 = the most that any rendered grating has",
     "optimum_purity": "planted model: the feature's share in the optimum on paper, the content "
     "that the objective wants if an image could have any",
     "optimum_strength": "planted model: the feature's content in the optimum on paper",

@@ -158,10 +158,24 @@ def test_cheap_decoys_are_units_before_that_leak_into_every_channel_and_excite_n
     np.testing.assert_allclose(leaks @ leaks.T, 2 * np.eye(DECOYS), atol=1e-6)
 
 
+@pytest.mark.parametrize("geometry", ["random", "superposed"])
+def test_another_world_is_another_draw_of_the_same_kind(geometry: str) -> None:
+    worlds = [
+        planted(geometry=geometry, severity=1, orientations=4, world=w).weights["mixing"][:K]
+        for w in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(worlds[0], worlds[1])
+    assert np.abs(worlds[0] - worlds[2]).max() > 0.1
+    for vectors in worlds:
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+        assert np.linalg.matrix_rank(vectors, 1e-4) == (K if geometry == "random" else K // 2)
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"world": -1}, r"world must be an integer of at least 0, got -1"),
         ({"geometry": "skew"}, r"unknown geometry 'skew'.*did you mean skewed"),
         ({"severity": -0.1}, r"severity must be a finite number of at least 0, got -0.1"),
         ({"severity": float("nan")}, r"severity must be a finite number"),

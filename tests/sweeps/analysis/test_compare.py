@@ -14,7 +14,7 @@ from rich.console import Console
 from scipy.stats import t as student
 
 from sweeps.analysis.comparison import compare
-from sweeps.analysis.inference import holm, interval, rank_biserial, sign_flips
+from sweeps.analysis.inference import holm, interval, p_value, rank_biserial, sign_flips
 from sweeps.analysis.pairing import arm_names
 from sweeps.compare import main, metric_table, notes
 from sweeps.config.errors import run_cli
@@ -83,6 +83,37 @@ def test_sign_flips_count_flips() -> None:
     normal = 2 * student.sf(many.mean() / many.std(ddof=1) * np.sqrt(20), 19)
     assert sign_flips(many) == pytest.approx(normal, abs=0.01) == sign_flips(-many)
     assert sign_flips(many + 10) == 1 / 2**13  # what was found is one of the flips
+
+
+def test_a_p_value_is_the_largest_of_three_and_agrees_with_the_interval() -> None:
+    random = np.random.default_rng(5)
+    for clusters in (4, 8, 16):
+        for _ in range(60):
+            x = random.exponential(size=clusters) - random.uniform(0, 1.5)
+            p, (_, low, high) = p_value(x), interval(x)
+            assert sign_flips(x) <= p <= 1
+            assert p >= 0.05 or not low <= 0 <= high
+    assert p_value(np.array([1.0, -2.0, 4.0])) == 6 / 8  # of three, flips alone
+    assert p_value(np.zeros(5)) == 1 and p_value(np.full(6, 0.1)) == 2 / 2**6
+    x = random.normal(size=20) + 0.6
+    assert p_value(x) == p_value(-x) == p_value(3 * x)
+
+
+def test_a_p_value_rejects_skewed_nulls_less_often_than_flips() -> None:
+    random, trials = np.random.default_rng(0), 300
+    drawn = [np.exp(random.normal(size=12)) - np.exp(0.5) for _ in range(trials)]
+    ours = np.mean([p_value(x) <= 0.05 for x in drawn])
+    flips = np.mean([sign_flips(x) <= 0.05 for x in drawn])
+    assert ours < flips - 0.02 and ours < 0.17
+
+
+def test_studentised_flips_are_flips() -> None:
+    """Of one sample: the sum of squares is the same for all flips, so t grows with the mean."""
+    x = np.random.default_rng(2).exponential(size=9) - 0.5
+    signs = 1 - 2 * (np.arange(2**9)[:, None] >> np.arange(9) & 1)
+    flipped = signs * x
+    t = np.abs(flipped.mean(1)) / flipped.std(1, ddof=1)
+    assert np.mean(t >= t[0] - 1e-9) == sign_flips(x)
 
 
 def test_sign_flips_reject_a_true_null_as_often_as_they_say() -> None:

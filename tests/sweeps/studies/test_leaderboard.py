@@ -1,4 +1,4 @@
-"""The leaderboard: settings chosen on other features, worlds, families, gaps and chance."""
+"""The leaderboard of planted features: worlds, blank pictures, optima and chance."""
 
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import fvjax
 from fvjax.metrics.ground_truth import GroundTruth, content, ground_truth_metrics, relative
 from fvjax.metrics.ideal_optimum import optimum, planted_activations
 from fvjax.models.planted import planted
-from sweeps.leaderboard import main
+from sweeps.analysis.board import board
+from sweeps.analysis.cross_fitting import arms, choose
+from sweeps.leaderboard import main, notes
 from sweeps.results.table import consolidate, write_part
-from sweeps.studies.planted import board, chance, cross_fitted_scores, families, matrix
+from sweeps.studies.planted import chance, matrix, prepared, protocol_of, with_worlds
 
 K = 8
 
@@ -57,51 +59,48 @@ def table(seeds: int = 2) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_settings_are_chosen_on_the_other_half_of_the_features() -> None:
-    """What suits the even features is all wrong for the odd ones: honest choosing must show it."""
-    rows = cross_fitted_scores(table())
-    mine = rows[(rows["family"] == "dot_cosine") & (rows["model_geometry"] == "skewed")]
-    assert len(mine) == K and mine["purity"].max() < 0.2
-    odd = mine[mine["direction_index"] % 2 == 1]
-    assert set(odd["setting"]) == {"exponent=4"}  # the best one of the even features
+def judged(results: pd.DataFrame, baseline: str = "dot") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The chosen arms, and the board."""
+    rows = prepared(results)
+    protocol = protocol_of(rows)
+    chosen = choose(arms(rows, protocol))
+    return chosen, with_worlds(board(chosen, baseline, protocol.beside), rows, protocol)
 
 
-def test_seeds_are_averaged_inside_a_feature() -> None:
-    rows = cross_fitted_scores(table(seeds=3))
-    mine = rows[(rows["family"] == "dot") & (rows["direction_index"] == 2)]
-    np.testing.assert_allclose(mine["purity"], 0.1 + 0.01 + 0.002)
-
-
-def test_the_board_has_gaps_intervals_and_comparisons() -> None:
-    found = board(cross_fitted_scores(table()), "dot")
-    assert len(found) == 4 and set(found["features"]) == {K}
-    np.testing.assert_allclose(found["gap_objective"] + found["gap_optimizer"], 1 - found["purity"])
-    base, other = (found[found["family"] == f].iloc[0] for f in ("dot", "dot_cosine"))
-    assert np.isnan(base["p"]) and other["difference"] == pytest.approx(0, abs=1e-9)
-    assert base["low"] < base["purity"] < base["high"]
-    wide = matrix(found, "purity")
+def test_the_board_of_planted_features_has_worlds_and_ranges_of_optima() -> None:
+    _, found = judged(table())
+    assert len(found) == 4 and set(found["clusters"]) == {K}
+    wide = matrix(found, "metric")
     assert wide.columns.tolist() == ["orthogonal", "skewed 0.5"]
-    assert wide.loc["dot", "orthogonal"] == pytest.approx(base["purity"])
+    base = found[found["family"] == "dot"].iloc[0]
+    assert wide.loc["dot", "orthogonal"] == pytest.approx(base["metric"])
+    dot = found[(found["family"] == "dot") & (found["condition"] == "skewed 0.5")].iloc[0]
+    assert dot["optimum_low"] == dot["optimum_high"] == pytest.approx(1 / 32)
+    assert found[found["family"] == "dot_cosine"]["optimum_low"].isna().all()
 
 
-def test_a_picture_that_never_began_is_counted_and_has_no_purity() -> None:
+def test_a_picture_of_hardly_any_content_is_blank_and_never_of_purity_0() -> None:
     t = table()
-    bad = (t["objective"] == "dot") & (t["direction_index"] < 4) & (t["seed"] == 0)
-    t.loc[bad, "status"] = "collapsed"
-    t.loc[(t["objective"] == "dot") & (t["direction_index"] == 7), "purity"] = np.nan
-    mine = board(cross_fitted_scores(t), "dot").iloc[0]
-    expected = [0.11 + 0.001 * k if k < 4 else 0.105 + 0.001 * k for k in range(7)]
-    assert mine["purity"] == pytest.approx(np.mean(expected)) and mine["features"] == K
-    assert mine["begun"] == pytest.approx(1 - (4 * 0.5 + 1) / K)
+    t.loc[(t["objective"] == "dot") & (t["direction_index"] < 4), "strength"] = 0.04
+    base = judged(t)[1].iloc[0]
+    assert base["metric"] == pytest.approx(0.1 + 0.005 + 0.0055) and base["blank"] == 8
 
 
-def test_a_setting_whose_pictures_never_begin_is_not_chosen() -> None:
+def test_worlds_are_the_clusters_where_there_are_several() -> None:
+    worlds = [table(seeds=1).assign(model_world=w) for w in range(4)]
+    t = pd.concat(worlds, ignore_index=True)
+    t = t[(t["model_geometry"] == "skewed") | (t["model_world"] == 0)]
+    chosen, found = judged(t)
+    assert found.set_index("condition")["clusters"].to_dict() == {"orthogonal": K, "skewed 0.5": 4}
+    assert set(chosen[chosen["condition"].str.contains("skewed")]["pictures"]) == {K}
+
+
+def test_a_penalty_that_is_told_the_features_comes_last() -> None:
     t = table()
-    blank = (t["objective_exponent"] == 4) & (t["direction_index"] % 2 == 0)
-    t.loc[blank, "status"] = "collapsed"
-    rows = cross_fitted_scores(t)
-    mine = rows[(rows["family"] == "dot_cosine") & (rows["direction_index"] % 2 == 1)]
-    assert set(mine["setting"]) == {"exponent=2"}
+    told = t[t["objective"] == "dot"].assign(penalty="previous")
+    found = judged(pd.concat([told, t], ignore_index=True))[1]
+    assert found["told"].tolist() == [False] * 4 + [True] * 2
+    assert "dot - previous is told the true features" in " ".join(notes(found, {"dot": 1}))
 
 
 def test_chance_is_the_share_in_other_features_pictures() -> None:
@@ -113,34 +112,18 @@ def test_chance_is_the_share_in_other_features_pictures() -> None:
     assert chance(rows).iloc[3] == pytest.approx(expected)
 
 
-def test_families_name_penalty_and_space() -> None:
-    rows = pd.DataFrame(
-        {
-            "objective": ["dot", "dot", "dot_cosine"],
-            "penalty": ["none", "orthogonal", "none"],
-            "space": ["plain", "plain", "whitened"],
-        }
-    )
-    assert families(rows).tolist() == ["dot", "dot - orthogonal", "dot_cosine whitened"]
-
-
-def test_other_tables_are_refused() -> None:
-    with pytest.raises(ValueError, match="needs a sweep of model=planted"):
-        cross_fitted_scores(table().drop(columns="purity"))
-    with pytest.raises(ValueError, match="unknown baseline 'cosin'"):
-        board(cross_fitted_scores(table()), "cosin")
-    with pytest.raises(ValueError, match="needs two of them"):
-        cross_fitted_scores(table().query("direction_index == 0"))
-
-
 def test_the_command_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows: Any = table().reset_index(names="job").replace({np.nan: None}).to_dict("records")
     write_part(tmp_path, rows)
     consolidate(tmp_path)
     main([str(tmp_path)])
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == 4
-    assert (tmp_path / "leaderboard.png").stat().st_size > 5000
-    assert "share recovered" in capsys.readouterr().out
+    frontier = pd.read_csv(tmp_path / "frontier.csv")
+    assert len(frontier) == 6 and set(frontier["condition"]) == {"orthogonal", "skewed 0.5"}
+    for name in ("leaderboard.png", "frontier.png"):
+        assert (tmp_path / name).stat().st_size > 5000
+    said = capsys.readouterr().out
+    assert "share recovered" in said and "unequal numbers of settings" in said
 
 
 SKEWED = planted(geometry="skewed", severity=0.5, orientations=4)
@@ -148,7 +131,10 @@ FEATURES = SKEWED.layers["features"][-1]
 
 
 def truth(maps: Any = None) -> GroundTruth:
-    return GroundTruth(grey=jnp.zeros(FEATURES), oracle=0.8 * jnp.eye(FEATURES), maps=maps)
+    overlapping = 0.9 * jnp.eye(FEATURES) + 0.1 * jnp.roll(jnp.eye(FEATURES), 1, 1)
+    return GroundTruth(
+        grey=jnp.zeros(FEATURES), oracle=0.8 * jnp.eye(FEATURES), gratings=overlapping, maps=maps
+    )
 
 
 def direction(k: int) -> fvjax.Direction:
@@ -167,6 +153,9 @@ def test_an_image_is_judged_beside_the_optimum_and_the_best_reference() -> None:
     expected = relative(mine, truth().grey, truth().oracle)
     np.testing.assert_allclose(found["content"], expected, rtol=1e-4)
     assert float(found["strength"]) == pytest.approx(float(expected[7]), rel=1e-4)
+    assert float(found["grating_strength"]) == pytest.approx(float(mine[7] / 0.9), rel=1e-4)
+    share, overlap = float(mine[7] / mine.sum()), 0.9 / (0.9 + 0.1)
+    assert float(found["grating_purity"]) == pytest.approx(share / overlap, rel=1e-3)
     assert float(found["optimum_purity"]) == pytest.approx(1, abs=1e-3)
     assert (
         float(found["best_reference_purity"]) == pytest.approx(1)
