@@ -1,4 +1,4 @@
-"""How much of the layer before helps a direction only slightly, by the network's own weights."""
+"""The share of the layer before that helps a direction only slightly, by the weights alone."""
 
 import jax
 import jax.numpy as jnp

@@ -26,7 +26,7 @@ from fvjax.sources.units import Channel
 from fvjax.transforms import Standard, Transform
 from fvjax.types import Number
 
-_OTHERS = ("stop_when_converged", "anneal_steps", "transparency")  # fields of a Recipe
+_OTHERS = ("octaves", "octave_scale", "stop_when_converged", "anneal_steps", "transparency")
 
 
 def job(
@@ -47,8 +47,6 @@ def job(
     seed: int = 0,
     images_per_job: int = 1,
     snapshots: Sequence[int] = (),
-    octaves: int = 1,
-    octave_scale: float = 1.4,
     **others: Any,
 ) -> Job:
     """Return the job of one image; missing arguments are Lucid's defaults.
@@ -70,15 +68,11 @@ def job(
         seed: seed of the initial image and of every step's transform.
         images_per_job: number of images that are optimized together.
         snapshots: steps after which the image is kept too, increasing, from 0 to `steps`.
-        octaves: number of sizes; the steps are shared evenly, and the last size is the image's.
-        octave_scale: factor between the sides of two octaves.
-        others: `stop_when_converged`, `anneal_steps`, `transparency`: see `Recipe`.
+        others: `octaves=1 octave_scale=1.4 stop_when_converged anneal_steps transparency`.
 
     Raises:
         ValueError: arguments exclude each other, or the model lacks the layer, channel or position.
     """
-    for name in others:
-        checks.choice("argument of fvjax.job", name, _OTHERS)
     image = _parameterization(model, parameterization, image_size)
     recipe = Recipe(
         objective=_score(objective, penalty),
@@ -89,13 +83,21 @@ def job(
         optimizer=optimizer,
         images_per_job=images_per_job,
         snapshots=tuple(snapshots),
-        octaves=octave_sizes(image.image_size, octaves, octave_scale),
-        **others,
+        **_options(image.image_size, **others),
     )
     where = model.default_layer if layer is None else layer
     setup = Setup(model, layer=where, image_size=height_width(image.image_size), position=position)
     target = _direction(setup, layer, channel, direction)
     return as_leaves(Job(recipe=recipe, direction=target, key=jax.random.key(seed)))
+
+
+def _options(
+    image_size: ImageSize, octaves: int = 1, octave_scale: float = 1.4, **others: Any
+) -> dict[str, Any]:
+    """Return the rarer fields of a recipe: the sizes of smaller octaves, and the others."""
+    for name in others:
+        checks.choice("argument of fvjax.job", name, _OTHERS)
+    return {"octaves": octave_sizes(image_size, octaves, octave_scale), **others}
 
 
 def _score(objective: Any, penalty: Any) -> Objective:

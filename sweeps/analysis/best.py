@@ -66,7 +66,7 @@ def _certainty(row: pd.Series) -> str:
 
 
 def _paired(first: str, table: pd.DataFrame) -> str:
-    """Say which arms are compared with the first one in pairs."""
+    """Return a line on which arms are compared with the first one in pairs."""
     whole = table[(table["unpaired"] == 0) & (table["baseline_unpaired"] == 0)]
     some = table[(table["pairs"] > 0) & ~table.index.isin(whole.index)]
     alone = table[table["pairs"] == 0]

@@ -45,11 +45,11 @@ def compare(
         `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
         `low high`, the 95 % bootstrap interval of the difference; `p p_holm`, by
         `inference.p_value`, corrected for all rows; `effect`, the rank-biserial correlation;
-        `begun baseline_begun`, the shares of pictures that are neither dead nor collapsed; `unpaired unpaired_reason
-        baseline_unpaired baseline_unpaired_reason`, rows of the arm and of the baseline without a
-        pair; `also_differs`, columns other than the compared ones that are one value in the arm and
-        another in the baseline. An interval takes four directions that are not all alike, p and
-        effect two: null where there are fewer.
+        `begun baseline_begun`, the shares of pictures that are neither dead nor collapsed;
+        `unpaired unpaired_reason baseline_unpaired baseline_unpaired_reason`, rows of the arm and
+        of the baseline without a pair; `also_differs`, columns other than the compared ones that
+        are one value in the arm and another in the baseline. An interval takes four directions
+        that are not all alike, p and effect two: null where there are fewer.
 
     Raises:
         ValueError: a column, metric or arm is unknown; there is a single arm, or no pair.

@@ -27,7 +27,7 @@ _KEYS = ["condition", "family", "setting", "cluster"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is judged, and what may be chosen.
+    """The metric that is judged, and the choices that may be made.
 
     `metric` judges, more is better. `strength` is a column: `strength` of planted models is taken
     as it is; any other, such as `dot`, relative to the strongest arm of the same cluster. `by` are

@@ -1,4 +1,4 @@
-"""What a command is doing: lines that move on a terminal or in a notebook, else plain log lines."""
+"""Progress of a command: lines that move on a terminal or in a notebook, else plain log lines."""
 
 import logging
 import sys
@@ -42,7 +42,7 @@ class _Left(TimeRemainingColumn):
 
 
 class Progress:
-    """What is being done, since when, and what of a sweep has been done.
+    """The current activity, its start, and the jobs that have ended.
 
     It is a context manager that may be entered again within itself. The first entry shows the
     lines, and its end removes them.

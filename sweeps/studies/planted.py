@@ -1,4 +1,4 @@
-"""What only a leaderboard of planted features has: worlds, chance, the range of optima, a figure.
+"""Parts that only a leaderboard of planted features has: worlds, chance, optima, a figure.
 
 The protocol is that of `sweeps.analysis.cross_fitting`: purity judges, strength decides which
 settings may be chosen, and where a geometry has several worlds, worlds are the clusters.
