@@ -52,7 +52,6 @@ from fvjax.parameterizations import Fourier as Fourier
 from fvjax.parameterizations import Laplacian as Laplacian
 from fvjax.parameterizations import Maco as Maco
 from fvjax.parameterizations import Pixels as Pixels
-from fvjax.parameterizations import Renderer as Renderer
 from fvjax.parameterizations import Transparent as Transparent
 from fvjax.parameterizations import spectrum as spectrum
 from fvjax.spaces import with_affine_layer as with_affine_layer

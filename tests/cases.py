@@ -91,7 +91,6 @@ PARAMETERIZATIONS = {
         contrast=0.1,
         gray=True,
     ),
-    "renderer": fvjax.Renderer(),
     "transparent": fvjax.Transparent(parameterization=fvjax.Fourier(image_size=SIZE)),
     "maco_rgb": fvjax.Maco(image_size=33, magnitude=20 * jnp.ones((3, 33, 17)), decorrelate=False),
 }

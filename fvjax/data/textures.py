@@ -1,16 +1,14 @@
 """Generated 64 x 64 images of one shape, with known shape, texture, hue and recorded nuisances."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from fvjax.data.nuisances import Nuisances, nuisances
 from fvjax.data.patterns import SHAPES, TEXTURES, UNSEEN, distances, patterns, unseen
 from fvjax.pytree import dataclass
-from fvjax.types import Image, Images, Key, Scalar
+from fvjax.types import Image, Images, Key, Scalar, Scalars
 
 HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 ATTRIBUTES: dict[str, tuple[str, ...]] = {"shape": SHAPES, "texture": TEXTURES, "hue": HUES}
@@ -20,6 +18,58 @@ VERSION = 1  # version of the generator
 Patterns = Callable[[Array, Array, Scalar, Key], Float[Array, "count height width"]]
 _DEGREES = (0.0, 30.0, 57.0, 120.0, 180.0, 225.0, 270.0, 318.0)  # centre of each hue
 _WIDTHS = (8.0, 7.0, 6.0, 20.0, 14.0, 12.0, 11.0, 12.0)  # half of each hue's range, in degrees
+
+_RANGES = {
+    "x": (-1.0, 1.0),
+    "y": (-1.0, 1.0),
+    "radius": (20.0, 29.0),
+    "rotation": (0.0, 360.0),
+    "period": (7.5, 12.0),
+    "angle": (0.0, 360.0),
+    "phase": (0.0, 1.0),
+    "shift": (-1.0, 1.0),
+    "saturation": (0.75, 1.0),
+    "value": (0.75, 1.0),
+    "second": (0.0, 1.0),
+    "background": (0.35, 0.65),
+    "tint": (0.0, 360.0),
+    "clutter": (0.0, 0.12),
+    "light": (0.0, 0.3),
+    "light_angle": (0.0, 360.0),
+    "blur": (0.3, 0.9),
+    "contrast": (0.7, 1.1),
+    "brightness": (-0.08, 0.08),
+    "noise": (0.0, 0.09),
+}
+
+
+@dataclass
+class Nuisances:
+    """Properties of an image besides its labels; each uniform on its range in `_RANGES`.
+
+    Lengths are in pixels, angles in degrees, colours and light in image values.
+    """
+
+    x: Scalars  # centre, -1 ... 1 of the way that keeps the shape inside the image
+    y: Scalars
+    radius: Scalars
+    rotation: Scalars
+    period: Scalars  # of the texture
+    angle: Scalars  # of the texture
+    phase: Scalars  # of the texture across its stripes, in periods
+    shift: Scalars  # of the hue within its range, -1 ... 1
+    saturation: Scalars
+    value: Scalars  # brightness of the texture's main tone
+    second: Scalars  # the other tone: dark below one half, light above
+    background: Scalars  # brightness
+    tint: Scalars  # hue of the faintly coloured background
+    clutter: Scalars  # amplitude of the background's smooth pattern
+    light: Scalars  # strength of the lighting gradient
+    light_angle: Scalars
+    blur: Scalars  # standard deviation
+    contrast: Scalars  # gain about mid-grey
+    brightness: Scalars  # added after the gain
+    noise: Scalars  # standard deviation
 
 
 @dataclass
@@ -52,6 +102,16 @@ def _sample(key: Key, textures: Patterns, count: int) -> Sample:
     return Sample(image=image, shape=shape, texture=texture, hue=hue, nuisances=drawn)
 
 
+def nuisances(key: Key) -> Nuisances:
+    """Return random nuisances."""
+    uniform = jax.random.uniform(key, (len(_RANGES),))
+    values = {
+        name: low + (high - low) * uniform[i]
+        for i, (name, (low, high)) in enumerate(_RANGES.items())
+    }
+    return Nuisances(**values)
+
+
 def render(
     shape: Int[Array, ""] | int,
     texture: Int[Array, ""] | int,
@@ -64,40 +124,7 @@ def render(
 
     `textures` draws all textures (`patterns` or `patterns.unseen`); `texture` selects one.
     """
-
-    def chosen(options: Array, label: Int[Array, ""] | int) -> Array:
-        return jnp.take(options, label, axis=0)
-
-    pick = partial(chosen, label=shape), partial(chosen, label=texture)
-    return _render(*pick, _tones(hue, nuisances), nuisances, key, textures)
-
-
-def render_mixed(
-    labels: Mapping[str, Float[Array, "labels"]], nuisances: Nuisances, key: Key
-) -> Image:
-    """Return the image of soft labels: weights of each shape, texture and hue, which sum to 1.
-
-    Signed distances, patterns and colours are mixed by the weights; a weight of 1 is `render`.
-    """
-
-    def mixed(name: str, options: Array) -> Array:
-        return jnp.tensordot(labels[name], options, 1)
-
-    tones = jax.vmap(lambda hue: jnp.stack(_tones(hue, nuisances)))(jnp.arange(len(HUES)))
-    main, second = mixed("hue", tones)
-    pick = partial(mixed, "shape"), partial(mixed, "texture")
-    return _render(*pick, (main, second), nuisances, key, patterns)
-
-
-def _render(
-    shape: Callable[[Array], Array],
-    texture: Callable[[Array], Array],
-    tones: tuple[Array, Array],
-    n: Nuisances,
-    key: Key,
-    textures: Patterns,
-) -> Image:
-    """Return the image of one of the shapes' distances, one of the patterns, and two colours."""
+    n = nuisances
     noise_key, blob_key, clutter_key = jax.random.split(key, 3)
     grid = jnp.arange(SIZE) - (SIZE - 1) / 2
     y, x = jnp.meshgrid(grid, grid, indexing="ij")
@@ -105,12 +132,13 @@ def _render(
     dx, dy = x - n.x * room, y - n.y * room
 
     u, v = _turn(dx / n.radius, dy / n.radius, n.rotation)
-    distance = shape(distances(u, v)) * n.radius
+    distance = jnp.take(distances(u, v), shape, axis=0) * n.radius
     inside = jax.nn.sigmoid(-2.5 * distance)[..., None]
 
     across, along = _turn(dx / n.period, dy / n.period, n.angle)
-    pattern = texture(textures(across, along, n.phase, blob_key))
-    (main, second), mix = tones, (0.5 + 0.5 * pattern)[..., None]
+    pattern = jnp.take(textures(across, along, n.phase, blob_key), texture, axis=0)
+    main, second = _tones(hue, n)
+    mix = (0.5 + 0.5 * pattern)[..., None]
     front = main[None, None] * mix + second[None, None] * (1 - mix)
 
     slow = patterns(x / 20, y / 20, jnp.zeros(()), clutter_key)[TEXTURES.index("blobs")]

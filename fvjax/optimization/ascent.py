@@ -174,7 +174,7 @@ def _views(job: Job, step: Int[Array, ""], evaluate_only: Bool[Array, ""]) -> Vi
     """Return the transform of a step, which each of a job's images draws for itself."""
     recipe, (_, draws) = job.recipe, jax.random.split(job.key)
 
-    def view(image: Image, number: int | Array) -> Image:
+    def view(image: Image, number: int | Array) -> Array:
         key = jax.random.fold_in(draws, step)
         if recipe.images_per_job > 1:
             key = jax.random.fold_in(key, number)

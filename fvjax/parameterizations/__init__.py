@@ -9,5 +9,4 @@ from fvjax.parameterizations.maco import spectrum as spectrum
 from fvjax.parameterizations.parameterization import Parameterization as Parameterization
 from fvjax.parameterizations.parameterization import learning_rate_of as learning_rate_of
 from fvjax.parameterizations.pixels import Pixels as Pixels
-from fvjax.parameterizations.renderer import Renderer as Renderer
 from fvjax.parameterizations.transparent import Transparent as Transparent

@@ -23,16 +23,21 @@ class Contrast:
             images, (1 - n/N)(v - mean of the others), for n of N images in the class.
     """
 
-    first: DirectionSource
+    first: DirectionSource | None = None
     second: DirectionSource | None = None
 
     def resolve(self, setup: Setup) -> DirectionInfo:
         """Return the difference: of two points a vector, else of the kind of both.
 
         Raises:
-            ValueError: directions of different kinds or layers, or that are equal; no reference
-                images, where the second is their mean.
+            ValueError: no first direction; directions of different kinds or layers, or that are
+                equal; no reference images, where the second is their mean.
         """
+        if self.first is None:
+            raise ValueError(
+                "direction=contrast needs direction.first, such as "
+                "{_target_:fvjax.sources.Channel,index:3}"
+            )
         if self.second is None:
             start = self.first.resolve(setup)
             if start.kind != "point":

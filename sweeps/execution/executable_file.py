@@ -159,8 +159,10 @@ def _tree_to_json(tree: Any) -> Any:
     """Return a tree's structure as JSON: "*" for a leaf, else class, static values and children."""
     node = tree.node_data()
     if node is None:
-        return "*" if tree.num_leaves else None
+        return "*"
     kind, static = node
+    if kind is type(None):  # an empty part, such as a result without transparency
+        return None
     name = [kind.__module__, kind.__qualname__]
     children = [_tree_to_json(child) for child in tree.children()]
     encoded = [name, _static_to_json(static), children]

@@ -78,6 +78,7 @@ def test_a_wrong_position_is_refused(layer: str, position: Any, said: str, unche
         index_of(position, SHAPES[layer], layer, patch_grid(SHAPES, layer))
 
 
+@pytest.mark.slow
 def test_an_image_excites_one_token_of_a_transformer_and_positions_share_a_program(
     clip: Model, key: Array
 ) -> None:
@@ -94,6 +95,7 @@ def test_an_image_excites_one_token_of_a_transformer_and_positions_share_a_progr
     assert len({jax.tree.structure(job) for job in jobs}) == 1
 
 
+@pytest.mark.slow
 def test_reference_images_are_read_at_the_class_token_and_at_the_middle_patch(clip: Model) -> None:
     reference = ReferenceStatistics(clip, ReferenceImages("generated", (24, 24), 6))
     layer = "encoder.layers.0"

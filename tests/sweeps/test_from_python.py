@@ -33,6 +33,7 @@ def test_the_picture_is_that_of_the_library(tmp_path: Path) -> None:
     assert table["final_score"][0] == pytest.approx(float(alone.final_score), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_mistakes_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown layer 'conv9'"):
         sweeps.run(["layer=conv9"], model=tiny(3), directory=tmp_path / "a")

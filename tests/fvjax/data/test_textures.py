@@ -10,9 +10,8 @@ from conftest import assert_equal_leaves
 from jaxtyping import Array
 
 from fvjax.data import textures
-from fvjax.data.nuisances import RANGES, Nuisances, nuisances
 from fvjax.data.patterns import SHAPES, TEXTURES, distances, patterns, unseen
-from fvjax.data.textures import ATTRIBUTES, HUES
+from fvjax.data.textures import ATTRIBUTES, HUES, Nuisances
 
 KEY = jax.random.key(4)
 RENDER = jax.jit(textures.render)
@@ -30,7 +29,7 @@ def plain() -> Nuisances:
     quiet = {"noise": 0.0, "clutter": 0.0, "light": 0.0, "brightness": 0.0, "contrast": 1.0}
     middle = {"x": 0.0, "y": 0.0, "shift": 0.0, "second": 0.0, "radius": 26.0, "period": 9.0}
     fixed = {name: jnp.asarray(value) for name, value in (quiet | middle).items()}
-    return dataclasses.replace(nuisances(KEY), **fixed)
+    return dataclasses.replace(textures.nuisances(KEY), **fixed)
 
 
 def test_images_are_finite_values_from_zero_to_one(samples: textures.Sample) -> None:
@@ -66,7 +65,7 @@ def test_labels_are_uniform_and_independent() -> None:
 
 
 def test_nuisances_are_recorded_vary_and_stay_in_their_ranges(samples: textures.Sample) -> None:
-    for name, (low, high) in RANGES.items():
+    for name, (low, high) in textures._RANGES.items():
         values = np.asarray(getattr(samples.nuisances, name))
         assert values.shape == (256,)
         assert low <= values.min() and values.max() <= high

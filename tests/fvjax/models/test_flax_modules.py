@@ -76,6 +76,7 @@ def test_linen_modules_in_training_mode_are_refused() -> None:
         fvjax.from_linen(module, variables["params"], image_size=16, train=False)
 
 
+@pytest.mark.slow
 def test_nnx_modules_run_in_eval_mode_and_stay_as_they_are() -> None:
     module = NnxNetwork(nnx.Rngs(0))
     model = fvjax.from_nnx(module, image_size=16)
@@ -95,6 +96,7 @@ def gray(weights: Any, image: Any, record: Any) -> None:
     record("luma", image * weights)
 
 
+@pytest.mark.slow
 def test_gray_networks_receive_the_luma() -> None:
     model = fvjax.Model.from_function(gray, jnp.ones(()), image_size=(16, 16), channels=1)
     expected = np.asarray(IMAGE) @ np.array([0.299, 0.587, 0.114])

@@ -50,6 +50,7 @@ def test_one_image_excites_units_of_two_layers() -> None:
     assert float(MODEL(both.image)["conv2"][..., 5].mean()) > 0
 
 
+@pytest.mark.slow
 def test_several_images_share_a_direction_of_their_own() -> None:
     towards = fvjax.Towards(objective=fvjax.Cosine(), direction=unit("conv1", 2))
     single = run(towards, channel=5)
@@ -88,6 +89,7 @@ def test_dead_follows_the_directions_that_the_objective_reads() -> None:
     assert bool(run(0.1 * fvjax.Towards(objective=fvjax.Dot(), direction=silent), model).dead)
 
 
+@pytest.mark.slow
 def test_an_objective_that_becomes_flat_is_not_dead() -> None:
     def capped(activations: Any, direction: fvjax.Direction) -> Array:
         return jnp.minimum(fvjax.Dot()(activations, direction), 0.21)
@@ -145,6 +147,7 @@ def test_functions_and_plain_classes_are_objectives(objective: Any) -> None:
     assert float(halved(activations, d)) == pytest.approx(alone / 2, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_numbers_of_a_plain_class_vary_inside_one_program() -> None:
     jobs = [fvjax.job(MODEL, objective=Peak(sharpness=s), steps=2) for s in (1.0, 4.0)]
     structures = [jax.tree.structure(job) for job in jobs]

@@ -50,6 +50,7 @@ def test_the_weight_rises_linearly_and_every_length_is_one_program() -> None:
         )
 
 
+@pytest.mark.slow
 def test_it_is_everything_that_is_subtracted_and_nothing_else() -> None:
     constant = as_objective(one)
     score = fvjax.Dot() + 2.0 * constant - 3.0 * constant - constant

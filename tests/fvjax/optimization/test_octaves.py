@@ -45,6 +45,7 @@ def test_octaves_share_the_steps_evenly_and_evaluations_are_at_both_ends() -> No
     assert steps == [0, 0, 0, 1, 1, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_the_first_octave_is_the_ascent_of_a_small_picture(key: Array) -> None:
     small, both = job(image_size=32, octaves=1, steps=3), job()
     assert by_size(both)[0].recipe.parameterization.image_size == (32, 32)
@@ -85,6 +86,7 @@ def test_a_photograph_keeps_the_detail_that_a_small_picture_lacks(key: Array) ->
     np.testing.assert_allclose(large.recipe.decode(begun), photo, atol=0.01)
 
 
+@pytest.mark.slow
 def test_octaves_of_many_jobs_segments_and_snapshots_agree_with_one() -> None:
     jobs = [job(channel=c, snapshots=(1, 4)) for c in (2, 3)]
     first, second = fvjax.visualize_many(MODEL, jobs)
@@ -98,6 +100,7 @@ def test_octaves_of_many_jobs_segments_and_snapshots_agree_with_one() -> None:
     assert float(result.final_score) == pytest.approx(float(alone.final_score), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_several_images_in_a_job_and_penalties_in_units_of_the_gradient_have_octaves() -> None:
     penalty = fvjax.Balanced(weight=0.1, penalty=fvjax.TotalVariation())
     made = RUN(MODEL, job(images_per_job=2, objective=fvjax.Dot() - penalty))
@@ -164,6 +167,7 @@ def test_a_position_of_a_tile_is_refused(choices: dict[str, Any]) -> None:
         jax.eval_shape(fvjax.visualize, MODEL, one)
 
 
+@pytest.mark.slow
 def test_a_cropping_transform_measures_robustness_on_its_tiles(key: Array) -> None:
     image = jax.random.uniform(key, (48, 48, 3))
     direction = fvjax.Direction(vector=jnp.ones(16), layer="conv2")

@@ -46,7 +46,7 @@ def test_each_of_several_images_has_its_own() -> None:
     assert found.transparency is not None and found.transparency.shape == (2, 16, 16)
 
 
-def test_an_opacity_of_its_own_is_refused() -> None:
+def test_an_opacity_of_its_own_is_refused(unchecked: None) -> None:
     rgba = ("parameterization.colors=rgba", "transform=random_background")
     with pytest.raises(ValueError, match="transparency=true is for pictures without an opacity"):
         build(composed("model=tiny", "transparency=true", *rgba))

@@ -188,6 +188,7 @@ def test_a_batch_is_its_jobs_one_by_one(varied: Result) -> None:
         np.testing.assert_allclose(result.final_score, varied.final_score[i], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_start_and_the_same_views_for_every_objective() -> None:
     # A learning rate of almost 0 keeps the image: all that moves the measured dot is the views.
     histories = []
@@ -364,6 +365,7 @@ def silent_readout(weights: Any, image: Array, record: Record) -> None:
     record("logits", 1.0 + hidden.mean((0, 1)))
 
 
+@pytest.mark.slow
 def test_a_readout_whose_channels_all_sleep_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = jnp.array([[[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]])
     model = Model.from_function(silent_readout, weights, image_size=(32, 32))
@@ -408,6 +410,7 @@ def test_no_convolution_of_a_whole_step_has_the_slow_kernel_layout() -> None:
     assert len(layouts) >= 6 and "01oi" not in layouts
 
 
+@pytest.mark.slow
 def test_a_line_search_needs_few_steps_where_nothing_is_random() -> None:
     """L-BFGS matches an activation better than as many steps of Adam."""
     image = jax.random.uniform(jax.random.key(3), (32, 32, 3), minval=0.3, maxval=0.7)

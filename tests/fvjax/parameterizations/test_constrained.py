@@ -61,6 +61,7 @@ def test_impossible_constraints_are_refused(keys: Any, message: str) -> None:
         fvjax.Constrained(parameterization=INNER, **keys)
 
 
+@pytest.mark.slow
 def test_contrasts_share_a_program_and_hold_while_the_score_rises() -> None:
     jobs = [
         fvjax.job(
@@ -98,6 +99,7 @@ def test_random_backgrounds_are_seen_only_where_the_image_is_transparent(key: Ar
     assert float(views[:, 8:, :, :3].std(0).mean()) > 0.02
 
 
+@pytest.mark.slow
 def test_an_image_becomes_transparent_where_the_objective_needs_no_pixels() -> None:
     """Only the upper half of the image reaches the layer."""
 

@@ -235,6 +235,7 @@ def test_a_folder_without_images_or_with_a_broken_one_is_refused(tmp_path: Path)
         list(ReferenceImages(str(tmp_path), (16, 16), 9))
 
 
+@pytest.mark.slow
 def test_what_is_known_is_computed_once_and_kept_by_content(tmp_path: Path) -> None:
     said: list[str] = []
     model, images = fvjax.load("tiny"), ReferenceImages("generated", (32, 32), 8)
@@ -285,6 +286,7 @@ def test_stored_arrays_that_are_not_those_of_the_layer_are_computed_anew(tmp_pat
     assert said == ["statistics of conv2", "vectors of conv2"] * 3
 
 
+@pytest.mark.slow
 def test_vectors_are_the_same_whatever_else_is_asked() -> None:
     model = fvjax.load("tiny")
     one = ReferenceStatistics(model, ReferenceImages("generated", (32, 32), 4)).vectors("conv2")

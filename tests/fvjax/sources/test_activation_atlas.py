@@ -24,6 +24,7 @@ def test_a_cell_is_the_mean_of_the_vectors_at_its_place() -> None:
     np.testing.assert_array_equal(found["means"][0, 0], [0.0, 0.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["pca", "tsne"])
 def test_neighbours_point_alike(layout: str) -> None:
     cells = {

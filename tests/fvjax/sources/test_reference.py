@@ -42,6 +42,7 @@ def test_a_centroid_is_the_mean_of_its_class() -> None:
     assert (info.label, info.kind) == ("conv2:hue=yellow centroid", "point")
 
 
+@pytest.mark.slow
 def test_centroids_need_labels_and_images() -> None:
     with pytest.raises(ValueError, match=r"unknown direction\.attribute 'colour'"):
         Centroid(attribute="colour", index=0).resolve(
@@ -61,6 +62,7 @@ def test_centroids_need_labels_and_images() -> None:
         Centroid(attribute="hue", index=0).resolve(Setup(MODEL, "conv2", (32, 32)))
 
 
+@pytest.mark.slow
 def test_similar_vectors_are_the_nearest_by_angle() -> None:
     to = Random(seed=3)
     rows, wanted = NATURAL.vectors("conv2"), vector(to.resolve(Setup(MODEL, "conv2", (32, 32))))

@@ -97,6 +97,7 @@ def test_a_vector_s_picture_is_another_one_when_whitened() -> None:
     assert np.abs(white.image - plain.image).max() > 0.02
 
 
+@pytest.mark.slow
 def test_a_dead_channel_is_woken_in_any_space() -> None:
     """Asleep is what the channel of the plain space is."""
     kernel = MODEL.weights["conv2"]["kernel"]

@@ -42,6 +42,7 @@ def test_a_few_steps_lower_the_loss(trained: tuple[Any, list[float]]) -> None:
     assert np.mean(losses[-4:]) < np.mean(losses[:4]) - 0.1
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_weights(trained: tuple[Any, list[float]]) -> None:
     again = _run()
     assert again[1] == trained[1]
@@ -72,6 +73,7 @@ def test_folding_the_normalisation_leaves_the_logits_equal(
     np.testing.assert_allclose(plain(fold_batch_norm(parameters, statistics)), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_statistics_over_batches_are_those_of_all_images_at_the_first_layer() -> None:
     parameters = SMALL.begin().parameters
     first, second = (draw(jax.random.key(i), 128)[0] for i in (9, 10))

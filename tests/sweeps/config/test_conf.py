@@ -32,9 +32,11 @@ _NEEDED = {
     "objective=softmax": ["reference_images=generated", "reference_count=8"],
     "objective=match": ["reference_images=generated", "reference_count=8", "objective.count=4"],
     "space=head": ["direction=logit"],
-    "parameterization=renderer": ["image_size=64"],
     "penalty=anchor": ["penalty.path=photo.png"],
-    "direction=contrast": ["reference_images=generated", "reference_count=32"],
+    "direction=contrast": [
+        "direction.first={_target_:fvjax.sources.Centroid,attribute:texture,index:0}",
+        *["reference_images=generated", "reference_count=32"],
+    ],
     "space=whitened": ["reference_images=generated", "reference_count=8"],
     "space=linear": ["space.components=3", "reference_images=generated", "reference_count=8"],
     "space=lucid_atlas": ["reference_images=generated", "reference_count=8"],

@@ -30,6 +30,7 @@ def value(objective: Objective) -> float:
     return float(objective({**tiny(0)(image), "image": image}, direction))
 
 
+@pytest.mark.slow
 def test_each_has_its_weight() -> None:
     weights = ["penalty.orthogonal.weight=3", "penalty.total_variation.weight=0.2"]
     (task,) = build("objective=dot", BOTH, *weights)
@@ -41,6 +42,7 @@ def test_each_has_its_weight() -> None:
     assert "penalty_weight" not in task.columns
 
 
+@pytest.mark.slow
 def test_weights_are_swept_in_one_program_and_lists_beside_options() -> None:
     jobs = build(BOTH, "penalty.orthogonal.weight=1,2,3", "seed=0,1")
     assert len({task.job_id for task in jobs}) == 6
@@ -54,6 +56,7 @@ def test_weights_are_swept_in_one_program_and_lists_beside_options() -> None:
     assert mixed[2].columns["penalty_previous_layer"] is None  # the layer before the direction's
 
 
+@pytest.mark.slow
 def test_order_has_no_effect_and_a_list_of_one_is_the_option() -> None:
     turned, (one,) = build("penalty=[total_variation,orthogonal]"), build("penalty=[previous]")
     assert turned[0].job_id == build(BOTH)[0].job_id
@@ -91,6 +94,7 @@ def test_mistakes_are_named(overrides: list[str], message: str) -> None:
         build(*overrides)
 
 
+@pytest.mark.slow
 def test_a_row_is_repeated_by_its_command(tmp_path: Path) -> None:
     keys = [BOTH, "penalty.orthogonal.weight=0.25", "objective=dot", "metrics=none"]
     table = sweeps.run([*QUICK, *keys], directory=tmp_path / "sweep")

@@ -92,6 +92,7 @@ def test_progress_and_snapshots_come_from_the_segments(undisturbed: dict[int, Ou
     np.testing.assert_array_equal(results[0].image, undisturbed[0].result.image)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_batch_ends_when_all_of_its_jobs_have_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     dispatched, real = [], Batch.dispatch
 

@@ -172,6 +172,7 @@ def my_network(weights: Any, image: jax.Array, record: Record) -> None:
     record(DIRECTION.layer, jnp.tile(image, (1, 1, CHANNELS))[..., :CHANNELS] * weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["network", "objective"])
 def test_what_is_not_ours_is_not_kept_and_runs(what: str, folder: Path, made: list[str]) -> None:
     network = Model.from_function(my_network, jnp.ones(()), image_size=(SIZE, SIZE))

@@ -74,6 +74,7 @@ def test_leaves_share_a_group_and_structure_does_not(model: Model) -> None:
     assert [group.members for group in groups] == [(0, 1, 4), (2,), (3,)]
 
 
+@pytest.mark.slow
 def test_one_chunk_never_mixes_two_models_but_they_share_a_program(executor: Executor) -> None:
     one, other = tiny(0), tiny(1)
     tasks = [task_of(m, job(i)) for i in (0, 1) for m in (one, other)]
@@ -114,6 +115,7 @@ def test_reordered_lanes_agree(model: Model, executor: Executor) -> None:
         np.testing.assert_allclose(image(one), image(other), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_other_chunk_sizes_agree_over_the_first_steps(model: Model, executor: Executor) -> None:
     jobs = [job(i, steps=8) for i in range(5)]
     whole, single = (execute(executor, model, jobs, batch_size=size) for size in (5, 1))
@@ -162,6 +164,7 @@ def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
             assert outcome.metrics[name] == pytest.approx(np.asarray(value), 1e-4, 1e-5), name
 
 
+@pytest.mark.slow
 def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
     executor = Executor()
     execute(executor, model, [job(i) for i in range(4)])
@@ -170,6 +173,7 @@ def test_a_program_that_is_there_serves_smaller_groups(model: Model) -> None:
     assert executor.program_count == 1
 
 
+@pytest.mark.slow
 def test_running_out_of_memory_halves_the_chunk(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +191,7 @@ def test_running_out_of_memory_halves_the_chunk(
     assert all(o.error is None for o in outcomes)
 
 
+@pytest.mark.slow
 def test_running_out_of_memory_when_fetched_repeats_what_was_given(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +212,7 @@ def test_running_out_of_memory_when_fetched_repeats_what_was_given(
         assert np.array_equal(image(one), image(other))
 
 
+@pytest.mark.slow
 def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +229,7 @@ def test_a_program_beyond_the_memory_is_made_smaller_before_it_runs(
     assert 5 <= outcomes[0].batch_size <= 7  # nine tenths of the half
 
 
+@pytest.mark.slow
 def test_a_failing_job_fails_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     executor, real = Executor(), Executor._begin
 

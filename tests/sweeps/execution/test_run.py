@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import sweeps
@@ -18,6 +19,7 @@ def picture(directory: Path, *overrides: str) -> Image.Image:
     return Image.open(io.BytesIO(row["image"]["bytes"]))
 
 
+@pytest.mark.slow
 def test_transparency_is_the_picture_s_alpha_and_leaves_its_colours(tmp_path: Path) -> None:
     plain = np.asarray(picture(tmp_path / "plain"))
     clear = np.asarray(picture(tmp_path / "clear", "transparency=true"))
@@ -28,6 +30,7 @@ def test_transparency_is_the_picture_s_alpha_and_leaves_its_colours(tmp_path: Pa
     assert 0.15 < opaque < 0.3 and alpha.min() < 255  # the upper fifth
 
 
+@pytest.mark.slow
 def test_several_images_have_one_each(tmp_path: Path) -> None:
     keys = ("transparency=true", "images_per_job=2", "penalty=diversity")
     clear = np.asarray(picture(tmp_path / "two", *keys))

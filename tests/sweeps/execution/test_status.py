@@ -40,12 +40,14 @@ def test_a_penalty_that_wins_is_seen(overrides: list[str], status: str, tmp_path
         assert return_value_of(found, "final_score") == found["final_score"]  # no error for Hydra
 
 
+@pytest.mark.slow
 def test_minimising_turns_the_threshold(tmp_path: Path) -> None:
     """The same picture, of least activation, is what sign -1 asks for and no answer to sign 1."""
     found = row(tmp_path, *REFERENCE, "objective.sign=-1")
     assert found["status"] == "ok" and found["reference_percentile"] < 50
 
 
+@pytest.mark.slow
 def test_deepdream_asks_for_no_direction(tmp_path: Path) -> None:
     against = ["objective=deepdream", f"direction.index={list(range(16))}"]
     against.append(f"direction.weight={[-1] * 16}")
@@ -53,6 +55,7 @@ def test_deepdream_asks_for_no_direction(tmp_path: Path) -> None:
     assert found["status"] == "ok" and found["reference_percentile"] < 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "status"), [("0.05", "ok"), ("1e-6", "collapsed")])
 def test_a_planted_feature_is_judged_by_its_strength(
     rate: str, status: str, tmp_path: Path

@@ -148,6 +148,7 @@ def test_colors_contrast_and_mean_wrap_the_parameterization(colors: str, tmp_pat
     assert picture[..., :3].std() == pytest.approx(0.1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_deepdream_starts_at_a_photograph(tmp_path: Path) -> None:
     rows, columns = np.indices((40, 50))
     pixels = np.stack([rows * 5, columns * 4, rows + columns], -1).astype(np.uint8)

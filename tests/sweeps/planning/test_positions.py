@@ -40,6 +40,7 @@ def test_each_is_every_position_of_the_photograph_s_layer(photo: str) -> None:
     assert expanded[-1] == jobs[-1]
 
 
+@pytest.mark.slow
 def test_each_row_is_every_filled_cell_of_an_atlas() -> None:
     atlas = ["model=tiny", "direction=atlas_cell", "direction.row=each", "direction.cells=3"]
     images = ["direction.layout=pca", "reference_images=generated", "reference_count=8"]

@@ -17,7 +17,8 @@ from sweeps.planning.plan import build_all
 from sweeps.task import Task
 
 QUICK = ["steps=2", "judge=null", "reference_images=generated", "reference_count=12"]
-CHANNEL_2 = ("~direction.first", "+direction.first={_target_:fvjax.sources.Channel,index:2}")
+CHANNEL_2 = ("direction.first={_target_:fvjax.sources.Channel,index:2}",)
+CLASS_1 = "direction.first={_target_:fvjax.sources.Centroid,attribute:texture,index:1}"
 PICTURE = jax.random.uniform(jax.random.key(3), (64, 64, 3))
 
 
@@ -33,6 +34,7 @@ def score(task: Task, activations: Any) -> float:
     return float(task.job.recipe.objective(activations, direction))
 
 
+@pytest.mark.slow
 def test_softmax_of_a_hidden_channel_is_over_standardised_channels() -> None:
     task = build("objective=softmax", "objective.temperature=2", "direction.index=3")
     objective = task.job.recipe.objective
@@ -43,6 +45,7 @@ def test_softmax_of_a_hidden_channel_is_over_standardised_channels() -> None:
     assert score(task, seen) == pytest.approx(float(expected), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_softmax_of_a_class_is_over_its_head() -> None:
     keys = ["objective=softmax", "direction=logit", "direction.index=rings"]
     task = build(*keys, model="texturenet")
@@ -92,6 +95,7 @@ def test_the_space_of_a_head_knows_no_common_mode_and_no_other_head(objective: l
         ),
         (["objective=match", "space=whitened"], "objective=match is defined for space=plain only"),
         (["penalty=anchor"], "penalty=anchor needs a photograph"),
+        (["direction=contrast"], "direction=contrast needs direction.first"),
         (["direction=contrast", *CHANNEL_2], "is a covector: name direction.second"),
     ],
 )
@@ -111,7 +115,7 @@ def test_match_is_of_the_images_that_excite_the_direction_most() -> None:
 
 
 def test_a_class_less_the_mean_points_as_less_the_others() -> None:
-    task = build("direction=contrast", "direction.first.index=1", "objective=dot")
+    task = build("direction=contrast", CLASS_1, "objective=dot")
     one = build("direction=centroid", "direction.index=1")
     assert task.info.kind == "vector" and task.info.concept == one.info.concept
     both = build(
@@ -126,6 +130,7 @@ def test_a_class_less_the_mean_points_as_less_the_others() -> None:
     assert both.info.kind == "covector" and both.info.label == "conv2:2 less conv2:5"
 
 
+@pytest.mark.slow
 def test_the_anchor_is_the_photograph_that_the_image_starts_at(tmp_path: Path) -> None:
     rows, columns = np.indices((40, 50))
     pixels = np.stack([rows * 5, columns * 4, rows + columns], -1).astype(np.uint8)

@@ -21,6 +21,7 @@ from sweeps.statistics import main
 MODEL = fvjax.load("tiny")
 
 
+@pytest.mark.slow
 def test_a_file_of_statistics_stands_for_its_images(tmp_path: Path) -> None:
     reference = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 24))
     path = tmp_path / "tiny.npz"

@@ -70,7 +70,7 @@ WRONG = {
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
-    "direction=generated direction.at=somewhere": "at must be center, mean, all, [row, column]",
+    "direction=generated direction.at=somewhere": "at must be center, mean, all, class, [row",
     "parameterization.stddev=0": "stddev must be a positive finite number, got 0",
     "parameterization.start=/nowhere.jpg": "there is no photo /nowhere.jpg",
     "parameterization.start=five.npy": "five.npy cannot be read as a picture: it is none of",

@@ -128,6 +128,7 @@ def test_a_directory_that_cannot_be_is_named(
     assert line.startswith(f"error: cannot write into {place}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [RUN, SWEEP])
 def test_a_full_disk_is_one_sentence(
     mode: tuple[str, ...],

@@ -202,6 +202,7 @@ def test_a_unit_stands_for_the_label_that_it_prefers() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_preference_needs_labelled_reference_images(tmp_path: Path) -> None:
     model = fvjax.load("tiny")
     with pytest.raises(ValueError, match="needs reference images"):
