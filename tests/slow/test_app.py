@@ -74,7 +74,7 @@ def test_every_column_is_documented_or_the_configs(app: App, tmp_path: Path) -> 
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     plain = {"layer", "position", "steps", "learning_rate", "seed", "precision"}
     plain |= {"image_height", "image_width", "snapshots", "stop_when_converged"}
-    plain |= {"anneal_steps", "transparency"}
+    plain |= {"anneal_steps", "transparency", "octaves", "octave_scale"}
     plain |= {"reference_images", "reference_count", "images_per_job", "judge"}
     ours = {
         c for c in map(str, results) if not any(c == g or c.startswith(f"{g}_") for g in groups)
@@ -259,7 +259,7 @@ def test_uncertainty_reports_areas_and_visualizations_beside_familiar_images(
     jobs = ("layer=conv2", "direction=channel", "direction.index=1,2", "objective=dot,cosine")
     small = ("layers=[conv2]", "tested=32", "resamples=20", "photos=null")
     report = [f"hydra.callbacks.uncertainty.{one}" for one in small]
-    assert app("-m", *arguments, *jobs, "steps=3", *report, "hydra.sweep.dir=logit_scores") == 0
+    assert app("-m", *arguments, *jobs, "steps=24", *report, "hydra.sweep.dir=logit_scores") == 0
     table = pd.read_csv(tmp_path / "logit_scores" / "uncertainty.csv")
     assert set(table["question"]) == {"unfamiliar"}  # tiny's logits are no labels
     assert table.groupby("images").size().eq(5).all() and table["images"].nunique() == 6
