@@ -5,11 +5,12 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: setup demo test test-fast test-slow fuzz cache-faults chaos lint docs bench lock
+.PHONY: setup demo test test-fast test-slow fuzz cache-faults chaos lint docs notebooks bench lock
 
 setup: .venv/ready
 
 .venv/ready: requirements.lock pyproject.toml
+	@echo "installing into .venv: some minutes"
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -52,6 +53,10 @@ lint: setup
 docs: setup
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c requirements.lock --editable '.[docs]'
 	.venv/bin/mkdocs build --strict
+
+# Executes the notebooks and keeps what their cells show: the site shows it.
+notebooks: setup
+	PATH=$(CURDIR)/.venv/bin:$$PATH jupyter nbconvert --to notebook --execute --inplace examples/notebooks/*.ipynb
 
 # lucent pins an old kornia and wants torchvision, which its InceptionV1 does not need: --no-deps.
 bench: setup

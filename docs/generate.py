@@ -17,11 +17,12 @@ from sweeps.config.paths import CONF
 from sweeps.results.table import COLUMNS
 
 _MODULES = ("fvjax", "fvjax.sources", "fvjax.spaces", "fvjax.models", "fvjax.transforms")
-# `sweeps.load`, `sweeps.load_history`, `sweeps.run`, and the functions of two commands.
+# `sweeps.load`, `.load_history`, `.run`, `.progress`, and the functions of two commands.
 _OF_SWEEPS = (
     "sweeps.results.table.load",
     "sweeps.results.table.load_history",
     "sweeps.from_python.run",
+    "sweeps.execution.progress.progress",
     "sweeps.analysis.comparison.compare",
     "sweeps.report.report",
 )

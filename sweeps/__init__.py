@@ -3,6 +3,7 @@
 from typing import Any
 
 from sweeps.accessor import SweepsAccessor as SweepsAccessor
+from sweeps.execution.progress import progress as progress
 from sweeps.results.table import load as load
 from sweeps.results.table import load_history as load_history
 

@@ -40,13 +40,14 @@ def run(
         KeyboardInterrupt: Ctrl-C or SIGTERM; the rows of finished batches are on disk.
         OSError: rows cannot be written.
     """
-    chosen = [] if model is None else ["model=memory", f"model.key='{register(model)}'"]
-    cache_programs()
-    jobs = jobs_of([*chosen, *overrides])
-    tasks = _distinct(build_all(jobs.configs, jobs.overrides))
-    folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
-    folder = folder.expanduser()
-    with progress(), release_all():
+    with progress() as shown, release_all():
+        shown.say("planning")
+        chosen = [] if model is None else ["model=memory", f"model.key='{register(model)}'"]
+        cache_programs()
+        jobs = jobs_of([*chosen, *overrides])
+        tasks = _distinct(build_all(jobs.configs, jobs.overrides))
+        folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
+        folder = folder.expanduser()
         acquire(folder)
         if holds_results(folder):
             raise ValueError(f"{folder} holds results already: choose another directory")

@@ -23,6 +23,8 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from sweeps.execution.notebook_lines import NotebookLines
+
 log = logging.getLogger(__name__)
 
 _EVERY = 30.0  # seconds between two counts in a log
@@ -45,7 +47,7 @@ class Progress:
     """The current activity, its start, and the jobs that have ended.
 
     It is a context manager that may be entered again within itself. The first entry shows the
-    lines, and its end removes them.
+    lines, and its end removes them; in a notebook the counts and the directory stay.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -54,7 +56,7 @@ class Progress:
         self.console = console or Console(stderr=True, soft_wrap=True)
         self.moves = self.console.is_interactive or self.console.is_jupyter
         self._depth = 0
-        self._live: Live | None = None
+        self._live: Live | NotebookLines | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -132,9 +134,11 @@ class Progress:
 
     def stop(self) -> None:
         """Remove the lines, for what is printed next."""
-        if self._live is not None:
+        if isinstance(self._live, NotebookLines):
+            self._live.stop(Group(self._counts, self._about))
+        elif self._live is not None:
             self._live.stop()
-            self._live = None
+        self._live = None
 
     def __enter__(self) -> Self:
         """Show the lines, unless they are shown."""
@@ -142,15 +146,21 @@ class Progress:
         if self._depth == 1:
             self._clear()
             if self.moves:
-                self._live = Live(
-                    Group(self._activity, self._counts, self._about),
-                    console=self.console,
-                    transient=True,
-                    refresh_per_second=8,
-                    redirect_stdout=sys.stdout.isatty(),
-                )
+                self._live = self._new_live()
                 self._live.start()
         return self
+
+    def _new_live(self) -> Live | NotebookLines:
+        lines = Group(self._activity, self._counts, self._about)
+        if self.console.is_jupyter:
+            return NotebookLines(lines)
+        return Live(
+            lines,
+            console=self.console,
+            transient=True,
+            refresh_per_second=8,
+            redirect_stdout=sys.stdout.isatty(),
+        )
 
     def __exit__(
         self,

@@ -22,7 +22,8 @@ from sweeps.results.labels import (
 from sweeps.results.sheet_drawing import cross
 
 _LINE, _GAP = 0.13, 0.1  # inches of a line of text, and between rows
-_LETTER = 6  # pixels of a letter
+_LETTER, _HEAD = 6, 7  # pixels of a letter below a picture, and of one in a name
+_NAME = 18  # letters in a line of a row's name, at least
 _DPI = 100
 
 
@@ -115,8 +116,10 @@ def _draw(
     lines = jobs["text"].map(lambda text: text.count("\n") + 1 if text else 0)
     of_rows = lines.groupby(jobs["row"]).max()
     heights = [side + _LINE * int(of_rows[name]) + _GAP for name in names]
+    letters = max(pixels // _HEAD, _NAME)
+    beside = min(letters, max(map(len, names))) * _HEAD / _DPI if named else 0
     figure = Drawing(
-        figsize=(1.05 * side * (len(heads) + named), sum(heights) + 0.6 * named),
+        figsize=(1.05 * side * len(heads) + beside, sum(heights) + 0.6 * named),
         layout="constrained",
     )
     axes = figure.subplots(len(names), len(heads), squeeze=False, height_ratios=heights)
@@ -130,7 +133,7 @@ def _draw(
         axis.imshow(cross(status, pixels) if image is None else tile(image, pixels))
         _show_frame(axis, job["text"])
     if named:
-        _name(axes, names, heads, pixels // _LETTER)
+        _name(axes, [wrap_label(n, letters) for n in names], heads, pixels // _HEAD)
     return figure
 
 
@@ -139,7 +142,7 @@ def _name(axes: Any, names: list[str], heads: list[str], letters: int) -> None:
         axis.set_title(wrap_label(name, letters), fontsize=8, parse_math=False)
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.text(
-            *(-0.08, 0.5, wrap_label(name, letters)),
+            *(-0.08, 0.5, name),
             transform=axis.transAxes,
             fontsize=8,
             horizontalalignment="right",

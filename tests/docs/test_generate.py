@@ -13,15 +13,22 @@ from sweeps.command import available
 from sweeps.config.paths import CONF
 from sweeps.results.table import COLUMNS
 
+NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
-@pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    """docs/generate.py, which mkdocs calls."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+
+def hook(name: str) -> ModuleType:
+    """A module of docs/ that mkdocs calls."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """docs/generate.py, with the pages of reference/."""
+    return hook("generate")
 
 
 def test_every_column_has_a_row(generate: ModuleType) -> None:
@@ -73,6 +80,7 @@ def test_every_export_of_the_library_is_in_the_reference(generate: ModuleType) -
 def test_every_page_of_the_site_is_in_its_menu() -> None:
     text = (ROOT / "mkdocs.yml").read_text()
     pages = {str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md")}
+    pages |= {f"notebooks/{notebook.stem}.md" for notebook in NOTEBOOKS}
     listed = set(re.findall(r"- (\S+\.md)$", text, re.MULTILINE))
     assert pages == {page for page in listed if not page.startswith("reference/")}
 
@@ -81,3 +89,14 @@ def test_every_page_opens_with_a_question() -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         opening = page.read_text().split("\n## ")[0]
         assert "?" in opening, page.name
+
+
+def test_a_notebook_becomes_a_page_with_its_pictures() -> None:
+    assert len(NOTEBOOKS) == 4
+    for notebook in NOTEBOOKS:
+        pages = dict(hook("notebooks").pages(notebook))
+        text = pages.pop(f"{notebook.stem}.md")
+        shown = set(re.findall(r"!\[\w+\]\((\S+)\)", text))
+        assert shown == set(pages) and len(shown) >= 2
+        assert all(picture.startswith(b"\x89PNG") for picture in pages.values())
+        assert "?" in text.split("```")[0] and ".ipynb" not in text

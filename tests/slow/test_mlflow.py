@@ -55,8 +55,12 @@ def files(client: Any, run: Any) -> set[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_sweep_is_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = (tmp_path / "mlruns").as_uri()
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_a_sweep_is_logged_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = {
+        "file": (tmp_path / "mlruns").as_uri(),
+        "sqlite": f"sqlite:///{tmp_path / 'mlflow.db'}",
+    }[kind]
     done = run(tmp_path, store)
     assert done.returncode == 0 and "not logged" not in done.stdout, done.stdout + done.stderr
     client, (parent,), jobs = logged(store, monkeypatch)

@@ -47,7 +47,7 @@ function overview(rows, metrics, base) {
     const low = Math.min(0, ...ends), high = Math.max(0, ...ends), pad = (high - low) * .08 || 1;
     return el("td", {title: `${metric}: ${signed(row.difference)}${row.low === null ? "" : `, from ${short(row.low)} to ${short(row.high)}`}`}, interval(row, value => 120 * (value - low + pad) / (high - low + 2 * pad), 120));
   };
-  return el("div", {className: "scroll"}, el("table", {className: "compare"}, el("caption", {textContent: `All metrics: differences from ${armText(base)}, each on its own scale`}),
+  return el("div", {className: "scroll"}, el("table", {className: "compare overview"}, el("caption", {textContent: `All metrics: differences from ${armText(base)}, each on its own scale`}),
     el("thead", {}, el("tr", {}, el("th", {scope: "col", textContent: "arm"}), ...metrics.map(head))),
     el("tbody", {}, ...arms.map(arm => el("tr", {}, el("th", {scope: "row", className: "arm-name"}, ...armName(arm)), ...metrics.map(metric => cellOf(arm, metric)))))));
 }
