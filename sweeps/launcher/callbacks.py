@@ -11,7 +11,8 @@ from sweeps.config.errors import report_user_errors
 from sweeps.execution.checkpoints import CHECKPOINTS
 from sweeps.execution.progress import progress
 from sweeps.planning.plan import build_all
-from sweeps.results.parts import PARTS, holds_results
+from sweeps.results.part_files import PARTS
+from sweeps.results.parts import holds_results
 from sweeps.results.pictures import PICTURES
 from sweeps.storage.directory_lock import acquire, acquire_existing
 from sweeps.task import Task
@@ -52,14 +53,17 @@ class PreflightCallback(Callback):
             if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES, CHECKPOINTS)]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))
-            acquire_existing(directory)
+            only_planned = config.hydra.launcher.get("plan_only", False)
+            if not only_planned:
+                acquire_existing(directory)
             if holds_results(directory):
                 if not config.hydra.launcher.get("resume", False):
                     raise ValueError(
                         f"{directory} holds the results of a sweep: add hydra.launcher.resume=true "
                         "to run what is missing or failed, or choose another hydra.sweep.dir"
                     )
-                acquire(directory)
+                if not only_planned:
+                    acquire(directory)
                 _keep_batch_size(config, directory)
         _tolerate_failed_trials(config)
 

@@ -13,7 +13,8 @@ from sweeps.execution.progress import progress
 from sweeps.launcher.go_on import given_command, how_to_resume
 from sweeps.report import report
 from sweeps.results.contact_sheet import not_shown, write_sheet
-from sweeps.results.parts import RESULTS, holds_results
+from sweeps.results.part_files import RESULTS
+from sweeps.results.parts import holds_results
 from sweeps.results.report.columns import compared_columns, optimized_metric
 from sweeps.results.report.preferred_metrics import preferred_metrics
 from sweeps.results.summary import summary

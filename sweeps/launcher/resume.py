@@ -24,6 +24,7 @@ _DECIDED_BY = {
     "weights_hash": ("model", "model_", "precision", "judge"),
     "reference_hash": ("reference_images", "reference_count", "image_height", "image_width"),
 }
+_HEAVY = (HISTORY, "image", SNAPSHOTS)  # columns that a plan does not read
 _WHAT = {"weights_hash": "weights", "reference_hash": "reference images"}
 _RESOLVED_IN_ID = ("penalty", "layer")  # begin and end of the columns that the id has resolved
 
@@ -49,7 +50,7 @@ def recorded_rows(directory: Path) -> Recorded:
     Raises:
         ValueError: the rows come from another version of the job ids.
     """
-    stored = read_directory(directory, without=(HISTORY, "image", SNAPSHOTS))
+    stored = read_directory(directory, lambda name: name not in _HEAVY)
     rows: list[Row] = stored.rows.to_pylist()
     if any(not str(row.get("job_id")).startswith(f"{VERSION}-") for row in rows):
         raise ValueError(

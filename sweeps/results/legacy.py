@@ -1,5 +1,6 @@
 """Tables from before version 0.2: columns and options are renamed, history is a file of its own."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "model_judge": {"judge": "texturenet_judge"},
     "metrics_optimized_metric": _COLUMNS,
 }
+
+
+def former_names(columns: Collection[str]) -> set[str]:
+    """Return the columns of an old table from which `rename_columns` makes these."""
+    former = {old for old, new in _COLUMNS.items() if new in columns}
+    return former | {"first_score", "size"}  # the one tells an old table, the other is two columns
 
 
 def rename_columns(results: pd.DataFrame) -> pd.DataFrame:

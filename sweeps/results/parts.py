@@ -1,14 +1,13 @@
-"""The files of a sweep's rows: a part for each batch, and results.parquet after the end.
+"""The files of a sweep's rows: parts while it runs, and results.parquet after the end.
 
-A part is `parts/results-ATTEMPT-NAME.parquet`. The attempt counts the starts of the sweep, so that
-the newest row of a job is known whatever the clock says.
+Parts and rows hold the number of their attempt, so that the newest row of a job is known whatever
+the clock says.
 """
 
 import json
 import logging
-import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,14 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sweeps.results.arrow import concatenate
+from sweeps.results.part_files import (
+    BAD,
+    PARTS,
+    RESULTS,
+    attempt_of,
+    order_of,
+    part_paths,
+    write_part_file,
+)
 from sweeps.storage.checked_parquet import Unreadable, read_checked, write_checked
 
 log = logging.getLogger(__name__)
 
-RESULTS, PARTS, BAD = "results", "parts", "bad"
-_NAME = re.compile(rf"{RESULTS}-(\d+)-")
+_DECISIVE = ("job", "job_id", "status", "attempt")  # columns that tell the newest row of a job
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Stored:
     @cached_property
     def attempt(self) -> int:
         """Return the number of the last attempt, 0 if there is none."""
-        named = [_attempt(path) for path in self.files]
+        named = [attempt_of(path) for path in self.files]
         return max(0, *named, *(attempt or 0 for attempt in _cells(self.rows, "attempt")))
 
 
@@ -52,27 +60,14 @@ def merged_path(directory: Path) -> Path:
     return directory / f"{RESULTS}.parquet"
 
 
-def part_paths(directory: Path) -> list[Path]:
-    """Return the paths of the parts, in the order of their attempts."""
-    return sorted((directory / PARTS).glob(f"{RESULTS}-*.parquet"), key=_attempt)
-
-
-def _attempt(path: Path) -> int:
-    """Return the attempt that a part's name holds, 0 if there is none."""
-    match = _NAME.match(path.name)
-    return int(match[1]) if match else 0
-
-
 def holds_results(directory: Path) -> bool:
     """Return whether the directory holds the results of a sweep or run."""
     return merged_path(directory).exists() or bool(part_paths(directory))
 
 
-def write_part_file(directory: Path, table: pa.Table, attempt: int) -> None:
+def write_part(directory: Path, table: pa.Table, attempt: int) -> None:
     """Write another part."""
-    (directory / PARTS).mkdir(parents=True, exist_ok=True)
-    name = f"{RESULTS}-{attempt:04d}-{uuid.uuid4().hex[:12]}.parquet"
-    write_checked(_with_features(table), directory / PARTS / name)
+    write_part_file(directory, _with_features(table), attempt)
 
 
 def _with_features(table: pa.Table) -> pa.Table:
@@ -83,21 +78,43 @@ def _with_features(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata({"huggingface": json.dumps(features)})
 
 
-def read_directory(directory: Path, without: Sequence[str] = ()) -> Stored:
-    """Read all files of a directory; files that cannot be read are reported in `bad`."""
-    tables, bad = [], {}
-    # Parts first: another process that merges them writes the merged table before it deletes them.
-    parts = part_paths(directory)
-    for path in [*parts, merged_path(directory)]:
+def read_directory(
+    directory: Path, wanted: Callable[[str], bool] = lambda name: True, whole: bool = True
+) -> Stored:
+    """Read all files of a directory; files that cannot be read are reported in `bad`.
+
+    Args:
+        directory: the directory of a sweep or run.
+        wanted: whether a column is read; those that tell the newest row always are.
+        whole: whether the digests of the files are verified, as `read_checked` says.
+    """
+
+    def is_read(name: str) -> bool:
+        return name in _DECISIVE or wanted(name)
+
+    tables: dict[Path, pa.Table] = {}
+    bad: dict[Path, str] = {}
+    vanished: set[Path] = set()
+
+    def read(path: Path, digest_required: bool) -> None:
         try:
-            table = read_checked(path, without, digest_required=path in parts)
+            table = read_checked(path, is_read, whole=whole, digest_required=digest_required)
             _check_names(table)
-            tables.append(table)
+            tables[path] = table
         except FileNotFoundError:
-            continue
+            vanished.add(path)
         except (OSError, Unreadable) as error:
             bad[path] = getattr(error, "strerror", None) or str(error)
-    rows = _newest(concatenate(tables)) if tables else pa.table({})
+
+    # Whoever merges files deletes them after the merged one is written. So a part that has vanished
+    # is in a part that the next look finds, or in the merged table, which is read last.
+    while missing := set(part_paths(directory)) - {*tables, *bad, *vanished}:
+        for path in missing:
+            read(path, digest_required=True)
+    parts = sorted({*tables, *bad}, key=order_of)
+    read(merged_path(directory), digest_required=False)
+    found = [tables[path] for path in (*parts, merged_path(directory)) if path in tables]
+    rows = _newest(concatenate(found)) if found else pa.table({})
     return Stored(rows, (*parts, merged_path(directory)), bad)
 
 
@@ -108,6 +125,8 @@ def _check_names(table: pa.Table) -> None:
 
 def _newest(table: pa.Table) -> pa.Table:
     """Return one row for each job: one that did not fail, of the latest attempt."""
+    if _are_distinct(table):
+        return table.sort_by([("job", "ascending")])
     jobs = _cells(table, "job")
     ids = _cells(table, "job_id") or jobs
     keys = [job if key is None else key for key, job in zip(ids, jobs, strict=True)]
@@ -121,6 +140,12 @@ def _newest(table: pa.Table) -> pa.Table:
     chosen = set(best.values())
     mask = pa.array([place in chosen for place in range(len(keys))], pa.bool_())
     return table.filter(mask).sort_by([("job", "ascending")])
+
+
+def _are_distinct(table: pa.Table) -> bool:
+    """Return whether every row has a job id, and no two have the same."""
+    ids = table["job_id"] if "job_id" in table.column_names else pa.chunked_array([pa.nulls(1)])
+    return not ids.null_count and bool(pc.count_distinct(ids).as_py() == len(table))
 
 
 def _cells(table: pa.Table, name: str) -> list[Any]:

@@ -1,25 +1,23 @@
 """The table of results, one row per job: parts are written as parquet and read for pandas."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from fvjax import checks
+from sweeps.results import parts
 from sweeps.results.arrow import HISTORY, concatenate, explode_history, to_table
-from sweeps.results.legacy import history_files, rename_columns
-from sweeps.results.parts import (
-    BAD,
-    PARTS,
-    RESULTS,
-    merge,
-    read_directory,
-    write_part_file,
-)
+from sweeps.results.legacy import former_names, history_files, rename_columns
+from sweeps.results.part_files import BAD, PARTS, RESULTS
 from sweeps.results.parts import holds_results as holds_results
+from sweeps.results.parts import merge, read_directory
 from sweeps.results.pictures import restore_pictures
+from sweeps.results.snapshots import SNAPSHOTS
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +124,7 @@ def write_part(directory: Path, rows: Sequence[Mapping[str, Any]], attempt: int 
         attempt: the number of this start of the sweep: a later attempt's row of a job counts.
     """
     table = to_table([{**row, "attempt": attempt} for row in rows], _NUMBERS)
-    write_part_file(directory, table, attempt)
+    parts.write_part(directory, table, attempt)
 
 
 def consolidate(directory: Path) -> pd.DataFrame:
@@ -138,29 +136,60 @@ def consolidate(directory: Path) -> pd.DataFrame:
     return results
 
 
-def load(path: str | Path) -> pd.DataFrame:
+def load(
+    path: str | Path, columns: Sequence[str] | None = None, images: bool = True
+) -> pd.DataFrame:
     """Return the results of a sweep, of a run, or of a folder of sweeps (with a column `sweep`).
 
     A killed sweep has the rows of its finished batches. Files that cannot be read are left out,
     with a warning that names them.
 
+    With `columns` or `images=False`, only parts of the files are read. Those parts are verified by
+    the checksums of their pages. A damaged byte in the other columns is not noticed, nor one in a
+    page's header or the file's footer that still can be read. Without both, whole files are
+    verified.
+
+    Args:
+        path: the directory of the sweep or run, or the folder.
+        columns: the columns to read, in this order; all if None.
+        images: whether `image` and `snapshot_images` are read where `columns` does not decide.
+
     Raises:
-        ValueError: the folder holds no results, or none that can be read.
+        ValueError: the folder holds no results, or none that can be read; no file has a column.
     """
     folder = Path(path).expanduser()
-    results = rename_columns(_load(folder, without=(HISTORY,)))
+    read = None if columns is None else {*columns, *former_names(columns)}
+    left_out = {HISTORY} if images else {HISTORY, "image", SNAPSHOTS}
+
+    def is_wanted(name: str) -> bool:
+        return name not in left_out if read is None else name in read
+
+    whole = columns is None and images
+    results = rename_columns(_load(folder, partial(_read, wanted=is_wanted, whole=whole)))
+    if columns is not None:
+        for name in columns:
+            if name not in results:
+                checks.choice("column", name, load(folder, images=False).columns)
+        first = ["sweep"] if "sweep" in results and "sweep" not in columns else []
+        results = results[[*first, *columns]]
     results.attrs[DIRECTORY] = str(folder)
     return results
 
 
 def load_history(path: str | Path) -> pd.DataFrame:
     """Return the history of each job and step (`job step score dot ...`), for `load`'s paths."""
-    return _load(Path(path).expanduser(), history=True)
+
+    def read(directory: Path) -> pa.Table:
+        rows = _read(directory, lambda name: name == HISTORY)
+        return concatenate([explode_history(rows), *history_files(directory)])
+
+    return _load(Path(path).expanduser(), read)
 
 
-def _load(path: Path, without: Sequence[str] = (), history: bool = False) -> pd.DataFrame:
+def _load(path: Path, read: Callable[[Path], pa.Table]) -> pd.DataFrame:
+    """Return what `read` makes of each directory of results."""
     if holds_results(path):
-        return _to_pandas(_read(path, without, history))
+        return _to_pandas(read(path))
     patterns = (f"{RESULTS}.parquet", f"{PARTS}/{RESULTS}-*.parquet")
     directories = {
         p.parent.parent if p.parent.name == PARTS else p.parent
@@ -173,7 +202,7 @@ def _load(path: Path, without: Sequence[str] = (), history: bool = False) -> pd.
     tables = []
     for directory in sorted(directories):
         try:
-            table = _read(directory, without, history)
+            table = read(directory)
         except ValueError as error:
             log.warning(str(error))
             continue
@@ -187,13 +216,10 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _read(directory: Path, without: Sequence[str], history: bool) -> pa.Table:
-    stored = read_directory(directory, without)
+def _read(directory: Path, wanted: Callable[[str], bool], whole: bool = True) -> pa.Table:
+    stored = read_directory(directory, wanted, whole)
     for path, reason in stored.bad.items():
         log.warning(f"{path} cannot be read and is left out: {reason}")
     if not stored.rows.column_names:
         raise ValueError(f"{directory} holds no results that can be read")
-    if not history:
-        return stored.rows
-    former = history_files(directory)
-    return concatenate([explode_history(stored.rows), *former])
+    return stored.rows

@@ -6,7 +6,7 @@ is computed while the digest's own place holds zeros.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,25 +35,35 @@ def write_checked(table: pa.Table, path: Path) -> None:
 
 
 def read_checked(
-    path: Path, without: Sequence[str] = (), *, digest_required: bool = True
+    path: Path,
+    wanted: Callable[[str], bool] = lambda name: True,
+    *,
+    whole: bool = True,
+    digest_required: bool = True,
 ) -> pa.Table:
-    """Read a table, all columns but those of `without`.
+    """Read the wanted columns of a table.
 
     Args:
         path: the file.
-        without: names of columns that are left out.
-        digest_required: whether a file without a digest, such as one written by pandas, is refused.
+        wanted: whether a column is read, by its name.
+        whole: whether the digest of the file is verified, for which all of it is read. If not, only
+            the pages of the wanted columns are read, and verified by their checksums.
+        digest_required: whether a whole file without a digest, such as one written by pandas, is
+            refused.
 
     Raises:
         Unreadable: the content is damaged.
         OSError: the file cannot be read at all.
     """
-    content = path.read_bytes()
-    verified = _verify(content, digest_required)
+    verified, source = False, path
+    if whole:
+        content = path.read_bytes()
+        verified, source = _verify(content, digest_required), pa.BufferReader(content)
     try:
-        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
-            names = [name for name in file.schema_arrow.names if name not in without]
-            return file.read(names)
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+            return file.read([name for name in file.schema_arrow.names if wanted(name)])
+    except FileNotFoundError:
+        raise
     except Exception as error:  # of a damaged file without a digest, Arrow raises nearly anything
         if verified:  # the file is whole, so that the error has another cause, such as memory
             raise

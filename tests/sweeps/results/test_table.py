@@ -267,3 +267,49 @@ def test_the_home_directory_may_be_written_short(
     monkeypatch.setenv("HOME", str(tmp_path))
     write_part(tmp_path / "swp", [row(0)])
     assert len(load("~/swp")) == len(load_history("~/swp")) / 3 == 1
+
+
+def test_some_columns_are_those_of_the_whole_table(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    write_part(sweep, [row(0, "failed"), row(1, dot=1.0, image=picture(1))], attempt=1)
+    write_part(sweep, [row(0, dot=2.0, history={"score": np.ones(2)})], attempt=2)
+    for _ in ("parts", "merged"):
+        whole = load(sweep)
+        assert load(sweep, ["dot", "job"]).equals(whole[["dot", "job"]])
+        assert load(sweep, images=False).equals(whole.drop(columns="image"))
+        assert load(sweep, ["image"], images=False).equals(whole[["image"]])
+        with pytest.raises(ValueError, match=r"unknown column 'dott'.*did you mean dot"):
+            load(sweep, ["dott"])
+        consolidate(sweep)
+    swept = load(tmp_path, ["dot"])
+    assert list(swept) == ["sweep", "dot"] and set(swept["sweep"]) == {"sweep"}
+
+
+def test_columns_of_an_old_table_have_their_new_names() -> None:
+    old = Path(__file__).parents[2] / "data" / "before_0_2"
+    names = ["reference_z", "final_score", "image_height"]
+    assert load(old, names)[names].equals(load(old)[names])
+
+
+def test_damage_is_found_in_the_columns_that_are_read(tmp_path: Path) -> None:
+    write_part(tmp_path, [row(i, dot=i / 7, image=picture(i)) for i in range(300)])
+    consolidate(tmp_path)
+    path, good = tmp_path / "results.parquet", load(tmp_path, ["dot"])
+    content, group = path.read_bytes(), pq.ParquetFile(path).metadata.row_group(0)
+    chunks = [group.column(i) for i in range(group.num_columns)]
+    pages = {
+        chunk.path_in_schema: (chunk.dictionary_page_offset or chunk.data_page_offset)
+        + chunk.total_compressed_size // 2
+        for chunk in chunks
+    }
+    for name, found in (("dot", True), ("image.bytes", False)):
+        damaged = bytearray(content)
+        damaged[pages[name]] ^= 1
+        path.write_bytes(damaged)
+        if found:
+            with pytest.raises(ValueError, match="no results that can be read"):
+                load(tmp_path, ["dot"])
+        else:
+            assert load(tmp_path, ["dot"]).equals(good)
+        with pytest.raises(ValueError, match="no results that can be read"):
+            load(tmp_path)
