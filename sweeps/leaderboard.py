@@ -16,13 +16,13 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from sweeps.analysis.board import board, frontier, settings_tried
 from sweeps.analysis.cross_fitting import Protocol, arms, choose
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.frontier_figure import draw_frontiers
-from sweeps.results.number_table import number_table
 from sweeps.results.table import load
 from sweeps.studies import planted
 
@@ -66,9 +66,11 @@ def main(arguments: Sequence[str]) -> None:
     else:
         for condition, rows in table.groupby("condition", sort=False):
             console.print(family_table(rows, protocol, str(condition)))
+            for family, chosen_settings in rows[["family", "settings"]].itertuples(index=False):
+                console.print(f"{family}: {chosen_settings}", soft_wrap=True, markup=False)
     table.to_csv(out, index=False)
     settings.to_csv(chosen.directory / "frontier.csv", index=False)
-    draw_frontiers(settings, table, protocol.metric, pictures[0])
+    draw_frontiers(settings, table, protocol.scale, pictures[0])
     for line in notes(table, settings_tried(all_arms)):
         console.print(line, highlight=False, markup=False)
     for path in (out, chosen.directory / "frontier.csv", *pictures):
@@ -99,12 +101,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def family_table(rows: pd.DataFrame, protocol: Protocol, condition: str) -> Table:
-    """Return a printable table of one condition."""
-    shown = ["family", "clusters", "metric", "low", "high", "strength", "pictures", "blank"]
-    shown += ["difference", "difference_low", "difference_high", "p_holm", "settings"]
-    name = f"log odds of {protocol.metric}" if protocol.log_odds else protocol.metric
-    title = f"{name}{' in ' + condition if condition else ''}: 95 % intervals over clusters"
-    return number_table(rows[shown].rename(columns={"metric": name}), title)
+    """Return a printable table of one condition, of at most 80 letters; settings are apart."""
+    title = f"{protocol.scale}{' in ' + condition if condition else ''}, 95 % intervals"
+    heads = ["family", "n", "mean", "strength", "blank", "difference", "p"]
+    columns = [Column(h, overflow="fold", no_wrap=h != "family") for h in heads]
+    table = Table(*columns, title=title, box=SIMPLE)
+    table.show_edge, table.padding = False, (0, 1, 0, 0)
+    for row in rows.to_dict("records"):
+        cells = [
+            str(row["family"]),
+            str(row["clusters"]),
+            _with_interval(row["metric"], row["low"], row["high"]),
+            _short(row["strength"]),
+            f"{row['blank']}/{row['pictures']}",
+            _with_interval(row["difference"], row["difference_low"], row["difference_high"]),
+            _short(row["p_holm"]),
+        ]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    interval = "" if pd.isna(low) else f" [{_short(low)}, {_short(high)}]"
+    return f"{_short(value)}{interval}"
+
+
+def _short(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.2g}"
 
 
 def world_table(wide: pd.DataFrame, title: str) -> Table:

@@ -47,6 +47,11 @@ class Protocol:
     least: float = 0.5
     beside: Sequence[str] = ()
 
+    @property
+    def scale(self) -> str:
+        """The name of the judged numbers."""
+        return f"log odds of {self.metric}" if self.log_odds else self.metric
+
 
 def arms(results: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Return the mean of each arm, a family at a setting, in each cluster.

@@ -41,7 +41,9 @@ def draw_frontiers(settings: pd.DataFrame, table: pd.DataFrame, metric: str, pat
     for axis in axes[::columns]:
         axis.set_ylabel(metric)
     found = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(
+        found.values(), found.keys(), loc="outside lower center", ncols=2 * columns, fontsize=8
+    )
     with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
 
