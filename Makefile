@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Everything is installed into .venv.
 # `make test` leaves out what is marked slow: what starts processes or a browser, or computes long.
-# `make test-fast` also leaves out the files in FULL, which compile or compose most: the ascent, the
-# executor and its cache, hand-written gradients, training, studies, and every option of conf.
+# `make test-fast` also leaves out the files in FULL, which compile, compose or read most: the ascent,
+# the executor and its cache, operations, networks, training, studies, conf and docs.
 PYTHON ?= python3
 RUN := .venv/bin/python
 
@@ -21,9 +21,11 @@ demo: setup
 
 WORKERS ?= auto
 FULL := tests/fvjax/ops tests/fvjax/optimization tests/fvjax/training \
-	tests/sweeps/config/test_conf.py tests/sweeps/execution tests/sweeps/planning \
+	tests/sweeps/execution tests/sweeps/planning \
 	tests/sweeps/launcher tests/sweeps/storage/test_directory_lock.py tests/sweeps/studies \
-	tests/sweeps/test_retrieve.py
+	tests/sweeps/test_retrieve.py tests/sweeps/config tests/docs tests/fvjax/models \
+	tests/fvjax/parameterizations tests/fvjax/data tests/sweeps/test_convert.py \
+	tests/sweeps/results/test_report.py tests/fvjax/metrics/test_ground_truth.py
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
 
 test: setup
