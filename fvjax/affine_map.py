@@ -1,14 +1,14 @@
 """Affine maps of a layer's activations, and of directions by their kind."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, overload
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from fvjax.direction import SPACE, AnyDirection, Direction, FromImage, Interpolation
+from fvjax.direction import AnyDirection, Direction, in_space
 
 # How a direction is mapped. A point (an activation, a centroid) is mapped with the origin, a vector
 # (a difference, a factor) without. A covector (a neuron, a logit) is a linear functional: it is
@@ -51,14 +51,8 @@ class AffineMap:
 
     def map_direction(self, direction: AnyDirection, kind: Kind, name: str) -> AnyDirection:
         """Return the mapped direction at layer "<layer>@<name>"; `origin` is the original."""
-        layer = f"{direction.layer}{SPACE}{name}"
-        if isinstance(direction, Interpolation):
-            ends = (
-                self.map_direction(direction.first, kind, name),
-                self.map_direction(direction.second, kind, name),
-            )
-            return Interpolation(first=ends[0], second=ends[1])
-        if isinstance(direction, FromImage):  # its activations are mapped by the model
-            return replace(direction, layer=layer)
-        vector = jnp.asarray(self(np.asarray(direction.vector), kind), jnp.float32)
-        return replace(direction, vector=vector, layer=layer, origin=direction)
+
+        def mapped(vector: Array) -> Array:
+            return jnp.asarray(self(np.asarray(vector), kind), jnp.float32)
+
+        return in_space(direction, name, mapped)

@@ -141,6 +141,23 @@ def with_position(direction: AnyOf, place: Place) -> AnyOf:
     return positioned
 
 
+def in_space(direction: AnyDirection, name: str, mapped: Callable[[Array], Array]) -> AnyDirection:
+    """Return the direction at layer "<layer>@<name>"; `origin` is the direction itself.
+
+    Args:
+        direction: in the network's own layer.
+        name: of the space.
+        mapped: maps the vector. An image's activations are mapped by the model.
+    """
+    if isinstance(direction, Interpolation):
+        ends: Any = [in_space(end, name, mapped) for end in (direction.first, direction.second)]
+        return Interpolation(first=ends[0], second=ends[1])
+    layer = f"{direction.layer}{SPACE}{name}"
+    if isinstance(direction, FromImage):
+        return replace(direction, layer=layer)
+    return replace(direction, vector=mapped(direction.vector), layer=layer, origin=direction)
+
+
 def refuse_places(directions: Iterable[AnyDirection], reason: str) -> None:
     """Refuse directions at one position, and those with a vector for each position.
 

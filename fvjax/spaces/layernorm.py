@@ -1,10 +1,11 @@
 """The space of a layer under layer normalization: what a transformer's next block reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
-from fvjax.affine_map import Kind
-from fvjax.direction import SPACE, AnyDirection, Direction, FromImage, Interpolation
+from jaxtyping import Array
+
+from fvjax.direction import AnyDirection, in_space
 from fvjax.models.model import Model
 from fvjax.models.transformed import layer_normalize, with_normalized_layer
 from fvjax.sources.direction_info import DirectionInfo
@@ -22,22 +23,12 @@ class LayerNorm(Space):
         A point is normalized as activations are. Of a vector or a covector the mean over channels
         is taken away, which the normalized activations do not have.
         """
-        return _with(setup.model, info.direction.layer), _mapped(info.direction, info.kind)
 
+        def mapped(v: Array) -> Array:
+            return layer_normalize(v) if info.kind == "point" else v - v.mean(-1, keepdims=True)
 
-def _mapped(direction: AnyDirection, kind: Kind) -> AnyDirection:
-    if isinstance(direction, Interpolation):
-        ends = _normalized(direction.first, kind), _normalized(direction.second, kind)
-        return Interpolation(first=ends[0], second=ends[1])
-    if isinstance(direction, FromImage):  # its activations are normalized by the model
-        return replace(direction, layer=f"{direction.layer}{SPACE}layernorm")
-    return _normalized(direction, kind)
-
-
-def _normalized(direction: Direction, kind: Kind) -> Direction:
-    v, layer = direction.vector, f"{direction.layer}{SPACE}layernorm"
-    vector = layer_normalize(v) if kind == "point" else v - v.mean(-1, keepdims=True)
-    return replace(direction, vector=vector, layer=layer, origin=direction)
+        model = _with(setup.model, info.direction.layer)
+        return model, in_space(info.direction, "layernorm", mapped)
 
 
 _with = cache(with_normalized_layer)
