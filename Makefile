@@ -5,7 +5,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: setup demo test test-fast test-slow fuzz cache-faults chaos lint docs notebooks bench lock
+.PHONY: setup demo test test-fast test-slow test-importers fuzz cache-faults chaos lint docs notebooks bench lock
 
 setup: .venv/ready
 
@@ -37,6 +37,12 @@ test-fast: setup
 test-slow: setup
 	$(PYTEST) -m slow
 
+# Networks of PyTorch and Keras against fvjax's imports of them. Their packages are large, so `setup` leaves them out.
+test-importers: setup
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c requirements.lock --editable '.[torch,keras]'
+	$(PYTEST) -m slow tests/slow/test_torch_import.py tests/slow/test_torch_operators.py tests/slow/test_keras.py \
+		'tests/slow/test_notebooks.py::test_a_notebook_runs_and_shows_what_its_stored_copy_shows[pytorch_network]'
+
 # Hostile files for every reader; writes a table into docs/reliability.md (half an hour).
 INPUTS ?= 100000
 fuzz: setup
@@ -56,7 +62,7 @@ docs: setup
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c requirements.lock --editable '.[docs]'
 	.venv/bin/mkdocs build --strict
 
-# Executes the notebooks and keeps what their cells show: the site shows it.
+# Executes the notebooks and keeps what their cells show: the site shows it. One needs PyTorch.
 notebooks: setup
 	PATH=$(CURDIR)/.venv/bin:$$PATH jupyter nbconvert --to notebook --execute --inplace examples/notebooks/*.ipynb
 

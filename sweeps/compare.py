@@ -5,6 +5,7 @@ directions are the clusters, and weigh equally.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from sweeps.results.table import METRICS, load
 
 _LEVEL = 0.05
 _ARM, _DIGITS = 8, 8  # letters of an arm in one line, and of a number
+_WORD = 13  # letters of an arm's word that stand in one line beside numbers of eight letters
 _LEGEND = f"of: directions; low, high: 95 % interval; p is corrected, * is below {_LEVEL:g}"
 _METRICS_HELP = "metrics (docs/reference/columns.md has their meanings; your own metrics too):"
 _NUMBERS = ("mean", "mean_baseline", "difference", "low", "high", "p_holm", "effect")
@@ -140,8 +142,18 @@ def metric_table(metric: str, rows: pd.DataFrame, way: str | None) -> Table:
     for row in rows.to_dict("records"):
         cells = [_short(row[key]) for key in _NUMBERS]
         cells[_NUMBERS.index("p_holm")] += "*" if row["p_holm"] < _LEVEL else ""
-        table.add_row(Text(str(row["arm"])), str(row["pairs"]), str(row["directions"]), *cells)
+        table.add_row(
+            Text(break_words(str(row["arm"]))), str(row["pairs"]), str(row["directions"]), *cells
+        )
     return table
+
+
+def break_words(text: str) -> str:
+    """Return a text whose words of more than 13 letters may break after an underscore."""
+    part = rf"(\S{{1,{_WORD - 1}}}_)(?=\S)"
+    return " ".join(
+        word if len(word) <= _WORD else re.sub(part, r"\1 ", word) for word in text.split()
+    )
 
 
 def _short(value: float) -> str:

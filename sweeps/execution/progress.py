@@ -1,6 +1,7 @@
 """Progress of a command: lines that move on a terminal or in a notebook, else plain log lines."""
 
 import logging
+import os
 import sys
 import time
 from collections import Counter
@@ -53,7 +54,9 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         """Show lines on a console, the standard error by default."""
         # Log lines above the moving ones are not broken: a command in them can be copied.
-        self.console = console or Console(stderr=True, soft_wrap=True)
+        self.console = console or Console(
+            stderr=True, soft_wrap=True, force_interactive=_stands_in_a_terminal()
+        )
         self.moves = self.console.is_interactive or self.console.is_jupyter
         self._depth = 0
         self._live: Live | NotebookLines | None = None
@@ -172,6 +175,15 @@ class Progress:
         self._depth -= 1
         if self._depth == 0:
             self.stop()
+
+
+def _stands_in_a_terminal() -> bool:
+    """Return whether the standard error can move a cursor.
+
+    A command in a cell of a notebook cannot. Its kernel says otherwise: it sets FORCE_COLOR, which
+    rich takes for a terminal, and `!command` gets a pseudo-terminal that keeps every frame.
+    """
+    return sys.stderr.isatty() and "JPY_PARENT_PID" not in os.environ
 
 
 @cache

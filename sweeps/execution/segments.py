@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable
 
-SEGMENT = 64  # most steps in one call of the program; its history has this length
+SEGMENT = 86  # most steps in one call of the program; the default 256 steps are three calls
 
 
 def segment_bounds(first: int, steps: int, stops: Iterable[int]) -> list[tuple[int, int]]:

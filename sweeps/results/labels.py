@@ -28,7 +28,8 @@ def arm_labels(results: pd.DataFrame) -> pd.Series:
     """Return each job's other choices as text: `dot_cosine exponent=2`.
 
     The text holds the config columns that differ between jobs. A key of a group is included only
-    if it differs among the jobs with the same option.
+    if it differs among the jobs with the same option, and a key of no group only if it differs
+    among the jobs of the same model: an experiment gives each network its own steps and size.
     """
     columns = [c for c in config_columns(results) if not is_row_key(c)]
     parts = {}
@@ -36,8 +37,10 @@ def arm_labels(results: pd.DataFrame) -> pd.Series:
         group, _, key = column.partition("_")
         if key and group in columns:
             parts[column] = _differing(results, column, key, within=group)
-        else:
+        elif column in _GROUPS or "model" not in columns:
             parts[column] = _differing(results, column, column)
+        else:
+            parts[column] = _differing(results, column, column, within="model")
         if column in _GROUPS:  # an option needs no key
             parts[column] = parts[column].str.removeprefix(f"{column}=")
     if "objective" in parts:

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.inference import holm, interval, p_value, rank_biserial, sign_flips
 from sweeps.analysis.pairing import arm_names
-from sweeps.compare import main, metric_table, notes
+from sweeps.compare import break_words, main, metric_table, notes
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.table import consolidate, load, write_part
@@ -390,6 +390,8 @@ def test_eighty_letters_hold_the_table(tmp_path: Path) -> None:
     assert "dot (higher is better) against dot" in text and "…" not in text
     assert text.count("e-0") == 10 and text.count("0.0312*") == 2 and text.count("-0.944") == 2
     assert "low" in text and max(map(len, text.splitlines())) <= 80
+    assert break_words("total_variation") == "total_ variation" and "total_" in text
+    assert break_words("dot exponent=2") == "dot exponent=2"
 
 
 def test_the_column_of_pictures_is_no_group_of_image_height(tmp_path: Path) -> None:

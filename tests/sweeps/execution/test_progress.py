@@ -106,3 +106,13 @@ def test_a_group_is_described_by_what_others_do_not_have() -> None:
         "conv2 dot",
         "conv1 0+1+2+... none",
     ]
+
+
+def test_a_cell_of_a_notebook_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a kernel sets it; a pipe is no terminal
+    assert not Progress().moves
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm-color")
+    assert Progress().moves
+    monkeypatch.setenv("JPY_PARENT_PID", "1")  # `!command` in a cell: a terminal that only appends
+    assert not Progress().moves

@@ -23,4 +23,4 @@ def test_segments_cover_every_step_once(first: int, steps: int, stops: tuple[int
 
 def test_segments_are_about_equally_long() -> None:
     lengths = [last - first for first, last in segment_bounds(-1, 256, [])]
-    assert len(lengths) == 5 and max(lengths) - min(lengths) <= 1
+    assert len(lengths) == 3 and max(lengths) - min(lengths) <= 1
