@@ -104,9 +104,9 @@ def test_names_say_no_more_than_what_differs() -> None:
 
 def test_what_an_experiment_gives_each_model_is_no_difference_of_arms() -> None:
     own = table(model=["tiny", "texturenet"], steps=[64, 128])
-    assert list(arm_labels(own)) == ["tiny dot", "texturenet dot"]
+    assert list(arm_labels(own)) == ["dot tiny", "dot texturenet"]
     swept = table(model=["tiny", "texturenet", "texturenet"], steps=[64, 64, 128])
-    arms = ["tiny dot", "texturenet dot steps=64", "texturenet dot steps=128"]
+    arms = ["dot tiny", "dot texturenet steps=64", "dot texturenet steps=128"]
     assert sorted(arm_labels(swept)) == sorted(arms)
 
 
