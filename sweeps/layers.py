@@ -19,7 +19,7 @@ from sweeps.config.errors import run_cli
 from sweeps.config.free_keys import allow_free_keys
 from sweeps.config.paths import CONF
 from sweeps.execution.jax_setup import begin
-from sweeps.planning.build import environment
+from sweeps.planning.environment import environment
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.execution.grouping import group_tasks
 from sweeps.execution.jax_setup import begin
-from sweeps.planning.build import environment
+from sweeps.planning.environment import environment
 from sweeps.planning.plan import build_all
 from sweeps.results.contact_sheet import write_tiles
 from sweeps.results.labels import arm_labels, row_labels

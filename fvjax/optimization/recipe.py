@@ -101,15 +101,15 @@ class Job:
     key: Keys  # of the initial noise and of every step's transform, for any objective
 
 
-def as_leaves(job: Job) -> Job:
-    """Return the job with float32 in place of Python numbers: 3 and 3.0 share a program."""
+def as_leaves(job: Tree) -> Tree:
+    """Return a job, or parts of it, with float32 for Python numbers: 3 and 3.0 share a program."""
 
     def as_leaf(x: Any) -> Any:
         if isinstance(x, bool):
             return np.bool_(x)
         return np.float32(x) if isinstance(x, (int, float)) else x
 
-    cast: Job = jax.tree.map(as_leaf, job)
+    cast: Tree = jax.tree.map(as_leaf, job)
     return cast
 
 

@@ -5,6 +5,7 @@ before the module is in `sys.modules`. Therefore the module imports nothing heav
 and does not postpone its annotations.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,6 +36,8 @@ class FusedLauncherConfig:
     checkpoint: int | None = None
     """Steps after each of which the state of a running batch is written, so that a killed sweep
     goes on within the batch. If null, only an interruption writes it."""
+    plan_only: bool = False
+    """Whether the programs and jobs are only printed, and nothing is run or written."""
 
 
 @dataclass
@@ -54,13 +57,19 @@ class FusedLauncher(Launcher):
     """A launcher that runs jobs of equal structure as one program."""
 
     def __init__(
-        self, batch_size: int | None, resume: bool, job_dirs: bool, checkpoint: int | None
+        self,
+        batch_size: int | None,
+        resume: bool,
+        job_dirs: bool,
+        checkpoint: int | None,
+        plan_only: bool,
     ) -> None:
         """Store the fields of `FusedLauncherConfig`, which Hydra passes."""
         self.batch_size = batch_size
         self.resume = resume
         self.job_dirs = job_dirs
         self.checkpoint = checkpoint
+        self.plan_only = plan_only
         self._plan: Any = None
 
     def setup(
@@ -80,10 +89,15 @@ class FusedLauncher(Launcher):
 
         Raises:
             ValueError: planning found mistakes; nothing has been written.
+            SystemExit: `plan_only` is set; the plan is printed.
         """
         from sweeps.launcher.plan_sweep import plan_sweep
+        from sweeps.launcher.show_plan import show_plan
 
         self._plan = plan_sweep(self, job_overrides, initial_job_idx)
+        if self.plan_only:
+            show_plan(self._plan, self.batch_size)
+            sys.exit()  # before Hydra and its callbacks look for results
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

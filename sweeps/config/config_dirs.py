@@ -1,6 +1,7 @@
 """Folders of config files: the package's own, and those that `--config-dir` adds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -29,19 +30,25 @@ def search_config_dirs(arguments: Sequence[str]) -> list[str]:
     return [*rest, f"hydra.searchpath=[{path}]"] if folders else rest
 
 
-def option_files(config: DictConfig, group: str) -> dict[str, Path]:
-    """Return the files of a group's options in every folder that a composed config searched."""
+def option_files(folders: Iterable[Path], group: str) -> dict[str, Path]:
+    """Return the files of a group's options in the folders that a config searched."""
     files: dict[str, Path] = {}
-    for folder in _folders(config):
+    for folder in folders:
         for path in sorted((folder / group).glob("*.yaml")):
             files.setdefault(path.stem, path)  # Hydra, too, takes the first that it finds
     return files
 
 
-def _folders(config: DictConfig) -> Iterator[Path]:
-    for source in config.hydra.runtime.config_sources:
-        if source.schema == "file":
-            yield Path(source.path)
+def searched_folders(config: DictConfig) -> tuple[Path, ...]:
+    """Return the folders in which Hydra searched the options of a composed config."""
+    sources = config.hydra.runtime.config_sources
+    return _paths(tuple(source.path for source in sources if source.schema == "file"))
+
+
+@cache
+def _paths(folders: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the paths of folders, the same object for equal folders."""
+    return tuple(map(Path, folders))
 
 
 def _checked(folder: str) -> str:

@@ -23,7 +23,7 @@ class Jobs:
     Attributes:
         master: the config of the command line without the jobs' overrides.
         overrides: the overrides of each job.
-        configs: the config of each job, or the error that composing it raised.
+        configs: the `Composed` config of each job, or the error that composing it raised.
     """
 
     master: DictConfig
@@ -41,11 +41,11 @@ def jobs_of(arguments: Sequence[str]) -> Jobs:
         task = [str(one) for one in master.hydra.overrides.task]
         overrides = expand(sweeper["grids"], sweeper["params"], task, loader, sweeper["cross_with"])
         composer = Composer(loader)
-        configs = [attempt(composer.load_sweep_config, master, one) for one in overrides]
+        configs = [attempt(composer.compose, master, one) for one in overrides]
     return Jobs(master, overrides, configs)
 
 
-def attempt(compose: Callable[..., DictConfig], *arguments: object) -> Any:
+def attempt(compose: Callable[..., object], *arguments: object) -> Any:
     """Return the config, or the error that composing it raised, for `build_all` to report."""
     try:
         return compose(*arguments)

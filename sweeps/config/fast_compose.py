@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
@@ -13,22 +14,80 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue
 
+from sweeps.config.composed import Composed, Kind
 from sweeps.config.several import is_option_of_several, split_options
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class _Form(Generic[T]):
+    """What a config is read as.
+
+    Attributes:
+        of: makes it of Hydra's config.
+        first: what is kept of the first job of a kind, whose overridden keys are given; None if
+            nothing can be derived from it.
+        derive: makes it of what was kept, the overrides with new values, and all overrides.
+        text: what is equal where two of them are.
+    """
+
+    of: Callable[[DictConfig], T]
+    first: Callable[[DictConfig, Sequence[str]], Any]
+    derive: Callable[[Any, Sequence[Override], Sequence[Override]], T]
+    text: Callable[[T], object]
+
+
+def _replace(first: bytes, values: Sequence[Override], overrides: Sequence[Override]) -> DictConfig:
+    config: DictConfig = pickle.loads(first)
+    for override in values:
+        OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+    naming = config.hydra.job.config.override_dirname
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.overrides.task = [override.input_line for override in overrides]
+        config.hydra.job.override_dirname = get_overrides_dirname(
+            overrides=list(overrides),
+            kv_sep=naming.kv_sep,
+            item_sep=naming.item_sep,
+            exclude_keys=naming.exclude_keys,
+        )
+    return config
+
+
+def _first_of_kind(config: DictConfig, keys: Sequence[str]) -> Kind | None:
+    kind = Kind(config, keys)
+    return kind if kind.is_simple else None
+
+
+def _derive(kind: Kind, values: Sequence[Override], overrides: Sequence[Override]) -> Composed:
+    given = {override.key_or_group: override.value() for override in values}
+    return kind.derive(given, [str(override.input_line) for override in overrides])
+
+
+_AS_CONFIG = _Form[DictConfig](
+    of=lambda config: config,
+    first=lambda config, _: pickle.dumps(config),
+    derive=_replace,
+    text=OmegaConf.to_yaml,
+)
+_AS_VALUES = _Form[Composed](
+    of=Composed.of, first=_first_of_kind, derive=_derive, text=lambda composed: composed
+)
+
 
 class Composer:
-    """A config loader that returns the configs of Hydra's loader about thirty times faster.
+    """A config loader that returns the configs of Hydra's loader many times faster.
 
     Jobs of one kind choose the same options and override the same keys. Hydra composes the first
-    job of a kind; for the other jobs, the values are replaced in a copy of the first config. For
-    each set of keys, the first derived config is compared with Hydra's own. If they differ, Hydra
-    composes all jobs with these keys. Hydra also composes every job with other overrides (`+`, `~`,
-    lists, `hydra.`, packages but those of several penalties), and words all errors except those of
-    missing keys and options.
+    job of a kind; for the other jobs, the values are replaced in what was read from the first
+    config. For each set of keys, the first derived config is compared with Hydra's own. If they
+    differ, Hydra composes all jobs with these keys. Hydra also composes every job with other
+    overrides (`+`, `~`, dicts, references, `hydra.`, packages but those of several penalties), and
+    words all errors except those of missing keys, options and values.
 
     Attributes:
         quick: the number of derived configs.
@@ -42,9 +101,9 @@ class Composer:
         self._parser = OverridesParser.create()
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
-        self._first: dict[tuple[Any, ...], bytes] = {}
-        self._lacking: dict[tuple[Any, ...], ConfigCompositionException] = {}
-        self._agrees: dict[tuple[str, ...], bool] = {}
+        self._first: dict[tuple[Any, ...], Any] = {}
+        self._lacking: dict[tuple[Any, ...], Exception] = {}
+        self._agrees: dict[tuple[Any, ...], bool] = {}
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of Hydra's loader, for everything but `load_sweep_config`."""
@@ -56,68 +115,57 @@ class Composer:
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
         """Return the config of one job, equal to that of Hydra's own loader."""
-        sweep_overrides = split_options(sweep_overrides)
-        parsed = [self._parse(line) for line in sweep_overrides]
+        config = self._load(master_config, sweep_overrides, _AS_CONFIG)
+        OmegaConf.copy_cache(from_config=master_config, to_config=config)
+        return config
+
+    def compose(self, master: DictConfig, overrides: Sequence[str]) -> Composed:
+        """Return the values of one job's config, which take less time and memory.
+
+        Raises:
+            HydraException: the config cannot be composed.
+            OmegaConfBaseException: a key has no value.
+        """
+        return self._load(master, overrides, _AS_VALUES)
+
+    def _load(self, master: DictConfig, overrides: Sequence[str], form: _Form[T]) -> T:
+        overrides = split_options(overrides)
+        parsed = [self._parse(line) for line in overrides]
         if not all(map(_is_simple_override, parsed)):
-            return self._compose(master_config, sweep_overrides)
-        values = [override for override in parsed if not self._is_group(master_config, override)]
+            return form.of(self._compose(master, overrides))
+        groups = [override for override in parsed if self._is_group(master, override)]
+        values = [override for override in parsed if not self._is_group(master, override)]
         keys = tuple(override.key_or_group for override in values)
-        groups = [o.input_line for o in parsed if self._is_group(master_config, o)]
         # With the job's overrides, this is all that Hydra's loader reads of the master config.
-        master = (master_config.hydra.job.config_name, *master_config.hydra.overrides.hydra)
-        kind = (master, tuple(groups), keys)
+        source = (master.hydra.job.config_name, *master.hydra.overrides.hydra)
+        kind = (form, source, tuple(override.input_line for override in groups), keys)
         if kind in self._lacking:
             raise self._lacking[kind]
         if kind not in self._first:
             try:
-                config = self._compose(master_config, sweep_overrides)
-            except ConfigCompositionException as error:
+                config = self._compose(master, overrides)
+                self._first[kind] = form.first(config, keys)
+                return form.of(config)
+            except (ConfigCompositionException, MissingMandatoryValue) as error:
                 if _is_missing(error):
                     self._lacking[kind] = error
                 raise
-            self._first[kind] = pickle.dumps(config)
-            return config
-        if not self._agrees.get(keys, True):
-            return self._compose(master_config, sweep_overrides)
+        if self._first[kind] is None or not self._agrees.get((form, keys), True):
+            return form.of(self._compose(master, overrides))
         try:
-            config = self._replace(self._first[kind], values, parsed)
+            made = form.derive(self._first[kind], values, parsed)
         except Exception:  # a value that the key does not take: Hydra words the error
-            return self._compose(master_config, sweep_overrides)
-        OmegaConf.copy_cache(from_config=master_config, to_config=config)
-        if keys not in self._agrees:
-            return self._compare(config, master_config, sweep_overrides, keys)
+            return form.of(self._compose(master, overrides))
+        if (form, keys) not in self._agrees:
+            composed = form.of(self._compose(master, overrides))
+            self._agrees[form, keys] = form.text(made) == form.text(composed)
+            if not self._agrees[form, keys]:
+                log.warning(
+                    f"composing {' '.join(overrides)} quickly differs from Hydra: left to Hydra"
+                )
+            return composed
         self.quick += 1
-        return config
-
-    def _replace(self, first: bytes, values: list[Override], parsed: list[Override]) -> DictConfig:
-        config: DictConfig = pickle.loads(first)
-        for override in values:
-            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-        naming = config.hydra.job.config.override_dirname
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.overrides.task = [override.input_line for override in parsed]
-            config.hydra.job.override_dirname = get_overrides_dirname(
-                overrides=parsed,
-                kv_sep=naming.kv_sep,
-                item_sep=naming.item_sep,
-                exclude_keys=naming.exclude_keys,
-            )
-        return config
-
-    def _compare(
-        self,
-        config: DictConfig,
-        master: DictConfig,
-        overrides: Sequence[str],
-        keys: tuple[str, ...],
-    ) -> DictConfig:
-        composed = self._compose(master, overrides)
-        self._agrees[keys] = OmegaConf.to_yaml(config) == OmegaConf.to_yaml(composed)
-        if not self._agrees[keys]:
-            log.warning(
-                f"composing {' '.join(overrides)} quickly differs from Hydra: left to Hydra"
-            )
-        return composed
+        return made
 
     def _compose(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
         self.slow += 1
@@ -139,10 +187,11 @@ class Composer:
         return self._groups[key]
 
 
-def _is_missing(error: ConfigCompositionException) -> bool:
-    """Return whether the error reports a missing key or option."""
+def _is_missing(error: Exception) -> bool:
+    """Return whether the error reports a missing key, option or value."""
+    missing = (MissingConfigException, MissingMandatoryValue)
     keys = (ConfigKeyError, ConfigAttributeError)
-    return isinstance(error, MissingConfigException) or isinstance(error.__cause__, keys)
+    return isinstance(error, missing) or isinstance(error.__cause__, keys)
 
 
 def _is_simple_override(override: Override) -> bool:
@@ -153,5 +202,14 @@ def _is_simple_override(override: Override) -> bool:
         and override.package is None
         and not override.is_sweep_override()
         and not override.is_hydra_override()
-        and isinstance(override.value(), str | int | float | bool | None)
+        and _is_plain(override.value())
     )
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is one number, text or null, or a list of them."""
+    if isinstance(value, list):
+        return all(not isinstance(item, list) and _is_plain(item) for item in value)
+    if isinstance(value, str):
+        return "${" not in value and value != "???"
+    return isinstance(value, int | float | bool | None)

@@ -32,6 +32,8 @@ class PreflightCallback(Callback):
             sweeper = config.hydra.sweeper
             if sweeper.get("grids") or sweeper.get("params"):
                 raise ValueError(f"{_experiment(config)} is a sweep: add -m, before all overrides")
+            if config.hydra.launcher.get("plan_only", False):
+                raise ValueError("hydra.launcher.plan_only=true shows a sweep's plan: add -m")
             progress().say("planning the job")
             (task,) = build_all([config], [[]])
             directory = Path(config.hydra.run.dir)

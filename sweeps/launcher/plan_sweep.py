@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sweeps.config.enumerate_jobs import attempt
 from sweeps.execution.progress import progress
 from sweeps.execution.run import Row
 from sweeps.launcher.finish import finish
-from sweeps.launcher.resume import check_recorded, recorded_rows
+from sweeps.launcher.resume import Recorded, check_recorded, recorded_rows
 from sweeps.planning.plan import build_all
 from sweeps.results.parts import holds_results, set_aside
 from sweeps.storage.directory_lock import acquire
@@ -27,7 +27,8 @@ class SweepPlan:
     """The jobs of one multirun and the rows that its directory holds already.
 
     Attributes:
-        directory: the directory of the sweep, which this process has locked.
+        directory: the directory of the sweep, which this process has locked, unless the plan is
+            only shown.
         overrides: the overrides of each job.
         tasks: the task of each job.
         numbers: the job number of each job; equal jobs share a number.
@@ -59,7 +60,7 @@ class SweepPlan:
 
 
 def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> SweepPlan:
-    """Plan all jobs, then lock the sweep's directory.
+    """Plan all jobs, then lock the sweep's directory unless the plan is only shown.
 
     Args:
         launcher: the FusedLauncher.
@@ -81,22 +82,16 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
     if launcher.checkpoint is not None:
         checks.count("hydra.launcher.checkpoint", launcher.checkpoint)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
+    checks.boolean("hydra.launcher.plan_only", launcher.plan_only)
     directory = Path(str(config.hydra.sweep.dir))
     progress().say(f"planning {len(job_overrides)} jobs")
     held, recorded = holds_results(directory), recorded_rows(directory)
-    configs = [
-        attempt(compose_job, launcher, overrides, number)
-        for number, overrides in enumerate(job_overrides, first)
-    ]
+    compose = partial(launcher.context.config_loader.compose, config)
+    configs = (attempt(compose, overrides) for overrides in job_overrides)  # one at a time
     tasks = build_all(configs, job_overrides)
     check_recorded(directory, recorded.rows, tasks)
-    acquire(directory, finish)
-    if holds_results(directory) != held:
-        raise ValueError(
-            f"another sweep wrote its results into {directory} while this one was planned: choose "
-            "another hydra.sweep.dir"
-        )
-    set_aside(directory, recorded.bad)
+    if not launcher.plan_only:
+        _claim(directory, held, recorded)
     return SweepPlan(
         directory=directory,
         overrides=job_overrides,
@@ -106,6 +101,17 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         others=len(recorded.rows.keys() - {task.job_id for task in tasks}),
         attempt=recorded.attempt + 1,
     )
+
+
+def _claim(directory: Path, held: bool, recorded: Recorded) -> None:
+    """Lock the directory, unless it has changed since it was read, and set bad files aside."""
+    acquire(directory, finish)
+    if holds_results(directory) != held:
+        raise ValueError(
+            f"another sweep wrote its results into {directory} while this one was planned: choose "
+            "another hydra.sweep.dir"
+        )
+    set_aside(directory, recorded.bad)
 
 
 def compose_job(launcher: Any, overrides: Sequence[str], number: int) -> DictConfig:

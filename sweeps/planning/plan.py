@@ -1,7 +1,7 @@
 """The tasks of a sweep, or all of its mistakes at once, before anything is compiled."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,12 @@ from fvjax.optimization.recipe import Job
 from fvjax.optimization.score import score_of
 from fvjax.transforms import Transform
 from fvjax.types import Image, Key
+from sweeps.config.composed import Composed
 from sweeps.config.errors import explain
 from sweeps.config.paths import CONF
 from sweeps.execution.batched import without_steps
 from sweeps.execution.grouping import signature
-from sweeps.planning.build import build
+from sweeps.planning.build import Builder
 from sweeps.task import Task
 
 _MOST_NAMED = 20  # jobs named for one mistake
@@ -28,7 +29,8 @@ _GOT = re.compile(r"\bgot .*$")  # the part in which equal mistakes differ
 
 
 def build_all(
-    configs: Sequence[DictConfig | Exception], job_overrides: Sequence[Sequence[str]]
+    configs: Iterable[DictConfig | Composed | Exception],
+    job_overrides: Sequence[Sequence[str]],
 ) -> list[Task]:
     """Build the tasks of all jobs.
 
@@ -39,13 +41,14 @@ def build_all(
     Raises:
         ValueError: some jobs are wrong; each mistake is one line that names its jobs' overrides.
     """
+    builder = Builder()
     tasks: dict[int, Task] = {}
     wrong: dict[int, Exception] = {}
     for place, config in enumerate(configs):
         try:
             if isinstance(config, Exception):
                 raise config
-            tasks[place] = build(config)
+            tasks[place] = builder.build(config)
         except Exception as error:
             wrong[place] = error
     wrong |= _dry_run(tasks)
@@ -70,8 +73,9 @@ def build_all(
 def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
     """Return the errors in the shapes of tasks, by place, without compiling."""
     seen: dict[Any, Exception | None] = {}
-    for task in tasks.values():
-        key = signature(task.model, without_steps(task.job))
+    keys = {place: signature(t.model, without_steps(t.job)) for place, t in tasks.items()}
+    for place, key in keys.items():
+        task = tasks[place]
         if key not in seen:
             try:
                 jax.eval_shape(_score_first_image, task.model, task.job)
@@ -80,7 +84,7 @@ def _dry_run(tasks: dict[int, Task]) -> dict[int, Exception]:
                 short = ValueError(str(error).splitlines()[0])  # JAX's messages have many lines
                 short.__cause__ = error
                 seen[key] = short
-    errors = {place: seen[signature(t.model, without_steps(t.job))] for place, t in tasks.items()}
+    errors = {place: seen[key] for place, key in keys.items()}
     return {place: error for place, error in errors.items() if error is not None}
 
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from fvjax.image_size import height_width
 from fvjax.sources import AtlasCell
-from sweeps.planning.build import environment
+from sweeps.planning.environment import environment
 from sweeps.planning.pieces import make
 
 _AT, _ROW, _COLUMN = "direction.at=", "direction.row=", "direction.column="

@@ -1,12 +1,14 @@
 """The score of a job from its config: the objective less its penalties."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+from hydra.utils import instantiate
 
 import fvjax
 from fvjax import checks
-from fvjax.direction import Direction
+from fvjax.direction import AnyDirection, Direction
 from fvjax.models.model import Model
 from fvjax.objectives.objective import Objective, parts
 from fvjax.sources import DirectionInfo, Setup
@@ -17,24 +19,39 @@ from sweeps.planning.pieces import make, objective_of
 from sweeps.planning.referenced import completed
 
 
-def score_for(
-    cfg: Mapping[str, Any], setup: Setup, info: DirectionInfo, space: Space
-) -> tuple[Objective, Model]:
-    """Return the score, and the model with the layers that it reads.
+@dataclass(frozen=True)
+class Score:
+    """What a job maximises.
+
+    Attributes:
+        objective: the objective less the penalties.
+        model: the network, with the layers that the objective reads.
+        direction: the direction in the space of the objective.
+    """
+
+    objective: Objective
+    model: Model
+    direction: AnyDirection
+
+
+def score_for(cfg: Mapping[str, Any], setup: Setup, info: DirectionInfo) -> Score:
+    """Return the score of a resolved config.
 
     Args:
         cfg: the resolved config.
-        setup: the setup of the job, whose model has the layers of the space.
+        setup: the setup of the job.
         info: the direction, in the network's own space.
-        space: the space that the objective reads.
     """
-    score = space.objective(_objective(cfg, setup, info, space))
+    space: Space = instantiate(cfg["space"])
+    model, direction = space.move(setup, before_relu(cfg, setup.model, info))
+    setup = replace(setup, model=model)
+    objective = space.objective(_objective(cfg, setup, info, space))
     if sign_of(cfg) < 0:
-        score = -score
+        objective = -objective
     terms, model = penalties_of(cfg, setup, info)
     for term in terms:
-        score = score - term
-    return score, model
+        objective = objective - term
+    return Score(objective, model, direction)
 
 
 def sign_of(cfg: Mapping[str, Any]) -> int:

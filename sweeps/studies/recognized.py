@@ -25,9 +25,9 @@ from fvjax.models.readout import readout
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.inference import interval
 from sweeps.analysis.pairing import arm_names
-from sweeps.config.config_dirs import option_files
+from sweeps.config.config_dirs import option_files, searched_folders
 from sweeps.config.errors import report_user_errors
-from sweeps.planning.build import load_option
+from sweeps.planning.environment import load_option
 from sweeps.results.flatten import flatten
 from sweeps.results.labels import config_columns
 from sweeps.results.number_table import number_table
@@ -57,7 +57,7 @@ class Recognized(Callback):
         directory = Path(str(config.hydra.sweep.dir))
         with report_user_errors():
             results = load(directory)
-            files = option_files(config, "model")
+            files = option_files(searched_folders(config), "model")
             names = [*results["model"].unique(), *self.readers]
             networks = {name: load_option(name, files, "readers") for name in names}
             values = recognition(results, networks)

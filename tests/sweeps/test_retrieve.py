@@ -43,7 +43,7 @@ def test_the_command_line_s_jobs_are_those_of_a_sweep() -> None:
         "objective=cosine",
         "direction.index=1",
     ]
-    assert jobs.configs[4].direction.index == 1
+    assert jobs.configs[4].values["direction"]["index"] == 1
     assert len(jobs_of(["experiment=demo", "seed=0"]).configs) >= 48
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from fvjax import checks
 from fvjax.data.corruptions import CORRUPTIONS, NOISES
 from sweeps.config.errors import report_user_errors
-from sweeps.planning.build import environment
+from sweeps.planning.environment import environment
 from sweeps.results.table import holds_results, load
 from sweeps.studies.uncertainty.evaluation import Fold, evaluate, folds, left_out
 from sweeps.studies.uncertainty.rows import rows

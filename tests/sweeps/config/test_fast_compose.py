@@ -4,6 +4,7 @@ import copy
 import pickle
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, IntegerNode, OmegaConf
 
+from sweeps.config import fast_compose
+from sweeps.config.composed import Composed, Kind
 from sweeps.config.fast_compose import Composer
 
 FILES = {
@@ -28,6 +31,22 @@ name: null
 sizes: [1, 2]
 nested: {deep: {value: 1, text: a}}
 when: ${now:%H%M%S%f}
+""",
+    "simple.yaml": """
+defaults: [_self_, {model: tiny}, {objective: dot}, {optional penalty: null}]
+layer: ${model.default_layer}
+label: ${layer}
+home: ${oc.env:HOME}/x
+width: ${model.width}
+seed: 0
+rate: 0.05
+name: null
+sizes: [1, 2]
+nested: {deep: {value: 1, text: "~/a"}}
+""",
+    "whole.yaml": """
+defaults: [simple, _self_]
+copy: ${nested}
 """,
     "model/tiny.yaml": "{default_layer: conv1, width: 4}",
     "model/large.yaml": "{default_layer: mixed4a, width: 8}",
@@ -63,8 +82,8 @@ def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield GlobalHydra.instance().config_loader()
 
 
-def master(loader: Any, *overrides: str) -> DictConfig:
-    config: DictConfig = loader.load_configuration("config", list(overrides), RunMode.MULTIRUN)
+def master(loader: Any, *overrides: str, name: str = "config") -> DictConfig:
+    config: DictConfig = loader.load_configuration(name, list(overrides), RunMode.MULTIRUN)
     return config
 
 
@@ -98,6 +117,40 @@ def test_any_overrides_are_composed_as_by_hydra(loader: Any) -> None:
         expected = composed(loader, config, overrides)
         assert composed(composer, config, overrides) == expected, overrides
     assert composer.quick > 15 and composer.slow > 15
+
+
+def values(compose: Any, config: DictConfig, overrides: list[str]) -> Any:
+    try:
+        return Composed.of(compose(config, overrides))
+    except Exception as error:
+        return type(error), str(error), str(error.__cause__)
+
+
+@pytest.mark.parametrize("name", ["simple", "whole"])
+def test_values_are_those_of_hydras_config(loader: Any, name: str) -> None:
+    numbers = random.Random(1)
+    composer, config = Composer(loader), master(loader, name=name)
+    for _ in range(60):
+        overrides = [f"{key}={numbers.choice(PLAIN[key])}" for key in numbers.choice(SETS)]
+        overrides += numbers.sample(ODD, numbers.choice([0, 0, 0, 1]))
+        expected = values(loader.load_sweep_config, config, overrides)
+        assert values(composer.compose, config, overrides) == expected, overrides
+    assert (composer.quick > 15) is (name == "simple")
+
+
+def test_values_of_jobs_are_their_own(loader: Any) -> None:
+    composer, config = Composer(loader), master(loader, name="simple")
+    jobs = [composer.compose(config, [f"nested.deep.value={n}", "seed=1"]) for n in range(4)]
+    assert [job.values["nested"]["deep"]["value"] for job in jobs] == [0, 1, 2, 3]
+    assert jobs[3].overrides == ("nested.deep.value=3", "seed=1") and composer.quick == 2
+
+
+def test_a_type_that_a_key_declares_is_checked_of_every_job(loader: Any) -> None:
+    config = master(loader, name="simple")
+    typed = OmegaConf.create({"seed": IntegerNode(0)})
+    assert Kind(config, ["seed"]).is_simple
+    config._set_item_impl("seed", typed._get_node("seed"))
+    assert not Kind(config, ["seed"]).is_simple
 
 
 def test_plain_overrides_are_composed_quickly(loader: Any) -> None:
@@ -143,10 +196,14 @@ def test_a_key_that_differs_is_left_to_hydra(
     loader: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     composer, config = Composer(loader), master(loader)
+    plain = master(loader, name="simple")
     wrong = master(loader, "rate=9")
-    monkeypatch.setattr(composer, "_replace", lambda *_: copy.deepcopy(wrong))
+    as_config = replace(fast_compose._AS_CONFIG, derive=lambda *_: copy.deepcopy(wrong))
+    monkeypatch.setattr(fast_compose, "_AS_CONFIG", as_config)
+    monkeypatch.setattr(Kind, "derive", lambda kind, *_: replace(kind.first, choices={}))
     for seed in range(3):
         assert composer.load_sweep_config(config, [f"seed={seed}"]).rate == 0.05
+        assert composer.compose(plain, [f"seed={seed}"]).values["seed"] == seed
     assert composer.quick == 0
     assert "differs from Hydra" in caplog.text
 
