@@ -27,10 +27,16 @@ function ink(name) {
   return colour;
 }
 
+// A text that may break after each underscore.
+function breakable(text) {
+  return text.split(/(?<=_)/).flatMap((part, place) => place ? [el("wbr"), part] : [part]);
+}
+
 // An arm's name: options in bold, keys below.
 function armName(arm) {
   const words = armText(arm).split(" "), keys = words.filter(word => word.includes("="));
-  return [el("span", {className: "arm-head"}, swatch(arm), el("b", {textContent: words.filter(word => !word.includes("=")).join(" ") || keys.shift()})),
+  const name = words.filter(word => !word.includes("=")).join(" ") || keys.shift();
+  return [el("span", {className: "arm-head"}, swatch(arm), el("b", {}, ...breakable(name))),
     ...keys.map(key => el("small", {textContent: key}))];
 }
 

@@ -84,7 +84,7 @@ function fittingSize(left) {
 
 function measure() {
   const left = innerWidth < 720 ? 108 : 176, size = +S.size || fittingSize(left), wide = grid.beside * (size + SEAM) - SEAM;
-  const lines = grid.heads.map(({name}) => armText(name).split(" ").reduce((sum, word) => sum + Math.ceil(word.length * 6.6 / wide), 0));
+  const lines = grid.heads.map(({name}) => armText(name).split(/ |(?<=_)/).reduce((sum, part) => sum + Math.ceil(part.length * 7 / (wide - 15)), 0)); // 15: the swatch
   lines.push(Math.ceil(titleOf(S.rows).length * 6 / (left - 24))); // of the corner, between its paddings
   return {size, wide, left, step: wide + GAP, high: size + CAPTION + 8, top: Math.min(7, Math.max(1, ...lines)) * 15 + 14};
 }
