@@ -73,7 +73,7 @@ def main() -> None:
             begin = time.perf_counter()
             rows.append(table_row(name, provoke(name, chosen.times, folder, whole, half), folder))
             print(rows[-1], f"{time.perf_counter() - begin:.0f} s", flush=True)
-    write_table(chosen.out, rows)
+            write_table(chosen.out, rows)  # now, since a fault that fails ends the run
     bad = [row for row in rows if row.split(" | ")[4:6] != ["0", "0"]]
     if bad:
         raise SystemExit("rows were lost or wrong:\n" + "\n".join(bad))
