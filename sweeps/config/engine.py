@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from fvjax import checks
@@ -55,11 +56,17 @@ def refuse_swept_engine(config: DictConfig, job_overrides: Sequence[Sequence[str
     Raises:
         ValueError: a job has an override of the engine that the command line does not have.
     """
-    whole = set(config.hydra.overrides.task)
+    parsed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    whole = {_key(one.get_key_element()) for one in parsed if not one.is_sweep_override()}
     for overrides in job_overrides:
         for text in overrides:
-            if text.lstrip("+~").startswith((f"{GROUP}=", f"{GROUP}.")) and text not in whole:
+            key = _key(text.partition("=")[0])
+            if key.partition(".")[0] == GROUP and key not in whole:
                 raise ValueError(
                     f"{text}: a sweep has one engine, which its command names: {GROUP} cannot be "
                     "swept over"
                 )
+
+
+def _key(element: str) -> str:
+    return element.lstrip("+~")

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -40,8 +41,9 @@ def run_on_workers(
         Interrupted: Ctrl-C, SIGTERM or SIGHUP; what workers had in flight is on disk.
         UserError: a worker refused its jobs, or workers are lost again and again.
     """
-    folder = plan.directory.absolute() / WORKERS
-    shutil.rmtree(folder, ignore_errors=True)  # workers of a dead driver stop
+    workers = plan.directory.absolute() / WORKERS
+    shutil.rmtree(workers, ignore_errors=True)  # so that those of a dead driver stop
+    folder = workers / uuid.uuid4().hex[:8]
     engine = start_engine(settings, folder)
     portions, programs = make_portions(launcher, plan, settings, engine.workers)
     worker = WorkerSettings.of(
@@ -67,7 +69,7 @@ def run_on_workers(
                 raise UserError(f"{error}; {go_on}") from error
         if signal := interrupted():
             raise Interrupted(signal)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(workers, ignore_errors=True)
     _warn_of_devices(plan, devices)
     return f"{programs} programs on {engine.workers} workers ({settings['name']})"
 

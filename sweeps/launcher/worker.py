@@ -24,13 +24,13 @@ from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.engines.engine import Work
 from sweeps.execution.engines.pulse import Listener
 from sweeps.execution.jax_setup import begin as begin_jax
+from sweeps.execution.jax_setup import require_platform
 from sweeps.execution.portions import Portion, Refused, Row
 from sweeps.execution.run import executor, run
 from sweeps.planning.plan import build_all
 from sweeps.task import Task
 
 _OF_HYDRA = ("hydra", "main", "schema")  # providers of the configs that every sweep has
-_PLATFORMS = "JAX_PLATFORMS"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def begin(settings: WorkerSettings) -> Work:
     """Set up this process as a worker, and return what runs portions.
 
     Raises:
-        Refused: another version of fvjax is installed here.
+        Refused: another version of fvjax is installed here, or the devices are others.
     """
     if fvjax.__version__ != settings.version:
         raise Refused(
@@ -104,10 +104,27 @@ def begin(settings: WorkerSettings) -> Work:
         )
     os.chdir(settings.working_directory)
     sys.path += [path for path in settings.python_path if path not in sys.path]
-    if settings.on_cpu and _PLATFORMS not in os.environ:
+    if settings.on_cpu:
         jax.config.update("jax_platforms", "cpu")
     begin_jax(settings.devices)
+    _check_devices(settings)
     return Worker(settings)
+
+
+def _check_devices(settings: WorkerSettings) -> None:
+    """Refuse a worker with other devices than those for which the batches were made."""
+    try:
+        require_platform()
+    except ValueError as error:
+        raise Refused(f"the worker on {platform.node()}: {error}") from error
+    devices = executor().devices
+    on_cpu = devices[0].platform == "cpu"
+    if len(devices) != settings.devices or on_cpu != settings.on_cpu:
+        key = "cpus_per_worker" if settings.on_cpu else "gpus_per_worker"
+        raise Refused(
+            f"the worker on {platform.node()} has {executor().device}, and engine.{key} asks for "
+            f"{settings.devices} {'cores' if settings.on_cpu else 'accelerators'}"
+        )
 
 
 class Worker:
@@ -164,12 +181,6 @@ class Worker:
                     f"job {number} is {job_id} for the driver and {task.job_id} for {where}: both "
                     "need the same configs, files and environment"
                 )
-        if executor().round_up(portion.batch_size) != portion.batch_size:
-            raise Refused(
-                f"{where} has {len(executor().devices)} devices, by which batches of "
-                f"{portion.batch_size} cannot be divided: engine.gpus_per_worker or "
-                "engine.cpus_per_worker must be the number of its devices"
-            )
         return tasks
 
 

@@ -24,7 +24,7 @@ SWEEP = (
     *("hydra.launcher.batch_size=2", "hydra.launcher.job_dirs=false"),
 )
 STEPS = "steps=64"
-LONG = "steps=3000"  # long enough that whoever shall be killed is killed at work
+LONG = "steps=1000"  # long enough that whoever shall be killed is killed at work
 PATIENCE = 400  # seconds; a worker's start takes half a minute on a busy machine
 OF_MACHINE = ("seconds", "compile_seconds", "attempt", "device")
 ENGINES = {"ray": ("engine=ray",), "submitit": ("engine=submitit", "engine.cluster=local")}
@@ -86,6 +86,16 @@ def workers_of(process: subprocess.Popen[str], engine: str) -> list[int]:
     return sorted(found)
 
 
+def catches_sigterm(pid: int) -> bool:
+    """Return whether a process has a handler for SIGTERM, as workers have that run jobs."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return False
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
 def ancestors(pid: int) -> set[int]:
     found: set[int] = set()
     while pid > 1:
@@ -143,7 +153,10 @@ def test_a_worker_that_is_killed_costs_nothing(
     keys = (LONG, *ENGINES[engine], "engine.workers=2", "hydra.sweep.dir=sweep")
     process = start(folder, *keys)
     wait_until(lambda: holds_results(folder / "sweep"), process)
-    victim = workers_of(process, engine)[0]
+    if number == signal.SIGTERM:  # which ends a worker at once that runs no jobs
+        wait_until(lambda: any(map(catches_sigterm, workers_of(process, engine))), process)
+    victims = workers_of(process, engine)
+    victim = next(filter(catches_sigterm, victims), victims[0])
     os.kill(victim, number)
     assert process.wait(PATIENCE) == 0, (folder / "said").read_text()[-3000:]
     said = (folder / "said").read_text()
@@ -165,6 +178,8 @@ def test_a_driver_that_is_killed_loses_nothing(
     before = set(sweeps.load(folder / "sweep")["job_id"])
     found = run(folder, *keys, "hydra.launcher.resume=true")
     assert_equal(found, inline[LONG])
+    said = (folder / "said").read_text()
+    assert "a worker lost jobs" not in said  # those of the dead driver take nothing of the new
     kept = found[found["job_id"].isin(before)]
     assert 0 < len(before) < 16 and set(kept["attempt"]) == {1} and set(found["attempt"]) == {1, 2}
 
@@ -177,14 +192,14 @@ def test_ctrl_c_keeps_what_is_in_flight_and_says_how_to_go_on(
     keys = (LONG, *ENGINES[engine], "engine.workers=2")
     process = start(folder, "hydra.sweep.dir=sweep", *keys)
     wait_until(lambda: holds_results(folder / "sweep"), process)
-    workers = workers_of(process, engine)
+    workers, before = workers_of(process, engine), len(sweeps.load(folder / "sweep"))
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(PATIENCE) == 130, (folder / "said").read_text()[-3000:]
     said = (folder / "said").read_text()
     assert "to go on: python -m sweeps -m model=tiny" in said and "Traceback" not in said
     assert workers and not any(is_alive(worker) for worker in workers)
     rows, kept = sweeps.load(folder / "sweep"), list((folder / "sweep/checkpoints").glob("*.npz"))
-    assert 0 < len(rows) < 16 and kept
+    assert before <= len(rows) < 16 and (kept or before < len(rows))
     found = run(folder, *keys, "hydra.launcher.resume=true")
     assert_equal(found, inline[LONG])
 
@@ -198,6 +213,21 @@ def is_alive(pid: int) -> bool:
             return False
         threading.Event().wait(0.1)
     return True
+
+
+def test_the_driver_starts_no_accelerator_and_a_worker_without_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    """A process that starts JAX's platform cuda fails where there is no GPU."""
+    if Path("/dev/nvidiactl").exists():
+        pytest.skip("this machine has a GPU")
+    keys = (*ENGINES["submitit"], "engine.workers=1", "engine.gpus_per_worker=1")
+    process = start(tmp_path / "it", STEPS, *keys, "hydra.sweep.dir=sweep", JAX_PLATFORMS="cuda")
+    assert process.wait(PATIENCE) == 1
+    said = (tmp_path / "it" / "said").read_text()
+    assert "16 jobs in 2 programs; sweep" in said and "Traceback" not in said
+    assert "error: the worker on " in said and "JAX cannot start the platform cuda" in said
+    assert "to begin again: python -m sweeps" in said or "to go on: python -m sweeps" in said
 
 
 @pytest.fixture

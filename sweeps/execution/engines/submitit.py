@@ -21,6 +21,7 @@ from sweeps.execution.portions import Event, Portion, Portions
 
 _PAUSE = 0.2  # seconds between two looks at the folder
 _LOOK_LOCAL, _LOOK_SLURM = 1.0, 15.0  # seconds between two looks at the workers' states
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PREEMPTED = "SUBMITIT_PREEMPT_SIGNAL"
 
 
@@ -53,10 +54,11 @@ class SubmititEngine:
         """Use a folder that the workers see too."""
         self.workers: int = settings["workers"]
         self._path = path
+        self._gpus: int = settings["gpus_per_worker"]
         self._folder = PortionFolder(path)
         self._executor = make_executor(path / "logs", settings)
         self._jobs: dict[int, Any] = {}  # submitit's job of each worker that has not ended
-        self._started = 0
+        self._starts = 0
         self._portions: dict[str, Portion] = {}  # handed out and not ended
         self._looked_at = 0.0
 
@@ -82,14 +84,30 @@ class SubmititEngine:
             self._end_workers()
 
     def _start_workers(self, begin: Callable[[], Work]) -> None:
-        missing = min(self.workers, len(self._portions)) - len(self._jobs)
-        if missing <= 0:
+        places = {number % self.workers for number in self._jobs}
+        free = [place for place in range(self.workers) if place not in places]
+        free = free[: max(len(self._portions) - len(places), 0)]
+        if not free:
             return
-        numbers = range(self._started, self._started + missing)
-        self._started += missing
+        numbers = [place + self.workers * self._starts for place in free]
+        self._starts += 1
         with _without_keyboard(), self._executor.batch():
-            jobs = [self._executor.submit(serve, self._path, n, begin) for n in numbers]
+            jobs = [
+                self._executor.submit(serve, self._path, number, begin, self._gpus_of(place))
+                for number, place in zip(numbers, free, strict=True)
+            ]
         self._jobs |= dict(zip(numbers, jobs, strict=True))
+
+    def _gpus_of(self, place: int) -> str | None:
+        """Return the GPUs of a local worker, since submitit gives all the same; Slurm has its own.
+
+        They are those that CUDA_VISIBLE_DEVICES names, in order.
+        """
+        if self._executor.cluster != "local" or not self._gpus:
+            return None
+        given = os.environ.get(_VISIBLE)
+        names = given.split(",") if given else list(map(str, range(self.workers * self._gpus)))
+        return ",".join(names[place * self._gpus :][: self._gpus])
 
     def _hear(self, name: str) -> Iterator[tuple[Portion, Event]]:
         """Yield the new events of a portion."""
@@ -126,14 +144,17 @@ class SubmititEngine:
                     job.cancel(check=False)
 
 
-def serve(path: Path, number: int, begin: Callable[[], Work]) -> None:
+def serve(path: Path, number: int, begin: Callable[[], Work], gpus: str | None = None) -> None:
     """Run portions in a worker until the driver ends or this process is interrupted.
 
     Args:
         path: the folder of the engine.
         number: the worker's number.
         begin: returns the worker's `Work`.
+        gpus: the GPUs that it may use; None if nobody else uses those that it sees.
     """
+    if gpus is not None:
+        os.environ[_VISIBLE] = gpus
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # while jobs run, it keeps what is in flight
     owner, folder = str(number), PortionFolder(path)
     for name in folder.taken_by(owner):

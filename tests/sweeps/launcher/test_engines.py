@@ -137,6 +137,11 @@ def test_workers_make_the_same_table_and_what_they_lose_is_made_again(
     assert (tmp_path / "other" / "13" / ".hydra" / "config.yaml").is_file()
 
 
+def test_any_value_of_a_key_of_the_engine_is_taken(app: App, here: EngineHere) -> None:
+    keys = ("engine=ray", "engine.address=192.0.2.2:6379", "engine.arguments.namespace='a b,c'")
+    assert app(*QUICK, "seed=0", *keys) == 0
+
+
 def test_a_worker_that_finds_other_ids_ends_the_sweep_with_both(
     app: App,
     tmp_path: Path,
