@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 import sweeps
 from sweeps.config.engine import engine_settings
+from sweeps.config.paths import CONF
 from sweeps.execution.engines.engine import Work, events_of
 from sweeps.execution.jax_setup import MOST_CPU_DEVICES
 from sweeps.execution.portions import Event, Portion, Portions
@@ -140,6 +141,17 @@ def test_workers_make_the_same_table_and_what_they_lose_is_made_again(
 def test_any_value_of_a_key_of_the_engine_is_taken(app: App, here: EngineHere) -> None:
     keys = ("engine=ray", "engine.address=192.0.2.2:6379", "engine.arguments.namespace='a b,c'")
     assert app(*QUICK, "seed=0", *keys) == 0
+
+
+def test_workers_find_options_in_the_users_own_folder(
+    app: App, tmp_path: Path, here: EngineHere
+) -> None:
+    (tmp_path / "mine" / "transform").mkdir(parents=True)
+    text = (CONF / "transform" / "jitter.yaml").read_text()
+    (tmp_path / "mine" / "transform" / "shaky.yaml").write_text(text)
+    own = ("--config-dir", "mine")
+    assert app(*own, *QUICK, "seed=0", "transform=shaky", "engine=ray") == 0
+    assert list(sweeps.load(tmp_path / "some")["transform"]) == ["shaky"]
 
 
 def test_a_worker_that_finds_other_ids_ends_the_sweep_with_both(
