@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from conftest import App, composed
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 import sweeps
 from sweeps.config.engine import engine_settings
+from sweeps.config.fast_compose import Composer
 from sweeps.config.paths import CONF
 from sweeps.execution.engines.engine import Work, events_of
 from sweeps.execution.jax_setup import MOST_CPU_DEVICES
@@ -207,3 +210,14 @@ def test_a_driver_that_has_stopped_stops_its_workers(
     assert app(*QUICK, *resume) == 0
     rows = sweeps.load(tmp_path / "some")
     assert len(rows) == 40 and set(rows["batch_size"]) == {2}
+
+
+def test_settings_of_the_engine_leave_composing_quick() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", ["model=tiny"], RunMode.MULTIRUN)
+        composer, keys = Composer(loader), ["engine=submitit", "engine.workers=3"]
+        for seed in range(6):
+            job = composer.compose(master, ["model=tiny", *keys, f"seed={seed}"])
+            assert job.values["seed"] == seed and "engine" not in job.values
+    assert composer.quick == 4
