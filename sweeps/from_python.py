@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from fvjax.models.model import Model
+from sweeps.config.engine import refuse_workers
 from sweeps.config.enumerate_jobs import jobs_of
 from sweeps.execution.jax_setup import cache_programs
 from sweeps.execution.progress import progress
@@ -45,6 +46,7 @@ def run(
         chosen = [] if model is None else ["model=memory", f"model.key='{register(model)}'"]
         cache_programs()
         jobs = jobs_of([*chosen, *overrides])
+        refuse_workers(jobs.master, "sweeps.run runs jobs in its own process")
         tasks = _distinct(build_all(jobs.configs, jobs.overrides))
         folder = Path(str(jobs.master.hydra.sweep.dir) if directory is None else directory)
         folder = folder.expanduser()
@@ -52,7 +54,8 @@ def run(
         if holds_results(folder):
             raise ValueError(f"{folder} holds results already: choose another directory")
         try:
-            run_tasks(tasks, range(len(tasks)), folder, batch_size)
+            for _ in run_tasks(tasks, range(len(tasks)), folder, batch_size):
+                pass  # the rows are on disk
             return consolidate(folder)
         except (KeyboardInterrupt, OSError) as error:
             error.add_note(f"sweeps.load({str(folder)!r}) reads the rows of the jobs that are done")

@@ -91,9 +91,11 @@ class FusedLauncher(Launcher):
             ValueError: planning found mistakes; nothing has been written.
             SystemExit: `plan_only` is set; the plan is printed.
         """
+        from sweeps.config.engine import refuse_swept_engine
         from sweeps.launcher.plan_sweep import plan_sweep
         from sweeps.launcher.show_plan import show_plan
 
+        refuse_swept_engine(self.config, job_overrides)
         self._plan = plan_sweep(self, job_overrides, initial_job_idx)
         if self.plan_only:
             show_plan(self._plan, self.batch_size)

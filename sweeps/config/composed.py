@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 
 from sweeps.config.config_dirs import searched_folders
+from sweeps.config.engine import OF_NO_JOB
 from sweeps.config.paths import expand_home
 from sweeps.config.several import join_choices
 
@@ -23,7 +24,7 @@ class Composed:
     """The config of a job.
 
     Attributes:
-        values: the config without `hydra`, resolved.
+        values: the config without `hydra` and `engine`, resolved.
         choices: the chosen option of each config group.
         overrides: the overrides of the job.
         folders: the folders in which options were searched, the first found counts.
@@ -43,7 +44,7 @@ class Composed:
         """
         if isinstance(config, Composed):
             return config
-        plain = OmegaConf.to_container(_without_hydra(config), resolve=True, throw_on_missing=True)
+        plain = OmegaConf.to_container(_of_job(config), resolve=True, throw_on_missing=True)
         hydra = config.hydra
         return cls(
             values=expand_home(plain),
@@ -65,7 +66,7 @@ class Kind:
     def __init__(self, config: DictConfig, keys: Sequence[str]) -> None:
         """Read the config of one job, as Hydra composed it, and the keys that jobs override."""
         self.first = Composed.of(config)
-        raw = OmegaConf.to_container(_without_hydra(config), resolve=False)
+        raw = OmegaConf.to_container(_of_job(config), resolve=False)
         texts = {path: text for path, text in _texts(raw, ()) if "${" in text}
         self._references = {
             path: tuple(match[1].split("."))
@@ -90,6 +91,7 @@ class Kind:
         """
         made = {k: dict(v) if isinstance(v, dict) else v for k, v in self.first.values.items()}
         given = {tuple(key.split(".")): expand_home(value) for key, value in values.items()}
+        given = {path: value for path, value in given.items() if path[0] not in OF_NO_JOB}
         for path, value in given.items():
             _set(made, path, value)
         for path in self._references.keys() - given.keys():
@@ -108,8 +110,8 @@ class Kind:
         return found
 
 
-def _without_hydra(config: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+def _of_job(config: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key not in OF_NO_JOB])
 
 
 def _is_untyped(config: DictConfig, key: str) -> bool:

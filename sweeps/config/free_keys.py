@@ -1,8 +1,8 @@
-"""Keys that no config file can declare: arguments of the user's own function."""
+"""Keys that no config file can declare: arguments of the user's own function, or of an engine."""
 
 from collections.abc import Sequence
 
-_FREE = ("model.arguments.",)
+_FREE = ("model.arguments.", "engine.parameters.", "engine.arguments.")
 
 
 def allow_free_keys(arguments: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from sweeps.config.columns import cells_of
+from sweeps.config.engine import OF_NO_JOB
 from sweeps.config.paths import CONF
 from sweeps.config.several import JOINED, join_choices, split_options
 from sweeps.results.labels import format_exact
@@ -79,7 +80,7 @@ class _Composed:
     def __init__(self, loader: ConfigLoader, chosen: list[str]) -> None:
         config = loader.load_configuration("config", split_options(chosen), RunMode.RUN)
         options = join_choices(config.hydra.runtime.choices)
-        task = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
+        task = OmegaConf.masked_copy(config, [str(k) for k in config if k not in OF_NO_JOB])
         self.raw: Any = OmegaConf.to_container(task, resolve=False)
         plain: Any = OmegaConf.to_container(task, resolve=True)
         cells = cells_of(plain, options)

@@ -7,17 +7,18 @@ from contextlib import suppress
 
 import jax
 
+from sweeps.execution.cpu_limit import usable_cpus
 from sweeps.execution.executable_cache import MAX_BYTES, local_folder
 from sweeps.storage.cache_folder import cache_folder, evict, is_usable
 
-_MOST_CPU_DEVICES = 8
+MOST_CPU_DEVICES = 8
 
 
-def begin() -> None:
-    """Set up JAX; call this before JAX runs anything."""
+def begin(cores: int | None = None) -> None:
+    """Set up JAX, with a device for each core; call this before JAX runs anything."""
     cache_programs()
     quiet_jax()
-    use_cores()
+    use_cores(cores)
 
 
 def require_platform() -> None:
@@ -64,8 +65,10 @@ def cache_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
-def use_cores() -> None:
+def use_cores(cores: int | None = None) -> None:
     """Give JAX one device per core, so that jobs run in parallel.
+
+    The cores are by default those that the process may use (`usable_cpus`).
 
     One device with all cores is 1.3 times slower on two cores (docs/performance.md).
     """
@@ -73,4 +76,4 @@ def use_cores() -> None:
     if is_set or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     with suppress(RuntimeError):  # JAX has started with other devices
-        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, _MOST_CPU_DEVICES))
+        jax.config.update("jax_num_cpu_devices", min(cores or usable_cpus(), MOST_CPU_DEVICES))

@@ -23,6 +23,7 @@ from sweeps.task import Task
 
 MAX_JOBS_PER_CPU_DEVICE = 4  # more jobs per device gain nothing (docs/performance.md)
 MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, if its memory permits
+_MOST_PADDED = 1024  # largest batch size to which smaller sweeps are padded
 _MEMORY = 0.9  # share of a device's memory that one program may need
 _BOUNDS = (np.int32(-1), np.int32(0), np.int32(0))  # of a segment, for their types
 
@@ -58,16 +59,12 @@ class Programs:
             sizes: list[int] = [size for key, size in self.programs if key == group.signature]
             if sizes:
                 return min((size for size in sizes if size >= jobs), default=max(sizes))
-            on_cpu = self.devices[0].platform == "cpu"
-            per_device = MAX_JOBS_PER_CPU_DEVICE if on_cpu else MAX_JOBS_PER_DEVICE
-            most = len(self.devices) * per_device
-            wanted = -(-jobs // -(-jobs // most))
+            wanted = even_share(jobs, len(self.devices), self.devices[0].platform == "cpu")
         return self.round_up(wanted)
 
     def round_up(self, wanted: int) -> int:
         """Return the number of jobs, rounded up to equally many on each device that is used."""
-        used = min(len(self.devices), wanted)
-        return -(-wanted // used) * used
+        return round_up(wanted, len(self.devices))
 
     def prepare(self, group: Group, tasks: Sequence[Task], batch_size: int | None = None) -> int:
         """Compile a group's programs in the background; return their batch size."""
@@ -119,6 +116,27 @@ class Programs:
     def program_count(self) -> int:
         """Return the number of visualization programs, including those that are being compiled."""
         return len(self.programs)
+
+
+def even_share(jobs: int, devices: int, on_cpu: bool) -> int:
+    """Return the jobs per batch if so many jobs run in equal batches on so many devices."""
+    most = devices * (MAX_JOBS_PER_CPU_DEVICE if on_cpu else MAX_JOBS_PER_DEVICE)
+    return -(-jobs // -(-jobs // most))
+
+
+def padded_size(requested: int, jobs: int) -> int:
+    """Return the jobs per batch if so many are requested in a sweep of so many jobs.
+
+    A small sweep is padded to the requested size, so that a job alone equals the same job in a
+    sweep, bit for bit. A request beyond 1024 is reduced to the number of jobs.
+    """
+    return requested if requested <= _MOST_PADDED else min(requested, jobs)
+
+
+def round_up(wanted: int, devices: int) -> int:
+    """Return the number of jobs, rounded up to equally many on each device that is used."""
+    used = min(devices, wanted)
+    return -(-wanted // used) * used
 
 
 def memory_of(device: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,12 @@ def run(
     directory: Path,
     batch_size: int | None = None,
     batch_size_of: Mapping[str, int] | None = None,
-    report: Callable[[Row], None] = lambda row: None,
     checkpoints: Checkpoints | None = None,
     attempt: int = 1,
     go_on: str = "",
-) -> None:
-    """Run the tasks; a batch's rows are written before they are reported.
+    stopped: Callable[[], int] = lambda: 0,
+) -> Iterator[list[Row]]:
+    """Run the tasks; yield the rows of each batch after they are written.
 
     Args:
         tasks: the tasks.
@@ -55,19 +55,23 @@ def run(
         batch_size: jobs per program; None leaves the choice to the executor.
         batch_size_of: batch sizes of programs that ran before, by name: a resumed sweep repeats
             the same sums.
-        report: called with the row of each task when its batch ends.
         checkpoints: where the progress of batches is kept, of a sweep that can be resumed.
         attempt: the number of this start of the sweep.
         go_on: what is printed when a second signal ends the process.
+        stopped: returns the number of a signal as if it had come, 0 if there is none.
 
     Raises:
         Interrupted: Ctrl-C, SIGTERM or SIGHUP; the batches that were in flight are on disk: as
-            checkpoints if there are any, else as rows that are reported.
+            checkpoints if there are any, else as rows that are yielded.
         OSError: rows cannot be written.
     """
     groups = group_tasks(tasks)
     names = [program_name(group.signature) for group in groups]
-    with interruptible(go_on) as interrupted, progress() as shown:
+    with interruptible(go_on) as signalled, progress() as shown:
+
+        def interrupted() -> int:
+            return signalled() or stopped()
+
         programs = list(dict.fromkeys(names))
         steps = sum(task.job.recipe.steps for task in tasks)
         shown.begin(directory, len(tasks), len(programs), steps)
@@ -85,15 +89,14 @@ def run(
             number = programs.index(name) + 1
             shown.use_program(f"program {number} of {len(programs)}: {kinds[place]}")
             for ended in executor().execute(group, tasks, wanted[place], watch):
-                rows = _write_batch(ended, tasks, numbers, name, directory, attempt)
+                rows = write_batch(ended, tasks, numbers, name, directory, attempt)
                 shown.end_jobs(row["status"] for row in rows)
-                for row in rows:
-                    report(row)
+                yield rows
         if signal := interrupted():
             raise Interrupted(signal)
 
 
-def _write_batch(
+def write_batch(
     ended: Sequence[tuple[int, Outcome]],
     tasks: Sequence[Task],
     numbers: Sequence[int],

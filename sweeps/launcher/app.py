@@ -14,7 +14,7 @@ from sweeps.config.several import split_options
 from sweeps.execution.interrupt import leave_on_signals
 from sweeps.execution.jax_setup import begin
 from sweeps.execution.reference_pictures import keep_reference_pictures
-from sweeps.execution.run import Row, run
+from sweeps.execution.run import run
 from sweeps.launcher.callbacks import planned_tasks
 from sweeps.launcher.finish import finish
 from sweeps.launcher.go_on import how_to_go_on, last_words, say_how_to_go_on
@@ -35,11 +35,10 @@ def main() -> None:
 def job(config: DictConfig) -> float:
     """Run one job as a sweep of one, and write its results into the run's directory."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    rows: list[Row] = []
     with report_user_errors():
         task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
         acquire(directory, finish)
-        run([task], [0], directory, report=rows.append, go_on=how_to_go_on(directory))
+        (rows,) = run([task], [0], directory, go_on=how_to_go_on(directory))
         keep_reference_pictures(directory, [task], [0])
         return return_value_of(rows[0], task.optimized_metric)
 

@@ -7,9 +7,11 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from sweeps.config.engine import engine_settings, refuse_workers
 from sweeps.config.errors import report_user_errors
 from sweeps.execution.checkpoints import CHECKPOINTS
 from sweeps.execution.progress import progress
+from sweeps.launcher.engines import WORKERS, prepare_driver
 from sweeps.planning.plan import build_all
 from sweeps.results.part_files import PARTS
 from sweeps.results.parts import holds_results
@@ -20,6 +22,7 @@ from sweeps.task import Task
 planned_tasks: dict[Path, Task] = {}
 """The tasks of runs that are planned and not yet started, by directory."""
 
+_TAKEN = (PARTS, PICTURES, CHECKPOINTS, WORKERS)  # folders of a sweep's directory
 _RATE = "max_failure_rate"  # share of failed trials beyond which Hydra's Optuna sweeper stops
 
 
@@ -34,6 +37,7 @@ class PreflightCallback(Callback):
                 raise ValueError(f"{_experiment(config)} is a sweep: add -m, before all overrides")
             if config.hydra.launcher.get("plan_only", False):
                 raise ValueError("hydra.launcher.plan_only=true shows a sweep's plan: add -m")
+            refuse_workers(config, "one job needs none: leave it out, or add -m for a sweep")
             progress().say("planning the job")
             (task,) = build_all([config], [[]])
             directory = Path(config.hydra.run.dir)
@@ -50,9 +54,12 @@ class PreflightCallback(Callback):
                 raise ValueError(
                     f"{experiment}: one experiment is one sweep, give each its command"
                 )
+            prepare_driver(engine_settings(config))
             raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
             subdir = str(raw["subdir"])
-            if Path(subdir).parts[:1] in [(name,) for name in (PARTS, PICTURES, CHECKPOINTS)]:
+            if Path(subdir).parts[:1] in [
+                (name,) for name in (PARTS, PICTURES, CHECKPOINTS, WORKERS)
+            ]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
             directory = Path(str(config.hydra.sweep.dir))
             only_planned = config.hydra.launcher.get("plan_only", False)

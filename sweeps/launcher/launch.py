@@ -1,22 +1,24 @@
 """A multirun: run the planned jobs fused, and return each to Hydra as an ordinary job."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job
 
+from sweeps.config.engine import engine_settings
 from sweeps.execution.checkpoints import Checkpoints
+from sweeps.execution.programs import padded_size
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
 from sweeps.launcher.go_on import how_to_go_on
 from sweeps.launcher.job_return import Replay, make_job_return
+from sweeps.launcher.on_workers import run_on_workers
 from sweeps.launcher.plan_sweep import SweepPlan, compose_job
 from sweeps.results.status import BAD
 
 log = logging.getLogger(__name__)
 
-_MOST_PADDED = 1024  # largest batch size to which smaller sweeps are padded
 _MOST_NAMED = 20  # failed or diverged jobs that a warning names
 
 
@@ -38,13 +40,11 @@ def launch(launcher: Any, plan: SweepPlan) -> list[JobReturn]:
     for job_id in plan.places:
         if job_id in plan.finished:
             report(plan.finished[job_id])
-    programs_before = executor().program_count
-    _run_missing(launcher, plan, report)
+    how = _run_missing(launcher, plan, report)
     keep_reference_pictures(plan.directory, plan.tasks, plan.numbers)
     jobs, missing = len(plan.places), len(plan.missing)
     log.info(
-        f"{jobs} jobs: {missing} run, {jobs - missing} finished before; "
-        f"{executor().program_count - programs_before} programs compiled"
+        f"{jobs} jobs: {missing} run, {jobs - missing} finished before; {how}"
         + (f"; the table holds {plan.others} rows of other jobs" if plan.others else "")
     )
     order = range(len(plan.tasks))
@@ -52,7 +52,17 @@ def launch(launcher: Any, plan: SweepPlan) -> list[JobReturn]:
     return [returns[place] for place in order]
 
 
-def _run_missing(launcher: Any, plan: SweepPlan, report: Any) -> None:
+def _run_missing(launcher: Any, plan: SweepPlan, report: Callable[[Row], None]) -> str:
+    """Run the jobs that are not finished, and return in a few words how."""
+    settings = engine_settings(launcher.config)
+    if plan.missing and settings["name"] != "inline":
+        return run_on_workers(launcher, plan, settings, report)
+    programs_before = executor().program_count
+    _run_here(launcher, plan, report)
+    return f"{executor().program_count - programs_before} programs compiled"
+
+
+def _run_here(launcher: Any, plan: SweepPlan, report: Callable[[Row], None]) -> None:
     """Run the jobs that are not finished, with the batch sizes of those that are."""
     finished = plan.finished.values()
     former = sorted({row["batch_size"] for row in finished})
@@ -68,17 +78,18 @@ def _run_missing(launcher: Any, plan: SweepPlan, report: Any) -> None:
             f"rows of {plan.directory} ran on {', '.join(sorted(devices))}, and the rest runs on "
             f"{executor().device}: rounding differs"
         )
-    run(
+    for rows in run(
         [plan.tasks[place] for place in plan.missing],
         [plan.numbers[place] for place in plan.missing],
         plan.directory,
         size,
         {row["program"]: row["batch_size"] for row in finished},
-        report,
         Checkpoints(plan.directory, launcher.checkpoint),
         plan.attempt,
         how_to_go_on(plan.directory),
-    )
+    ):
+        for row in rows:
+            report(row)
 
 
 def _return_job(launcher: Any, plan: SweepPlan, place: int, row: Row) -> JobReturn:
@@ -101,16 +112,13 @@ def _return_job(launcher: Any, plan: SweepPlan, place: int, row: Row) -> JobRetu
 def _choose_batch_size(requested: int | None, jobs: int) -> int | None:
     """Return the batch size that is run for the requested size: an even share for each device.
 
-    A small sweep is padded to the requested size, so that a job alone equals the same job in a
-    sweep, bit for bit. A request beyond 1024 is reduced to the number of jobs.
-
     Args:
         requested: `hydra.launcher.batch_size`; None leaves the choice to the executor.
         jobs: the number of jobs, or the largest batch that ran before.
     """
     if requested is None:
         return None
-    size = executor().round_up(requested if requested <= _MOST_PADDED else min(requested, jobs))
+    size = executor().round_up(padded_size(requested, jobs))
     if size != requested:
         devices = len(executor().devices)
         log.info(f"batches of {size}, not {requested}: {jobs} jobs on {devices} devices")

@@ -1,0 +1,1 @@
+"""Engines: what starts workers elsewhere, gives them portions and hears of their ends."""
