@@ -67,7 +67,7 @@ def _differing(
     """
     if holds_several(node):
         return {name: _differing(inner, group, name, cfg, conf) for name, inner in node.items()}
-    defaults = _option(conf / group / f"{option}.yaml")
+    defaults = _option(conf, f"{group}/{option}.yaml")
     return {
         key: value
         for key, value in node.items()
@@ -80,15 +80,16 @@ def _differing(
 @cache
 def _defaults(conf: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options and the top-level values that `config.yaml` gives."""
-    content = _option(conf / "config.yaml")
+    content = dict(_option(conf, "config.yaml"))
     entries = [entry for entry in content.pop("defaults", []) if isinstance(entry, dict)]
     chosen = {name: option for entry in entries for name, option in entry.items()}
     return chosen, content
 
 
 @cache
-def _option(path: Path) -> dict[str, Any]:
+def _option(conf: Path, name: str) -> dict[str, Any]:
     """Return the content of a config file, not resolved; nothing if there is no such file."""
+    path = conf / name
     if not path.is_file():
         return {}  # an option of the user's, whose keys all count
     content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)

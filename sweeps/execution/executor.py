@@ -59,7 +59,7 @@ class Executor(Programs):
             except Exception as error:
                 smaller = self._smaller(error, size)
                 if smaller < size:
-                    self.programs.pop((group.signature, size), None)
+                    self.forget(group, size)
                     size = smaller
                     schedule.repeat(members, size)
                     continue

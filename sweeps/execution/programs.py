@@ -24,6 +24,7 @@ from sweeps.task import Task
 MAX_JOBS_PER_CPU_DEVICE = 4  # more jobs per device gain nothing (docs/performance.md)
 MAX_JOBS_PER_DEVICE = 128  # the same on an accelerator, if its memory permits
 _MOST_PADDED = 1024  # largest batch size to which smaller sweeps are padded
+_MOST_PROGRAMS = 16  # kept: each maps some 1000 pieces of memory, and Linux allows 65530 a process
 _MEMORY = 0.9  # share of a device's memory that one program may need
 _BOUNDS = (np.int32(-1), np.int32(0), np.int32(0))  # of a segment, for their types
 
@@ -38,7 +39,7 @@ class TooLarge(MemoryError):
 
 
 class Programs:
-    """Compiled programs by structure and batch size; they live as long as the process."""
+    """Compiled programs by structure and batch size; the least recently used are released."""
 
     def __init__(self, devices: Sequence[Any] | None = None) -> None:
         """Use these devices (all local ones if None)."""
@@ -51,12 +52,12 @@ class Programs:
     def batch_size_for(self, group: Group, wanted: int | None = None) -> int:
         """Return the number of jobs per program.
 
-        If no size is wanted, the size is that of a compiled program of the group. If there is no
-        such program, the size is an even share of the group.
+        If no size is wanted, the size is that of a program of the group that has been compiled. If
+        there is no such program, the size is an even share of the group.
         """
         jobs = len(group.members)
         if wanted is None:
-            sizes: list[int] = [size for key, size in self.programs if key == group.signature]
+            sizes: list[int] = [size for key, size in self.states if key == group.signature]
             if sizes:
                 return min((size for size in sizes if size >= jobs), default=max(sizes))
             wanted = even_share(jobs, len(self.devices), self.devices[0].platform == "cpu")
@@ -70,7 +71,9 @@ class Programs:
         """Compile a group's programs in the background; return their batch size."""
         size = self.batch_size_for(group, batch_size)
         key = (group.signature, size)
-        if key not in self.programs:
+        if key in self.programs:
+            self.programs[key] = self.programs.pop(key)  # the last one is the most recently used
+        else:
             first = tasks[group.members[0]]
             one = without_steps(first.job)
             image = jax.eval_shape(_decoded, one)
@@ -88,7 +91,20 @@ class Programs:
                 if measure_key not in self.measures:
                     self.measures[measure_key] = self._submit(measure_jobs, size, *arguments)
                 self.programs[key].append(self.measures[measure_key])
+            self._release()
         return size
+
+    def forget(self, group: Group, size: int) -> None:
+        """Drop a program that does not fit in memory, and its size."""
+        self.programs.pop((group.signature, size), None)
+        self.states.pop((group.signature, size), None)
+
+    def _release(self) -> None:
+        """Drop the programs beyond the most that are kept; batches in flight hold their own."""
+        for key in list(self.programs)[:-_MOST_PROGRAMS]:
+            del self.programs[key]
+        held = {id(program) for programs in self.programs.values() for program in programs}
+        self.measures = {k: program for k, program in self.measures.items() if id(program) in held}
 
     def _submit(self, function: Any, size: int, *arguments: Any) -> Future[Any]:
         return self.pool.submit(self._compile, function, size, *arguments)
@@ -114,8 +130,8 @@ class Programs:
 
     @property
     def program_count(self) -> int:
-        """Return the number of visualization programs, including those that are being compiled."""
-        return len(self.programs)
+        """Return the number of visualization programs, also of those that have been released."""
+        return len(self.states)
 
 
 def even_share(jobs: int, devices: int, on_cpu: bool) -> int:
