@@ -30,9 +30,11 @@ from sweeps.analysis.pairing import arm_names
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.better import better
+from sweeps.results.csv_file import write_csv
 from sweeps.results.labels import arm_labels
 from sweeps.results.number_table import number_table
 from sweeps.results.table import METRICS, load
+from sweeps.storage.location import Location, locate
 
 _LEVEL = 0.05
 _ARM, _DIGITS = 8, 8  # letters of an arm in one line, and of a number
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"{_METRICS_HELP}\n{fill(', '.join(METRICS), 78)}",
     )
-    parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
+    parser.add_argument("directory", type=locate, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--by", nargs="+", default=["objective"], help="columns or groups")
     parser.add_argument(
         *("--metric", "--metrics"), nargs="+", help="columns of numbers, listed below"
@@ -62,7 +64,9 @@ def main(arguments: Sequence[str]) -> None:
         help="answers that the report's blind judging saved, in place of --metric",
     )
     parser.add_argument("--baseline", help="the arm to compare with; the first if not given")
-    parser.add_argument("--out", type=Path, help="a .csv file; compare_BY.csv in DIR if not given")
+    parser.add_argument(
+        "--out", type=locate, help="a .csv file; compare_BY.csv in DIR if not given"
+    )
     chosen = parser.parse_args(arguments)
     if (chosen.metric is None) == (chosen.choices is None):
         parser.error("give --metric, for the table's numbers, or --choices, for people's answers")
@@ -87,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
 
 
-def print_choices(files: Sequence[Path], directory: Path, out: Path) -> None:
+def print_choices(files: Sequence[Path], directory: Location, out: Location) -> None:
     """Print and write the answers of raters: shares, strengths and consistency.
 
     Args:
@@ -116,9 +120,9 @@ def print_choices(files: Sequence[Path], directory: Path, out: Path) -> None:
     console.print(str(out), soft_wrap=True, highlight=False, markup=False)
 
 
-def _save(table: pd.DataFrame, out: Path) -> None:
+def _save(table: pd.DataFrame, out: Location) -> None:
     try:
-        table.to_csv(out, index=False)
+        write_csv(table, out)
     except OSError as error:
         raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
 

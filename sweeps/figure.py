@@ -9,7 +9,6 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from PIL import Image
@@ -21,6 +20,8 @@ from sweeps.results.labels import own_metrics
 from sweeps.results.picture_grid import draw_grid
 from sweeps.results.snapshots import pictures_at, snapshot_steps
 from sweeps.results.table import METRICS, load
+from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import locate
 
 SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 ANIMATED = (".webp", ".gif")
@@ -32,10 +33,13 @@ _MOST = 1000  # pictures
 def main(arguments: Sequence[str]) -> None:
     """Select the jobs, draw their images and write the figure."""
     parser = argparse.ArgumentParser(prog="python -m sweeps.figure", description=__doc__)
-    parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
-    parser.add_argument("out", type=Path, nargs="?", help="the file: .png .jpg .pdf or .svg")
+    parser.add_argument("directory", type=locate, help="of a sweep, or a folder of sweeps")
+    parser.add_argument("out", type=locate, nargs="?", help="the file: .png .jpg .pdf or .svg")
     parser.add_argument(
-        "--animate", type=Path, metavar="FILE", help="an animation of the snapshots: .webp or .gif"
+        "--animate",
+        type=locate,
+        metavar="FILE",
+        help="an animation of the snapshots: .webp or .gif",
     )
     parser.add_argument("--where", default="", help="a pandas query, 'objective == \"dot\"'")
     parser.add_argument("--rows", nargs="*", default=[], help="columns of the table, for the rows")
@@ -55,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
     results = select(table, chosen.where)
     if chosen.out is not None:
         figure = draw_grid(results, chosen.captions, chosen.pixels, chosen.rows, chosen.columns)
-        figure.savefig(chosen.out, dpi=_DPI, facecolor="white")
+        with atomic_write(chosen.out) as partial:
+            figure.savefig(partial, format=chosen.out.suffix[1:], dpi=_DPI, facecolor="white")
         print(chosen.out)
     if chosen.animate is not None:
         animate(results, chosen)
@@ -112,9 +117,9 @@ def animate(results: pd.DataFrame, chosen: argparse.Namespace) -> None:
         figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
         frames.append(Image.open(buffer).convert("RGB"))
     durations = [_FRAME] * (len(frames) - 1) + [_LAST_FRAME]
-    frames[0].save(
-        chosen.animate, save_all=True, append_images=frames[1:], duration=durations, loop=0
-    )
+    options = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
+    with atomic_write(chosen.animate) as partial:
+        frames[0].save(partial, format=chosen.animate.suffix[1:], **options)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 from rich.box import SIMPLE
@@ -22,8 +21,10 @@ from sweeps.analysis.board import board, frontier, settings_tried
 from sweeps.analysis.cross_fitting import Protocol, arms, choose
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
+from sweeps.results.csv_file import write_csv
 from sweeps.results.frontier_figure import draw_frontiers
 from sweeps.results.table import load
+from sweeps.storage.location import locate
 from sweeps.studies import planted
 
 _SHOWN = {"metric": "purity", "grating_purity": "purity by rendered gratings"}
@@ -68,8 +69,8 @@ def main(arguments: Sequence[str]) -> None:
             console.print(family_table(rows, protocol, str(condition)))
             for family, chosen_settings in rows[["family", "settings"]].itertuples(index=False):
                 console.print(f"{family}: {chosen_settings}", soft_wrap=True, markup=False)
-    table.to_csv(out, index=False)
-    settings.to_csv(chosen.directory / "frontier.csv", index=False)
+    write_csv(table, out)
+    write_csv(settings, chosen.directory / "frontier.csv")
     draw_frontiers(settings, table, protocol.scale, pictures[0])
     for line in notes(table, settings_tried(all_arms)):
         console.print(line, highlight=False, markup=False)
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sweeps.leaderboard", description=__doc__)
-    parser.add_argument("directory", type=Path, help="of a sweep, or a folder of sweeps")
+    parser.add_argument("directory", type=locate, help="of a sweep, or a folder of sweeps")
     parser.add_argument("--metric", help="the column that judges, more is better")
     parser.add_argument("--log-odds", action="store_true", help="of a metric from 0 to 1")
     parser.add_argument("--strength", help="a column: dot if not given")

@@ -7,7 +7,6 @@ and what they mean, comparisons with intervals, blind judging, and each picture'
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,11 +23,12 @@ from sweeps.results.report.build import write_page
 from sweeps.results.report.columns import cell, compared_columns, metrics_of, table_columns
 from sweeps.results.report.curves import encode_curves
 from sweeps.results.report.frames import encode_snapshots
-from sweeps.results.report.pictures import embed_pictures, link_pictures
+from sweeps.results.report.pictures import can_link, embed_pictures, link_pictures
 from sweeps.results.report.preferred_metrics import MOST_METRICS, preferred_metrics
 from sweeps.results.report.references import reference_pictures
 from sweeps.results.report.several import job_names, read_sweeps, tell_apart
 from sweeps.results.snapshots import SNAPSHOTS
+from sweeps.storage.location import Location, locate
 
 NAME = "report.html"
 _BATCH_SIZE = "batch_size"
@@ -37,19 +37,20 @@ _ALL_BASELINES = 300, 8  # jobs and arms up to which every arm is a baseline too
 
 
 def report(
-    directories: Sequence[Path],
-    output: Path | None = None,
+    directories: Sequence[Location],
+    output: Location | None = None,
     *,
     portable: bool = False,
     metrics: Sequence[str] | None = None,
     baseline: str | None = None,
-) -> Path:
+) -> Location:
     """Write the report of one sweep or of several, and return its path.
 
     Args:
         directories: of sweeps, of runs, or folders of them.
         output: the HTML file; `report.html` in the first directory if None.
-        portable: whether pictures are in the page, as lossy WebP, and not linked.
+        portable: whether pictures are in the page, as lossy WebP, and not linked; so they are
+            where no link leads from the page to them, as from a local page to a URL.
         metrics: that arms are compared by; at most five, the optimized one first, if None.
         baseline: the arm that others are compared with; if None the first, and of a sweep of at
             most 300 jobs and 8 arms every arm in turn.
@@ -59,9 +60,10 @@ def report(
             be written.
     """
     results, history, owners = read_sweeps(directories)
+    page = output or directories[0] / NAME
+    portable = portable or not can_link(owners, page)
     for metric in metrics or ():
         checks.choice("metric", metric, metrics_of(results))
-    page = output or directories[0] / NAME
     jobs, settings = job_names(results), results.drop(columns=_PICTURES, errors="ignore")
     rows = tell_apart(settings)
 
@@ -143,7 +145,7 @@ def main(arguments: Sequence[str]) -> None:
         epilog="example: python -m sweeps.report multirun/2026-11-26/10-30-00-123456 --portable",
     )
     add = parser.add_argument
-    add("directory", nargs="+", type=Path, help="of a sweep or a run, or a folder of them")
+    add("directory", nargs="+", type=locate, help="of a sweep or a run, or a folder of them")
     add("--portable", action="store_true", help="pictures in the page (lossy): one file to mail")
     add(
         *("--metrics", "--metric"),
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str]) -> None:
         help=f"columns that arms are compared by; {MOST_METRICS} if not given",
     )
     add("--baseline", help="the arm that others are compared with; the first if not given")
-    add("--output", type=Path, help=f"the HTML file; {NAME} in the first DIR if not given")
+    add("--output", type=locate, help=f"the HTML file; {NAME} in the first DIR if not given")
     chosen = parser.parse_args(arguments)
     page = report(
         chosen.directory,

@@ -38,6 +38,9 @@ class FusedLauncherConfig:
     goes on within the batch. If null, only an interruption writes it."""
     plan_only: bool = False
     """Whether the programs and jobs are only printed, and nothing is run or written."""
+    results: str | None = None
+    """Where all results go in place of the sweep's directory: a URL that fsspec knows, such as
+    s3://bucket/sweep, or a path. Jobs then have no directories, as with job_dirs=false."""
 
 
 @dataclass
@@ -63,11 +66,12 @@ class FusedLauncher(Launcher):
         job_dirs: bool,
         checkpoint: int | None,
         plan_only: bool,
+        results: str | None,
     ) -> None:
         """Store the fields of `FusedLauncherConfig`, which Hydra passes."""
         self.batch_size = batch_size
         self.resume = resume
-        self.job_dirs = job_dirs
+        self.job_dirs = job_dirs if results is None else False
         self.checkpoint = checkpoint
         self.plan_only = plan_only
         self._plan: Any = None

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.storage.location import Location, locate
+
 # Beside the packages in a checkout, inside `sweeps` when installed.
 _HERE = Path(__file__).resolve().parents[1]
 CONF = next(
@@ -35,3 +37,13 @@ def expand_home_of_directory(arguments: Sequence[str]) -> list[str]:
         _DIRECTORY.sub(lambda match: match[1] + os.path.expanduser(match[2]), text, count=1)
         for text in arguments
     ]
+
+
+def directory_key(directory: Location) -> str:
+    """Return the key of the command line that named a sweep's results."""
+    return "hydra.sweep.dir" if isinstance(directory, Path) else "hydra.launcher.results"
+
+
+def results_directory(config: Any) -> Location:
+    """Return where a sweep's results go: `hydra.launcher.results`, or else `hydra.sweep.dir`."""
+    return locate(str(config.hydra.launcher.get("results") or config.hydra.sweep.dir))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,6 +18,7 @@ from sweeps.execution.grouping import program_name
 from sweeps.storage.array_cache import digest
 from sweeps.storage.atomic import atomic_write
 from sweeps.storage.content_hash import hash_arrays
+from sweeps.storage.location import Location, file_sizes
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _hash_model(model: Model) -> str:
 class Checkpoints:
     """The checkpoints in a sweep's directory."""
 
-    def __init__(self, directory: Path, every: int | None = None) -> None:
+    def __init__(self, directory: Location, every: int | None = None) -> None:
         """Use the folder `checkpoints` of a directory; write every so many steps, if not None."""
         self.folder, self.every = directory / CHECKPOINTS, every
 
@@ -136,7 +136,8 @@ class Checkpoints:
         """
         kept: list[tuple[int, ...]] = []
         taken: set[str] = set()
-        for path in sorted(self.folder.glob("*.npz")):
+        for name in sorted(name for name in file_sizes(self.folder) if name.endswith(".npz")):
+            path = self.folder / name
             try:
                 with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                     about = json.loads(str(file[_ABOUT]))
@@ -154,7 +155,7 @@ class Checkpoints:
             self._path(job_ids, size).unlink(missing_ok=True)
             self.folder.rmdir()
 
-    def _path(self, job_ids: Sequence[str], size: int) -> Path:
+    def _path(self, job_ids: Sequence[str], size: int) -> Location:
         return self.folder / f"{digest(tuple(job_ids), size)}.npz"
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from fvjax.data.image_sets import ReferenceImages
 from sweeps.results.report.references import TABLE
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ _FOLDER = "reference_pictures"
 _SET = ("reference_images", "image_height", "image_width", "reference_count")  # columns
 
 
-def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Sequence[int]) -> None:
+def keep_reference_pictures(
+    directory: Location, tasks: Sequence[Task], numbers: Sequence[int]
+) -> None:
     """Write the images, and a table that maps jobs to their images.
 
     An image that cannot be read or written causes a warning: the sweep's results are complete.
@@ -55,14 +58,16 @@ def keep_reference_pictures(directory: Path, tasks: Sequence[Task], numbers: Seq
         log.warning(f"reference pictures were not kept: {error}")
 
 
-def _rows_of_others(path: Path, numbers: set[int]) -> list[dict[str, Any]]:
+def _rows_of_others(path: Location, numbers: set[int]) -> list[dict[str, Any]]:
     """Return the table's rows of other jobs."""
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    if not path.is_file():
+        return []
+    rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist()
     return [row for row in rows if row["job"] not in numbers]
 
 
 def _rows(
-    directory: Path, images: ReferenceImages, dots: np.ndarray, number: int
+    directory: Location, images: ReferenceImages, dots: np.ndarray, number: int
 ) -> list[dict[str, Any]]:
     order = np.argsort(-np.asarray(dots, float), kind="stable")
     each = min(_EACH, len(order) // 2)  # no picture is at both ends
@@ -74,15 +79,16 @@ def _rows(
     ]
 
 
-def _picture(directory: Path, images: ReferenceImages, number: int) -> str:
+def _picture(directory: Location, images: ReferenceImages, number: int) -> str:
     """Write an image as PNG unless the file exists; return the path within the directory."""
     digest = hashlib.sha256(
         f"{images.source} {images.image_size} {images.count}".encode()
     ).hexdigest()
-    path = directory / _FOLDER / f"{digest[:8]}-{number}.png"
+    name = f"{_FOLDER}/{digest[:8]}-{number}.png"
+    path = directory / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         pixels = np.round(np.clip(images.image(number), 0, 1) * 255).astype(np.uint8)
         with atomic_write(path) as partial:
             Image.fromarray(pixels).save(partial, format="png")
-    return path.relative_to(directory).as_posix()
+    return name

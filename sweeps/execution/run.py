@@ -4,7 +4,6 @@ import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from sweeps.execution.schedule import Watch
 from sweeps.execution.status import status_of
 from sweeps.results.pictures import PICTURES, write_pictures
 from sweeps.results.table import METRICS, write_part
+from sweeps.storage.location import Location
 from sweeps.task import Task
 
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ def executor() -> Executor:
 def run(
     tasks: Sequence[Task],
     numbers: Sequence[int],
-    directory: Path,
+    directory: Location,
     batch_size: int | None = None,
     batch_size_of: Mapping[str, int] | None = None,
     checkpoints: Checkpoints | None = None,
@@ -101,7 +101,7 @@ def write_batch(
     tasks: Sequence[Task],
     numbers: Sequence[int],
     program: str,
-    directory: Path,
+    directory: Location,
     attempt: int,
 ) -> list[Row]:
     """Write the rows, histories and images of a batch; return the rows."""

@@ -21,6 +21,7 @@ from sweeps.launcher.go_on import how_to_go_on, last_words, say_how_to_go_on
 from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
 from sweeps.storage.directory_lock import acquire, release_all
+from sweeps.storage.location import locate
 from sweeps.task import Task
 
 
@@ -34,9 +35,10 @@ def main() -> None:
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def job(config: DictConfig) -> float:
     """Run one job as a sweep of one, and write its results into the run's directory."""
-    directory = Path(HydraConfig.get().runtime.output_dir)
+    hydra = HydraConfig.get()
+    directory = locate(hydra.launcher.get("results") or hydra.runtime.output_dir)
     with report_user_errors():
-        task = planned_tasks.pop(directory.resolve(), None) or _plan(config)
+        task = planned_tasks.pop(Path(hydra.runtime.output_dir).resolve(), None) or _plan(config)
         acquire(directory, finish)
         (rows,) = run([task], [0], directory, go_on=how_to_go_on(directory))
         keep_reference_pictures(directory, [task], [0])

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sweeps.config.engine import engine_settings, refuse_workers
 from sweeps.config.errors import report_user_errors
+from sweeps.config.paths import directory_key, results_directory
 from sweeps.execution.checkpoints import CHECKPOINTS
 from sweeps.execution.progress import progress
 from sweeps.launcher.engines import WORKERS, prepare_driver
@@ -16,13 +17,16 @@ from sweeps.planning.plan import build_all
 from sweeps.results.part_files import PARTS
 from sweeps.results.parts import holds_results
 from sweeps.results.pictures import PICTURES
+from sweeps.storage.atomic import write_durably
 from sweeps.storage.directory_lock import acquire, acquire_existing
+from sweeps.storage.location import Location, check_writable, locate
 from sweeps.task import Task
 
 planned_tasks: dict[Path, Task] = {}
 """The tasks of runs that are planned and not yet started, by directory."""
 
 _TAKEN = (PARTS, PICTURES, CHECKPOINTS, WORKERS)  # folders of a sweep's directory
+_MULTIRUN = "multirun.yaml"  # Hydra's sweepers write it
 _RATE = "max_failure_rate"  # share of failed trials beyond which Hydra's Optuna sweeper stops
 
 
@@ -40,11 +44,12 @@ class PreflightCallback(Callback):
             refuse_workers(config, "one job needs none: leave it out, or add -m for a sweep")
             progress().say("planning the job")
             (task,) = build_all([config], [[]])
-            directory = Path(config.hydra.run.dir)
+            directory = locate(config.hydra.launcher.get("results") or config.hydra.run.dir)
+            check_writable(directory)
             acquire(directory)
             if holds_results(directory):
                 raise ValueError(f"{directory} holds results already: choose another hydra.run.dir")
-            planned_tasks[directory.resolve()] = task
+            planned_tasks[Path(config.hydra.run.dir).resolve()] = task
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Refuse a directory that another sweep uses; the launcher plans the jobs."""
@@ -61,15 +66,17 @@ class PreflightCallback(Callback):
                 (name,) for name in (PARTS, PICTURES, CHECKPOINTS, WORKERS)
             ]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
-            directory = Path(str(config.hydra.sweep.dir))
+            directory = results_directory(config)
             only_planned = config.hydra.launcher.get("plan_only", False)
             if not only_planned:
+                check_writable(directory)
                 acquire_existing(directory)
             if holds_results(directory):
                 if not config.hydra.launcher.get("resume", False):
                     raise ValueError(
                         f"{directory} holds the results of a sweep: add hydra.launcher.resume=true "
-                        "to run what is missing or failed, or choose another hydra.sweep.dir"
+                        "to run what is missing or failed, or choose another "
+                        f"{directory_key(directory)}"
                     )
                 if not only_planned:
                     acquire(directory)
@@ -77,16 +84,24 @@ class PreflightCallback(Callback):
         _tolerate_failed_trials(config)
 
 
-def _keep_batch_size(config: DictConfig, directory: Path) -> None:
+def keep_command(config: DictConfig, directory: Location) -> None:
+    """Write multirun.yaml beside the results, where Hydra's own directory is another."""
+    if directory != Path(str(config.hydra.sweep.dir)):
+        write_durably(directory / _MULTIRUN, OmegaConf.to_yaml(config).encode())
+
+
+def _keep_batch_size(config: DictConfig, directory: Location) -> None:
     """Give a resumed sweep the batch size of its first command, unless this one names another.
 
     A batch size that the first command left open is one for each program, which the rows tell.
     """
-    recorded = directory / "multirun.yaml"
+    recorded = directory / _MULTIRUN
     launcher = config.hydra.launcher
     if not recorded.is_file() or launcher.get("batch_size", 0) is not None:
         return
-    former = OmegaConf.select(OmegaConf.load(recorded), "hydra.launcher.batch_size")
+    former = OmegaConf.select(
+        OmegaConf.create(recorded.read_bytes().decode()), "hydra.launcher.batch_size"
+    )
     if isinstance(former, int):
         launcher.batch_size = former
         # Each job's config is composed from this list again.

@@ -3,7 +3,6 @@
 import logging
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
@@ -19,6 +18,7 @@ from sweeps.results.report.columns import compared_columns, optimized_metric
 from sweeps.results.report.preferred_metrics import preferred_metrics
 from sweeps.results.summary import summary
 from sweeps.results.table import consolidate
+from sweeps.storage.location import Location
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ _MOST_JOBS = 2000  # beyond it the report and the comparison take more than seco
 _MOST_METRICS = 3  # of the printed command
 
 
-_afterwards: list[Callable[[Path], None]] = []
+_afterwards: list[Callable[[Location], None]] = []
 
 
-def afterwards(call: Callable[[Path], None]) -> None:
+def afterwards(call: Callable[[Location], None]) -> None:
     """Have a function called with the directory after the next `finish`."""
     _afterwards.append(call)
 
 
-def finish(directory: Path) -> None:
+def finish(directory: Location) -> None:
     """Merge the parts, draw the sheet, write the report and print a summary.
 
     Of a large sweep the report's command is printed instead. A report that cannot be written causes
@@ -80,7 +80,7 @@ def _arms(results: pd.DataFrame) -> list[str]:
     return different or compared_columns(results)
 
 
-def _report(directory: Path) -> Path | None:
+def _report(directory: Location) -> Location | None:
     try:
         return report([directory])
     except Exception as error:  # an error of the report must not fail the sweep
@@ -99,7 +99,7 @@ def _best(results: pd.DataFrame) -> Best | None:
         return None
 
 
-def _next_commands(directory: Path, results: pd.DataFrame, with_report: bool) -> list[str]:
+def _next_commands(directory: Location, results: pd.DataFrame, with_report: bool) -> list[str]:
     """Return the commands that go on from here."""
     by, metrics = _arms(results), preferred_metrics(results)[:_MOST_METRICS]
     commands = []

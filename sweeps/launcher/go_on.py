@@ -5,15 +5,16 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sweeps.config.errors import UserError, explain
-from sweeps.config.paths import CONF
+from sweeps.config.paths import CONF, directory_key
 from sweeps.results.parts import holds_results
 from sweeps.storage.directory_lock import written_directories
+from sweeps.storage.location import Location
 
 log = logging.getLogger(__name__)
 
+_RESULTS = "hydra.launcher.results"
 _MULTIRUN = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
 
 
@@ -40,7 +41,7 @@ def last_words() -> str:
     return f"interrupted; {_hint() or 'nothing was written'}"
 
 
-def how_to_go_on(directory: Path) -> str:
+def how_to_go_on(directory: Location) -> str:
     """Return one line for a directory: what it keeps, and the command that goes on."""
     if command := how_to_resume(directory):
         return f"{directory} keeps what is done; to go on: {command}"
@@ -54,12 +55,14 @@ def given_command() -> str:
     return _command(sys.argv[1:])
 
 
-def how_to_resume(directory: Path) -> str | None:
+def how_to_resume(directory: Location) -> str | None:
     """Return the command that runs what a sweep's directory lacks; None for a single run."""
     arguments = sys.argv[1:]
     if not _MULTIRUN & set(arguments):
         return None
-    resume = [f"hydra.sweep.dir={directory}", "hydra.launcher.resume=true"]
+    given = any(text.startswith(f"{_RESULTS}=") for text in arguments)  # it may be a path
+    key = _RESULTS if given else directory_key(directory)
+    resume = [f"{key}={directory}", "hydra.launcher.resume=true"]
     keys = {override.partition("=")[0] for override in resume}
     kept = [text for text in arguments if text.partition("=")[0] not in keys]
     return _command([*kept, *resume])

@@ -21,6 +21,8 @@ from sweeps.results.parts import merged_path
 from sweeps.results.report.columns import metrics_of
 from sweeps.results.status import BAD
 from sweeps.results.table import load
+from sweeps.storage.atomic import local_copy
+from sweeps.storage.location import Location
 
 _DIRECTORY, _JOB, _STATUS = "fvjax.directory", "fvjax.job", "fvjax.status"
 _PARENT, _NAME = "mlflow.parentRunId", "mlflow.runName"  # MLflow's own tags
@@ -53,7 +55,7 @@ class MLflowCallback(Callback):
         afterwards(self.log)
 
 
-def log_to_mlflow(directory: Path, experiment: str, tracking_uri: str | None = None) -> None:
+def log_to_mlflow(directory: Location, experiment: str, tracking_uri: str | None = None) -> None:
     """Log a directory of results: one MLflow run, and below it one for each job.
 
     A resumed sweep adds its new jobs to the MLflow run of its directory.
@@ -90,13 +92,18 @@ def log_to_mlflow(directory: Path, experiment: str, tracking_uri: str | None = N
         run = client.create_run(number, tags=tags).info.run_id
         _log_values(client, run, row, settings, metrics)
         if row["image"] is not None:
-            client.log_artifact(run, str(directory / row["image"]["path"]))
+            _log_file(client, run, directory / row["image"]["path"])
         client.set_terminated(run, "FAILED" if row["status"] in BAD else "FINISHED")
     with tempfile.TemporaryDirectory() as folder:  # one file, since links would lead nowhere
         client.log_artifact(parent, str(report([directory], Path(folder) / NAME, portable=True)))
     for path in (directory / "sheet.png", merged_path(directory)):
-        client.log_artifact(parent, str(path))
+        _log_file(client, parent, path)
     client.set_terminated(parent)
+
+
+def _log_file(client: Any, run: str, path: Location) -> None:
+    with local_copy(path) as local:
+        client.log_artifact(run, str(local))
 
 
 def _title(row: Mapping[Any, Any]) -> str:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sweeps.config.errors import Interrupted, UserError
@@ -41,7 +42,7 @@ def run_on_workers(
         Interrupted: Ctrl-C, SIGTERM or SIGHUP; what workers had in flight is on disk.
         UserError: a worker refused its jobs, or workers are lost again and again.
     """
-    workers = plan.directory.absolute() / WORKERS
+    workers = Path(str(launcher.config.hydra.sweep.dir)).absolute() / WORKERS  # not at a URL
     shutil.rmtree(workers, ignore_errors=True)  # so that those of a dead driver stop
     folder = workers / uuid.uuid4().hex[:8]
     engine = start_engine(settings, folder)

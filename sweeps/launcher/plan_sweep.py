@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import configure_log, setup_globals
@@ -12,13 +11,16 @@ from omegaconf import DictConfig, open_dict
 
 from fvjax import checks
 from sweeps.config.enumerate_jobs import attempt
+from sweeps.config.paths import directory_key, results_directory
 from sweeps.execution.progress import progress
 from sweeps.execution.run import Row
+from sweeps.launcher.callbacks import keep_command
 from sweeps.launcher.finish import finish
 from sweeps.launcher.resume import Recorded, check_recorded, recorded_rows
 from sweeps.planning.plan import build_all
 from sweeps.results.parts import holds_results, set_aside
 from sweeps.storage.directory_lock import acquire
+from sweeps.storage.location import Location
 from sweeps.task import Task
 
 
@@ -37,7 +39,7 @@ class SweepPlan:
         attempt: the number of this start of the sweep.
     """
 
-    directory: Path
+    directory: Location
     overrides: Sequence[Sequence[str]]
     tasks: Sequence[Task]
     numbers: Sequence[int]
@@ -83,7 +85,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         checks.count("hydra.launcher.checkpoint", launcher.checkpoint)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     checks.boolean("hydra.launcher.plan_only", launcher.plan_only)
-    directory = Path(str(config.hydra.sweep.dir))
+    directory = results_directory(config)
     progress().say(f"planning {len(job_overrides)} jobs")
     held, recorded = holds_results(directory), recorded_rows(directory)
     compose = partial(launcher.context.config_loader.compose, config)
@@ -91,7 +93,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
     tasks = build_all(configs, job_overrides)
     check_recorded(directory, recorded.rows, tasks)
     if not launcher.plan_only:
-        _claim(directory, held, recorded)
+        _claim(config, directory, held, recorded)
     return SweepPlan(
         directory=directory,
         overrides=job_overrides,
@@ -103,13 +105,14 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
     )
 
 
-def _claim(directory: Path, held: bool, recorded: Recorded) -> None:
+def _claim(config: DictConfig, directory: Location, held: bool, recorded: Recorded) -> None:
     """Lock the directory, unless it has changed since it was read, and set bad files aside."""
     acquire(directory, finish)
+    keep_command(config, directory)
     if holds_results(directory) != held:
         raise ValueError(
             f"another sweep wrote its results into {directory} while this one was planned: choose "
-            "another hydra.sweep.dir"
+            f"another {directory_key(directory)}"
         )
     set_aside(directory, recorded.bad)
 

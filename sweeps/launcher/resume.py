@@ -3,17 +3,18 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import fvjax
 from sweeps.config.job_id import VERSION
+from sweeps.config.paths import directory_key
 from sweeps.execution.run import Row
 from sweeps.results.arrow import HISTORY
 from sweeps.results.labels import format_exact
 from sweeps.results.parts import read_directory
 from sweeps.results.snapshots import SNAPSHOTS
 from sweeps.results.table import COLUMNS
+from sweeps.storage.location import Location
 from sweeps.task import Task
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,10 @@ class Recorded:
 
     rows: Mapping[str, Row]
     attempt: int
-    bad: dict[Path, str]
+    bad: dict[Location, str]
 
 
-def recorded_rows(directory: Path) -> Recorded:
+def recorded_rows(directory: Location) -> Recorded:
     """Read the rows that the directory holds; change nothing.
 
     Raises:
@@ -55,12 +56,12 @@ def recorded_rows(directory: Path) -> Recorded:
     if any(not str(row.get("job_id")).startswith(f"{VERSION}-") for row in rows):
         raise ValueError(
             f"{directory} holds results of an older version of fvjax, whose job ids differ: choose "
-            "another hydra.sweep.dir (sweeps.load reads the old table)"
+            f"another {directory_key(directory)} (sweeps.load reads the old table)"
         )
     return Recorded({row["job_id"]: row for row in rows}, stored.attempt, stored.bad)
 
 
-def check_recorded(directory: Path, rows: Mapping[str, Row], tasks: Sequence[Task]) -> None:
+def check_recorded(directory: Location, rows: Mapping[str, Row], tasks: Sequence[Task]) -> None:
     """Refuse to add the tasks to rows that the same commands would now make otherwise.
 
     Another version of the package is a warning.
@@ -83,7 +84,7 @@ def check_recorded(directory: Path, rows: Mapping[str, Row], tasks: Sequence[Tas
 
 
 def _check_hash(
-    directory: Path,
+    directory: Location,
     rows: Any,
     tasks: Sequence[Task],
     name: str,
@@ -100,7 +101,7 @@ def _check_hash(
             raise ValueError(
                 f"{directory} holds rows of other {_WHAT[name]}: {name} was {row.get(name)} in job "
                 f"{row['job']} and is {today[key]} now; bring back the {_WHAT[name]}, or choose "
-                "another hydra.sweep.dir"
+                f"another {directory_key(directory)}"
             )
 
 
@@ -108,7 +109,7 @@ def _is_among(column: str, names: Sequence[str]) -> bool:
     return any(column == name or (name[-1] == "_" and column.startswith(name)) for name in names)
 
 
-def _check_columns(directory: Path, row: Row, task: Task) -> None:
+def _check_columns(directory: Location, row: Row, task: Task) -> None:
     today = task.columns | {"layer": task.info.direction.layer}
     begin, end = _RESOLVED_IN_ID
     for column, value in row.items():
@@ -119,7 +120,8 @@ def _check_columns(directory: Path, row: Row, task: Task) -> None:
             key = _key(column, today)
             raise ValueError(
                 f"{directory} holds a row of job {row['job']} with {key}={format_exact(value)}, "
-                f"and the default is {key}={format_exact(now)} now: choose another hydra.sweep.dir"
+                f"and the default is {key}={format_exact(now)} now: choose another "
+                f"{directory_key(directory)}"
             )
 
 

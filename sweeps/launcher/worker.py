@@ -28,6 +28,7 @@ from sweeps.execution.jax_setup import require_platform
 from sweeps.execution.portions import Portion, Refused, Row
 from sweeps.execution.run import executor, run
 from sweeps.planning.plan import build_all
+from sweeps.storage.location import locate
 from sweeps.task import Task
 
 _OF_HYDRA = ("hydra", "main", "schema")  # providers of the configs that every sweep has
@@ -152,7 +153,7 @@ class Worker:
         """
         tasks = self._plan(portion)
         metric = {task.job_id: task.optimized_metric for task in tasks}
-        directory = Path(self._settings.directory)
+        directory = locate(self._settings.directory)
         batches = run(
             tasks,
             portion.numbers,

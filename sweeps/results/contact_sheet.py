@@ -3,7 +3,6 @@
 import datetime
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,14 @@ from sweeps.results.report.columns import optimized_metric
 from sweeps.results.sheet_drawing import Block, Tile, cross, draw
 from sweeps.results.snapshots import Cell
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 
 _SIDE, _MOST_SIDE = 128, 160  # pixels to which small pictures are enlarged, large ones shrunk
 _MOST = 24, 60  # columns and rows on one sheet
 _MOST_SEEDS = 6  # in one cell
 
 
-def write_sheet(results: pd.DataFrame, path: Path, command: str = "") -> int:
+def write_sheet(results: pd.DataFrame, path: Location, command: str = "") -> int:
     """Write the contact sheet of a table as PNG; return the number of jobs that it omits.
 
     Jobs that share no row and no column, such as those of two networks, make separate blocks.
@@ -126,7 +126,7 @@ def _grid(jobs: pd.DataFrame, title: str, metric: str | None, side: int) -> Bloc
     return Block(title, names, columns, cells)
 
 
-def _write(picture: Image.Image, path: Path) -> None:
+def _write(picture: Image.Image, path: Location) -> None:
     with atomic_write(path) as partial:
         picture.save(partial, format="png", optimize=True)
 
@@ -153,7 +153,7 @@ def _shrunk(picture: Image.Image, side: int) -> Image.Image:
     return picture if fits else ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
 
 
-def write_tiles(tiles: Sequence[Sequence[np.ndarray]], names: Sequence[str], path: Path) -> int:
+def write_tiles(tiles: Sequence[Sequence[np.ndarray]], names: Sequence[str], path: Location) -> int:
     """Write rows of images (height, width, 3) in [0, 1] as PNG; return how many rows it omits."""
     shown = tiles[: _MOST[1]]
     side = _side(max((max(image.shape[:2]) for row in shown for image in row), default=_SIDE))

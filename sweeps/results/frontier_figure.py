@@ -1,19 +1,20 @@
 """A figure of frontiers: the metric against the strength of every setting, a panel a condition."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 
 _PANELS = 3  # in a row
 _SIZE = (4.2, 3.4)  # inches of a panel
 
 
-def draw_frontiers(settings: pd.DataFrame, table: pd.DataFrame, metric: str, path: Path) -> None:
+def draw_frontiers(
+    settings: pd.DataFrame, table: pd.DataFrame, metric: str, path: Location
+) -> None:
     """Draw every setting as a point, and the frontier of each family as a line.
 
     Args:

@@ -1,12 +1,14 @@
 """Tables from before version 0.2: columns and options are renamed, history is a file of its own."""
 
+import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from sweeps.storage.location import Location, file_sizes
 
 _COLUMNS = {
     "first_score": "initial_score",
@@ -38,6 +40,7 @@ _COLUMNS = {
     "parameterization_count": "parameterization_reference_count",
     "penalty_decay": "penalty_decay_ratio",
 }
+_HISTORY = re.compile(r"history-.*\.parquet")
 _DIRECTIONS = {
     "preferring": "preferred_label",
     "strongest": "top_channels",
@@ -78,7 +81,8 @@ def rename_columns(results: pd.DataFrame) -> pd.DataFrame:
     return renamed.assign(**mapped)
 
 
-def history_files(directory: Path) -> list[pa.Table]:
+def history_files(directory: Location) -> list[pa.Table]:
     """Return the histories of a directory in which they were files of their own."""
-    paths = [directory / "history.parquet", *sorted(directory.glob("parts/history-*.parquet"))]
-    return [pq.read_table(path) for path in paths if path.is_file()]
+    parts = sorted(name for name in file_sizes(directory / "parts") if _HISTORY.fullmatch(name))
+    paths = [directory / "history.parquet", *(directory / "parts" / name for name in parts)]
+    return [pq.read_table(pa.BufferReader(path.read_bytes())) for path in paths if path.is_file()]

@@ -9,11 +9,11 @@ import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import pyarrow as pa
 
 from sweeps.storage.checked_parquet import Unreadable, read_checked, write_checked
+from sweeps.storage.location import Location, file_sizes
 
 RESULTS, PARTS, BAD = "results", "parts", "bad"
 _NAME = re.compile(rf"{RESULTS}-(\d+)-")
@@ -21,23 +21,23 @@ _MERGED = 64  # parts of a level that become one of the next
 _MOST_BYTES = 2**28  # parts of more bytes together stay as they are: they are read into memory
 
 
-def part_paths(directory: Path) -> list[Path]:
+def part_paths(directory: Location) -> list[Location]:
     """Return the paths of the parts, in the order of their attempts."""
     return sorted((directory / PARTS).glob(f"{RESULTS}-*.parquet"), key=order_of)
 
 
-def order_of(path: Path) -> tuple[int, str]:
+def order_of(path: Location) -> tuple[int, str]:
     """Return what sorts parts by their attempts."""
     return attempt_of(path), path.name
 
 
-def attempt_of(path: Path) -> int:
+def attempt_of(path: Location) -> int:
     """Return the attempt that a part's name holds, 0 if there is none."""
     match = _NAME.match(path.name)
     return int(match[1]) if match else 0
 
 
-def write_part_file(directory: Path, table: pa.Table, attempt: int, level: int = 0) -> None:
+def write_part_file(directory: Location, table: pa.Table, attempt: int, level: int = 0) -> None:
     """Write another part; merge the parts of its attempt and level if there are many.
 
     Raises:
@@ -47,12 +47,13 @@ def write_part_file(directory: Path, table: pa.Table, attempt: int, level: int =
     folder.mkdir(parents=True, exist_ok=True)
     begin = f"{RESULTS}-{attempt:04d}-{level}-"
     write_checked(table, folder / f"{begin}{uuid.uuid4().hex[:12]}.parquet")
-    equal = list(folder.glob(f"{begin}*.parquet"))
-    if len(equal) >= _MERGED and sum(map(_size, equal)) <= _MOST_BYTES:
-        _merge(directory, equal, attempt, level + 1)
+    sizes = file_sizes(folder)
+    equal = sorted(name for name in sizes if name.startswith(begin) and name.endswith(".parquet"))
+    if len(equal) >= _MERGED and sum(sizes[name] for name in equal) <= _MOST_BYTES:
+        _merge(directory, [folder / name for name in equal], attempt, level + 1)
 
 
-def _merge(directory: Path, paths: Sequence[Path], attempt: int, level: int) -> None:
+def _merge(directory: Location, paths: Sequence[Location], attempt: int, level: int) -> None:
     """Merge parts; each is deleted after its rows are durably written to another.
 
     A part that is damaged, or that another process has merged, is left alone.
@@ -68,13 +69,13 @@ def _merge(directory: Path, paths: Sequence[Path], attempt: int, level: int) -> 
             path.unlink(missing_ok=True)
 
 
-def _alike(tables: dict[Path, pa.Table]) -> list[list[Path]]:
+def _alike(tables: dict[Location, pa.Table]) -> list[list[Location]]:
     """Return the tables whose columns have equal types, so that a merge changes no value.
 
     Integers in one table and floats or text in another become text or floats only when all rows of
     the sweep are read. A column may be absent or null in some tables.
     """
-    found: list[tuple[pa.Schema, list[Path]]] = []
+    found: list[tuple[pa.Schema, list[Location]]] = []
     for path, table in tables.items():
         for place, (schema, paths) in enumerate(found):
             with suppress(pa.ArrowInvalid, pa.ArrowTypeError):
@@ -84,10 +85,3 @@ def _alike(tables: dict[Path, pa.Table]) -> list[list[Path]]:
         else:
             found.append((table.schema, [path]))
     return [paths for _, paths in found]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # another process has merged it
-        return 0

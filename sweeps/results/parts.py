@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +26,9 @@ from sweeps.results.part_files import (
     part_paths,
     write_part_file,
 )
+from sweeps.storage.atomic import move
 from sweeps.storage.checked_parquet import Unreadable, read_checked, write_checked
+from sweeps.storage.location import Location
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ class Stored:
     """
 
     rows: pa.Table
-    files: tuple[Path, ...]
-    bad: dict[Path, str]
+    files: tuple[Location, ...]
+    bad: dict[Location, str]
 
     @cached_property
     def attempt(self) -> int:
@@ -55,17 +56,17 @@ class Stored:
         return max(0, *named, *(attempt or 0 for attempt in _cells(self.rows, "attempt")))
 
 
-def merged_path(directory: Path) -> Path:
+def merged_path(directory: Location) -> Location:
     """Return the path of the merged table."""
     return directory / f"{RESULTS}.parquet"
 
 
-def holds_results(directory: Path) -> bool:
+def holds_results(directory: Location) -> bool:
     """Return whether the directory holds the results of a sweep or run."""
     return merged_path(directory).exists() or bool(part_paths(directory))
 
 
-def write_part(directory: Path, table: pa.Table, attempt: int) -> None:
+def write_part(directory: Location, table: pa.Table, attempt: int) -> None:
     """Write another part."""
     write_part_file(directory, _with_features(table), attempt)
 
@@ -79,7 +80,7 @@ def _with_features(table: pa.Table) -> pa.Table:
 
 
 def read_directory(
-    directory: Path, wanted: Callable[[str], bool] = lambda name: True, whole: bool = True
+    directory: Location, wanted: Callable[[str], bool] = lambda name: True, whole: bool = True
 ) -> Stored:
     """Read all files of a directory; files that cannot be read are reported in `bad`.
 
@@ -92,11 +93,11 @@ def read_directory(
     def is_read(name: str) -> bool:
         return name in _DECISIVE or wanted(name)
 
-    tables: dict[Path, pa.Table] = {}
-    bad: dict[Path, str] = {}
-    vanished: set[Path] = set()
+    tables: dict[Location, pa.Table] = {}
+    bad: dict[Location, str] = {}
+    vanished: set[Location] = set()
 
-    def read(path: Path, digest_required: bool) -> None:
+    def read(path: Location, digest_required: bool) -> None:
         try:
             table = read_checked(path, is_read, whole=whole, digest_required=digest_required)
             _check_names(table)
@@ -153,7 +154,7 @@ def _cells(table: pa.Table, name: str) -> list[Any]:
     return cells
 
 
-def set_aside(directory: Path, bad: dict[Path, str]) -> None:
+def set_aside(directory: Location, bad: dict[Location, str]) -> None:
     """Move unreadable files to parts/bad, and name each in a warning."""
     for path, reason in bad.items():
         folder = directory / PARTS / BAD
@@ -161,14 +162,14 @@ def set_aside(directory: Path, bad: dict[Path, str]) -> None:
         place = folder / path.name
         while place.exists():
             place = folder / f"{uuid.uuid4().hex[:4]}-{path.name}"
-        path.replace(place)
+        move(path, place)
         log.warning(
             f"{path} cannot be read ({reason}): it is set aside as {place}, and a resumed sweep "
             "runs its jobs again"
         )
 
 
-def merge(directory: Path) -> pa.Table:
+def merge(directory: Location) -> pa.Table:
     """Merge all parts into results.parquet, which holds each job's newest row and history."""
     stored = read_directory(directory)
     set_aside(directory, stored.bad)

@@ -2,34 +2,35 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeps.results.snapshots import SNAPSHOTS
-from sweeps.storage.atomic import atomic_write
+from sweeps.storage.atomic import write_all
+from sweeps.storage.location import Location, file_sizes
 
 log = logging.getLogger(__name__)
 
 PICTURES = "images"
 
 
-def write_pictures(directory: Path, pictures: Iterable[Mapping[str, Any]]) -> None:
-    """Write pictures (`bytes` and `path` within the directory), each atomically.
+def write_pictures(directory: Location, pictures: Iterable[Mapping[str, Any]]) -> None:
+    """Write pictures (`bytes`, and `path` within the directory, in images/), each atomically.
 
     The files are not synchronised with the disk: the table restores them.
     """
-    for picture in pictures:
-        (directory / PICTURES).mkdir(parents=True, exist_ok=True)
-        with atomic_write(directory / picture["path"]) as partial:
-            partial.write_bytes(picture["bytes"])
+    write_all(
+        directory / PICTURES,
+        {PurePosixPath(picture["path"]).name: picture["bytes"] for picture in pictures},
+    )
 
 
-def restore_pictures(directory: Path, table: pa.Table) -> None:
+def restore_pictures(directory: Location, table: pa.Table) -> None:
     """Write the pictures of a table whose files are missing or have another size."""
-    restored = 0
+    restored, sizes_there = 0, file_sizes(directory / PICTURES)
     for pictures in _pictures(table):
         paths = pc.struct_field(pictures, "path").to_pylist()
         sizes = pc.binary_length(pc.struct_field(pictures, "bytes")).to_pylist()
@@ -37,7 +38,7 @@ def restore_pictures(directory: Path, table: pa.Table) -> None:
             place
             for place, (path, size) in enumerate(zip(paths, sizes, strict=True))
             if path is not None and PurePosixPath(path).parent == PurePosixPath(PICTURES)
-            if _size(directory / path) != size
+            if sizes_there.get(PurePosixPath(path).name) != size
         ]
         write_pictures(directory, pictures.take(pa.array(lost, pa.int64())).to_pylist())
         restored += len(lost)
@@ -52,10 +53,3 @@ def _pictures(table: pa.Table) -> Iterator[Any]:
         pictures = pc.list_flatten(column) if pa.types.is_list(column.type) else column
         if pa.types.is_struct(pictures.type):
             yield pictures
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None

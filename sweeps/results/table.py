@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from sweeps.results.parts import holds_results as holds_results
 from sweeps.results.parts import merge, read_directory
 from sweeps.results.pictures import restore_pictures
 from sweeps.results.snapshots import SNAPSHOTS
+from sweeps.storage.location import Location, locate
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ METRICS = tuple(_MEANINGS[_MEANINGS.index("initial_score") : _MEANINGS.index("sa
 _NUMBERS = {*METRICS, "seconds", "compile_seconds"}
 
 
-def write_part(directory: Path, rows: Sequence[Mapping[str, Any]], attempt: int = 1) -> None:
+def write_part(directory: Location, rows: Sequence[Mapping[str, Any]], attempt: int = 1) -> None:
     """Write rows as another part, atomically and durably.
 
     Args:
@@ -127,7 +128,7 @@ def write_part(directory: Path, rows: Sequence[Mapping[str, Any]], attempt: int 
     parts.write_part(directory, table, attempt)
 
 
-def consolidate(directory: Path) -> pd.DataFrame:
+def consolidate(directory: Location) -> pd.DataFrame:
     """Merge all parts into results.parquet; set unreadable parts aside; restore lost pictures."""
     rows = merge(directory)
     restore_pictures(directory, rows)
@@ -137,7 +138,7 @@ def consolidate(directory: Path) -> pd.DataFrame:
 
 
 def load(
-    path: str | Path, columns: Sequence[str] | None = None, images: bool = True
+    path: str | Location, columns: Sequence[str] | None = None, images: bool = True
 ) -> pd.DataFrame:
     """Return the results of a sweep, of a run, or of a folder of sweeps (with a column `sweep`).
 
@@ -157,7 +158,7 @@ def load(
     Raises:
         ValueError: the folder holds no results, or none that can be read; no file has a column.
     """
-    folder = Path(path).expanduser()
+    folder = locate(path)
     read = None if columns is None else {*columns, *former_names(columns)}
     left_out = {HISTORY} if images else {HISTORY, "image", SNAPSHOTS}
 
@@ -176,17 +177,17 @@ def load(
     return results
 
 
-def load_history(path: str | Path) -> pd.DataFrame:
+def load_history(path: str | Location) -> pd.DataFrame:
     """Return the history of each job and step (`job step score dot ...`), for `load`'s paths."""
 
-    def read(directory: Path) -> pa.Table:
+    def read(directory: Location) -> pa.Table:
         rows = _read(directory, lambda name: name == HISTORY)
         return concatenate([explode_history(rows), *history_files(directory)])
 
-    return _load(Path(path).expanduser(), read)
+    return _load(locate(path), read)
 
 
-def _load(path: Path, read: Callable[[Path], pa.Table]) -> pd.DataFrame:
+def _load(path: Location, read: Callable[[Location], pa.Table]) -> pd.DataFrame:
     """Return what `read` makes of each directory of results."""
     if holds_results(path):
         return _to_pandas(read(path))
@@ -206,7 +207,7 @@ def _load(path: Path, read: Callable[[Path], pa.Table]) -> pd.DataFrame:
         except ValueError as error:
             log.warning(str(error))
             continue
-        name = pa.array([str(directory.relative_to(path))] * len(table))
+        name = pa.array([str(PurePosixPath(str(directory)).relative_to(str(path)))] * len(table))
         tables.append(table.add_column(0, "sweep", name))
     return _to_pandas(concatenate(tables))
 
@@ -216,7 +217,7 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _read(directory: Path, wanted: Callable[[str], bool], whole: bool = True) -> pa.Table:
+def _read(directory: Location, wanted: Callable[[str], bool], whole: bool = True) -> pa.Table:
     stored = read_directory(directory, wanted, whole)
     for path, reason in stored.bad.items():
         log.warning(f"{path} cannot be read and is left out: {reason}")

@@ -7,12 +7,15 @@ is computed while the digest's own place holds zeros.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeps.storage.atomic import write_durably
+from sweeps.storage.location import Location
 
 _KEY = b"fvjax.sha256"
 _EMPTY = b"0" * 64
@@ -23,7 +26,7 @@ class Unreadable(ValueError):
     """A file that is damaged or is no Parquet file; the message is the reason."""
 
 
-def write_checked(table: pa.Table, path: Path) -> None:
+def write_checked(table: pa.Table, path: Location) -> None:
     """Write a table durably and atomically, with checksums of its pages and of the file."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, write_page_checksum=True) as writer:
@@ -35,7 +38,7 @@ def write_checked(table: pa.Table, path: Path) -> None:
 
 
 def read_checked(
-    path: Path,
+    path: Location,
     wanted: Callable[[str], bool] = lambda name: True,
     *,
     whole: bool = True,
@@ -55,12 +58,19 @@ def read_checked(
         Unreadable: the content is damaged.
         OSError: the file cannot be read at all.
     """
-    verified, source = False, path
-    if whole:
-        content = path.read_bytes()
-        verified, source = _verify(content, digest_required), pa.BufferReader(content)
+    verified = False
+    with ExitStack() as opened:
+        if whole:
+            content = path.read_bytes()
+            verified, source = _verify(content, digest_required), pa.BufferReader(content)
+        else:  # Arrow opens a local file itself
+            source = path if isinstance(path, Path) else opened.enter_context(path.open())
+        return _read(source, wanted, verified)
+
+
+def _read(source: Any, wanted: Callable[[str], bool], verified: bool) -> pa.Table:
     try:
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+        with pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=True) as file:
             return file.read([name for name in file.schema_arrow.names if wanted(name)])
     except FileNotFoundError:
         raise

@@ -3,21 +3,25 @@
 Commands plan first and lock then, so a refused command changes nothing on disk.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-LOCK = ".lock"  # stays in a directory of results
+from sweeps.storage.location import Location
+from sweeps.storage.url_lock import Held, URLLock
+from sweeps.storage.url_path import URLPath
 
-_locks: dict[Path, FileLock] = {}
-_finishers: dict[Path, Callable[[], None]] = {}
-_written: list[Path] = []  # as the command names them, since the last `release_all` began
+LOCK = ".lock"  # stays in a directory of results; at a URL, a number follows
+
+_locks: dict[Location, FileLock | URLLock] = {}
+_finishers: dict[Location, Callable[[], None]] = {}
+_written: list[Location] = []  # as the command names them, since the last `release_all` began
 
 
-def acquire(directory: Path, finish: Callable[[Path], None] | None = None) -> None:
+def acquire(directory: Location, finish: Callable[[Location], None] | None = None) -> None:
     """Lock a directory until `release_all` ends; a second call in this process keeps the lock.
 
     Args:
@@ -29,12 +33,14 @@ def acquire(directory: Path, finish: Callable[[Path], None] | None = None) -> No
     """
     path = directory.resolve()
     if path not in _locks:
-        lock = FileLock(directory / LOCK, timeout=0)
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            lock = _lock_of(directory)
             lock.acquire()
         except Timeout:
             raise ValueError(f"{directory} is being written by another process") from None
+        except Held as holder:
+            raise ValueError(f"{directory} is being written by another process: {holder}") from None
         except OSError as error:
             raise ValueError(f"cannot write into {directory}: {error.strerror}") from error
         _locks[path] = lock
@@ -43,17 +49,33 @@ def acquire(directory: Path, finish: Callable[[Path], None] | None = None) -> No
         _finishers[path] = partial(finish, directory)
 
 
-def acquire_existing(directory: Path) -> None:
+def acquire_existing(directory: Location) -> None:
     """Lock a directory that an earlier command locked; leave any other directory unchanged.
 
     Raises:
         ValueError: another process holds the lock, or the directory cannot be written.
     """
-    if (directory / LOCK).exists():
+    if any(directory.glob(f"{LOCK}*")):
         acquire(directory)
 
 
-def written_directories() -> list[Path]:
+def require_lock(directory: Location) -> None:
+    """Refuse to go on if another process has taken over the lock, which is possible at a URL.
+
+    Raises:
+        OSError: it has; the rows of this process stay where they are, as parts.
+    """
+    lock = _locks.get(directory.resolve())
+    if isinstance(lock, URLLock) and not lock.is_held():
+        raise OSError(
+            errno.EBUSY,
+            "another process has taken over and will write the table, since this one was silent "
+            "for too long",
+            str(directory),
+        )
+
+
+def written_directories() -> list[Location]:
     """Return the directories that the present or the last command has locked."""
     return list(_written)
 
@@ -66,9 +88,18 @@ def release_all() -> Iterator[None]:
         yield
     finally:
         while _locks:
-            path, lock = _locks.popitem()
+            path, lock = next(reversed(_locks.items()))
             try:
                 if path in _finishers:
-                    _finishers.pop(path)()
+                    finish = _finishers.pop(path)
+                    require_lock(path)
+                    finish()
             finally:
+                del _locks[path]
                 lock.release()
+
+
+def _lock_of(directory: Location) -> FileLock | URLLock:
+    if isinstance(directory, URLPath):
+        return URLLock(directory)
+    return FileLock(directory / LOCK, timeout=0)

@@ -1,6 +1,5 @@
 """The activation atlas: the image of each cell at its place, one atlas for each arm."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,9 +8,11 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from sweeps.config.errors import report_user_errors
+from sweeps.config.paths import results_directory
 from sweeps.results.labels import arm_labels
 from sweeps.results.table import load
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 from sweeps.studies.activation_grid import place_pictures
 
 NAME = "activation_atlas.png"
@@ -24,13 +25,13 @@ class Atlas(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write the atlases of the sweep and print the path."""
-        directory = Path(str(config.hydra.sweep.dir))
+        directory = results_directory(config)
         with report_user_errors():
             write_atlas(load(directory), directory / NAME)
         print(directory / NAME)
 
 
-def write_atlas(results: pd.DataFrame, path: Path) -> None:
+def write_atlas(results: pd.DataFrame, path: Location) -> None:
     """Write an atlas for each arm, side by side; cells without a picture are white.
 
     Raises:

@@ -3,7 +3,6 @@
 import io
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,12 @@ from PIL import Image
 
 from fvjax.data.photos import read_photo
 from sweeps.config.errors import report_user_errors
+from sweeps.config.paths import results_directory
 from sweeps.results.flatten import flatten
 from sweeps.results.labels import arm_labels
 from sweeps.results.table import load
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 
 NAME = "activation_grid.png"
 _INCHES = 5.0  # of one grid
@@ -29,13 +30,13 @@ class Tiles(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write the grids of the sweep and print the path."""
-        directory = Path(str(config.hydra.sweep.dir))
+        directory = results_directory(config)
         with report_user_errors():
             write_grids(load(directory), directory / NAME)
         print(directory / NAME)
 
 
-def write_grids(results: pd.DataFrame, path: Path) -> None:
+def write_grids(results: pd.DataFrame, path: Location) -> None:
     """Write a row for each photograph: the photograph, and a grid for each arm.
 
     Raises:

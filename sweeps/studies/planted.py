@@ -6,7 +6,6 @@ settings may be chosen, and where a geometry has several worlds, worlds are the 
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from fvjax.models.planted import planted
 from sweeps.analysis.cross_fitting import Protocol, conditions, families, is_blank
 from sweeps.results.table import COLUMNS
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 
 BESIDE = (
     *("grating_purity", "recovered", "decoys", "optimum_purity", "optimum_low", "optimum_high"),
@@ -120,7 +120,7 @@ def matrix(table: pd.DataFrame, value: str, worlds: Sequence[str] | None = None)
     return wide.reindex(index=list(dict.fromkeys(table["family"])), columns=order)
 
 
-def draw(table: pd.DataFrame, path: Path) -> None:
+def draw(table: pd.DataFrame, path: Location) -> None:
     """Draw purity against severity, a panel per geometry, with 95 % bands over clusters."""
     geometries = [g for g in dict.fromkeys(table["geometry"]) if g != "orthogonal"]
     zero = table[table["geometry"] == "orthogonal"]

@@ -6,7 +6,6 @@ and network) and recognized_arms.csv (means and paired differences, with interva
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,7 +26,9 @@ from sweeps.analysis.inference import interval
 from sweeps.analysis.pairing import arm_names
 from sweeps.config.config_dirs import option_files, searched_folders
 from sweeps.config.errors import report_user_errors
+from sweeps.config.paths import results_directory
 from sweeps.planning.environment import load_option
+from sweeps.results.csv_file import write_csv
 from sweeps.results.flatten import flatten
 from sweeps.results.labels import config_columns
 from sweeps.results.number_table import number_table
@@ -54,17 +55,17 @@ class Recognized(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Report on the sweep."""
-        directory = Path(str(config.hydra.sweep.dir))
+        directory = results_directory(config)
         with report_user_errors():
             results = load(directory)
             files = option_files(searched_folders(config), "model")
             names = [*results["model"].unique(), *self.readers]
             networks = {name: load_option(name, files, "readers") for name in names}
             values = recognition(results, networks)
-            values.to_csv(directory / f"{NAME}.csv", index=False)
+            write_csv(values, directory / f"{NAME}.csv")
             tables = [arm_table(results, values, self.baselines, m) for m in _MEASURES]
             arms = pd.concat(tables, ignore_index=True)
-            arms.to_csv(directory / f"{NAME}_arms.csv", index=False)
+            write_csv(arms, directory / f"{NAME}_arms.csv")
         console = Console()
         for (measure, network), rows in arms.groupby(["measure", "network"], sort=False):
             shown = rows.drop(columns=["measure", "network"])

@@ -1,5 +1,6 @@
 """The benchmarks run, at sizes that prove nothing."""
 
+import importlib
 import io
 import json
 import subprocess
@@ -198,3 +199,44 @@ def test_a_picture_is_recognized_as_its_own_photograph_and_neuron(
     means = caricature.over_directions(found).set_index("origin")
     assert list(means.index) == ["the vector", "1 channel", "random channel"]
     assert list(means["directions"]) == [4, 4, 4] and set(means["arm"]) == {"dot"}
+
+
+@pytest.fixture
+def simulation(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "speed"))
+    return importlib.import_module("scale_simulation")
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.1, 0.2])
+def test_a_simulated_sweep_loses_no_job(simulation: Any, lost: float) -> None:
+    portions = simulation.make_portions([3, 1], jobs=1000, size=16, workers=8)
+    assert sum(len(portion.job_ids) for portion in portions) == 4000
+    tally = simulation.simulate(
+        portions, 10.0, simulation.Costs(), workers=8, lost=lost, compiled=set()
+    )
+    assert (tally.done, tally.failed) == (4000, 0)
+    assert (tally.lost_portions > 0) == (lost > 0)
+    # Rows that were written are not computed again, and a batch that was lost is.
+    assert tally.useful == pytest.approx(10.0 * tally.parts) and tally.parts >= 188 + 63
+    spent = (tally.useful, tally.starting, tally.compiling, tally.planning, tally.lost, tally.idle)
+    assert sum(spent) <= 8 * tally.wall + 1e-6
+
+
+def test_a_job_that_ends_every_worker_fails_alone(simulation: Any) -> None:
+    portions = simulation.make_portions([1], jobs=256, size=16, workers=2)
+    tally = simulation.simulate(
+        portions, 10.0, simulation.Costs(), workers=2, lost=0.0, killers=1, compiled=set()
+    )
+    assert (tally.done, tally.failed) == (255, 1)
+
+
+def test_the_simulation_groups_by_the_real_planner(simulation: Any) -> None:
+    shares = simulation.programs_by_planner()
+    assert sum(shares) == len(simulation.ARMS)
+    assert max(shares) >= 4  # dot and the exponents of dot_cosine are one program
+
+
+def test_seconds_of_a_batch_grow_with_depth_and_size(simulation: Any) -> None:
+    costs, network = simulation.Costs(), simulation.Network()
+    first, last = (costs.batch(network, block, 64) for block in (0, 31))
+    assert last == pytest.approx(32 * first) == pytest.approx(costs.batch(network, 31, 32) * 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 
 _ASSETS = Path(__file__).parent / "assets"
 _LIBRARY = "uPlot"  # curves; checked in with its licence (a test knows its hash)
@@ -30,7 +31,7 @@ _SCRIPTS = (
 """The page's own scripts, in this order: each uses what those before it declare."""
 
 
-def write_page(data: Mapping[str, Any], page: Path) -> None:
+def write_page(data: Mapping[str, Any], page: Location) -> None:
     """Write the report; equal data give equal bytes.
 
     Args:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from sweeps.results.flatten import flatten
+from sweeps.storage.location import Location
 
 Cell = Mapping[str, Any]  # of the column `image`: bytes and path
 _SIDE = 320  # pixels of an embedded picture's longer side, at most
@@ -19,7 +20,7 @@ _QUALITY = 85  # of WebP: a third of the PNG's bytes, and no difference that one
 
 
 def link_pictures(
-    images: Sequence[Cell | None], directories: Sequence[Path], page: Path
+    images: Sequence[Cell | None], directories: Sequence[Location], page: Location
 ) -> list[str | None]:
     """Return the address of every job's picture, relative to the page.
 
@@ -35,15 +36,26 @@ def link_pictures(
     ]
 
 
-def _folder(directory: Path, page: Path) -> str:
+def _folder(directory: Location, page: Location) -> str:
     address = link_file(directory, page)
     return "" if address == "." else f"{address}/"
 
 
-def link_file(path: Path, page: Path) -> str:
+def link_file(path: Location, page: Location) -> str:
     """Return the address of a file or folder, relative to the page."""
-    relative = os.path.relpath(path.resolve(), page.resolve().parent)
+    relative = os.path.relpath(str(path.resolve()), str(page.resolve().parent))
     return quote(Path(relative).as_posix())  # `#`, `%` and `?` are no parts of a file's address
+
+
+def can_link(directories: Sequence[Location], page: Location) -> bool:
+    """Return whether a page reaches the files of all directories by relative addresses."""
+    return len({_root(one) for one in (*directories, page)}) == 1
+
+
+def _root(place: Location) -> str:
+    """Return what two places share if a relative address leads from one to the other."""
+    scheme, separator, rest = str(place).partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" if separator else ""
 
 
 def embed_pictures(images: Sequence[Cell | None]) -> list[str | None]:
@@ -52,7 +64,7 @@ def embed_pictures(images: Sequence[Cell | None]) -> list[str | None]:
         return list(pool.map(lambda one: None if one is None else _embedded(one["bytes"]), images))
 
 
-def embed_file(path: Path) -> str:
+def embed_file(path: Location) -> str:
     """Return a file's picture as a data address."""
     return _embedded(path.read_bytes())
 

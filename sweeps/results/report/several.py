@@ -1,13 +1,13 @@
 """Join several sweeps into one table, with the name and the directory of each job's sweep."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from sweeps.results.labels import arm_labels, row_labels
 from sweeps.results.table import load, load_history
+from sweeps.storage.location import Location
 
 SWEEP = "sweep"
 
@@ -17,10 +17,10 @@ class Sweeps(NamedTuple):
 
     results: pd.DataFrame  # with the column `sweep` if there are several
     history: pd.DataFrame  # the same
-    directories: list[Path]  # of every job's sweep
+    directories: list[Location]  # of every job's sweep
 
 
-def read_sweeps(directories: Sequence[Path]) -> Sweeps:
+def read_sweeps(directories: Sequence[Location]) -> Sweeps:
     """Read sweeps, runs, and folders of them.
 
     Raises:
@@ -28,7 +28,7 @@ def read_sweeps(directories: Sequence[Path]) -> Sweeps:
     """
     tables: list[pd.DataFrame] = []
     histories: list[pd.DataFrame] = []
-    place_of: dict[str, Path] = {}
+    place_of: dict[str, Location] = {}
     for directory in directories:
         results, history = load(directory), load_history(directory)
         name = _unused(directory.resolve().name, place_of)

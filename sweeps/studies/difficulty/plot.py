@@ -1,6 +1,5 @@
 """The figure of the difficulty study: units and pictures against the difficulty of the task."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeps.storage.atomic import atomic_write
+from sweeps.storage.location import Location
 from sweeps.studies.difficulty.trends import LEVEL, LINE
 
 _UNITS = {
@@ -21,7 +21,7 @@ _UNITS = {
 _CHANCE = 1 / 8  # an attribute has eight labels
 
 
-def draw(values: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
+def draw(values: pd.DataFrame, table: pd.DataFrame, path: Location) -> None:
     """Draw measures of units in the upper row, and measures of images in the lower row.
 
     Thick lines are means over networks. Four or more lines (seeds) have 95 % bands. Thin lines are

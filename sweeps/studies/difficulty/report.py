@@ -8,7 +8,6 @@ difficulty.png.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,10 +23,13 @@ from fvjax.metrics.selectivity import precision, selectivity
 from fvjax.reference.activation_statistics import ReferenceStatistics, require_reference
 from fvjax.training import classes_per_attribute
 from fvjax.training.trainer import correct
+from sweeps.config.paths import results_directory
 from sweeps.planning.reference import load_reference_statistics
 from sweeps.planning.trained_model import trained
+from sweeps.results.csv_file import write_csv
 from sweeps.results.labels import arm_labels
 from sweeps.results.table import load
+from sweeps.storage.location import Location
 from sweeps.studies.difficulty.plot import draw
 from sweeps.studies.difficulty.trends import KEYS, LEVEL, levels, trends
 
@@ -43,15 +45,15 @@ class Difficulty(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Report on the sweep."""
-        directory = Path(str(config.hydra.sweep.dir))
+        directory = results_directory(config)
         report(values_of(load(directory)), directory)
 
 
-def report(values: pd.DataFrame, directory: Path) -> None:
+def report(values: pd.DataFrame, directory: Location) -> None:
     """Write the files, and print means and trends."""
     table, slopes = levels(values), trends(values)
     for frame, name in ((values, "_units"), (table, ""), (slopes, "_trends")):
-        frame.to_csv(directory / f"{NAME}{name}.csv", index=False)
+        write_csv(frame, directory / f"{NAME}{name}.csv")
     draw(values, table, directory / f"{NAME}.png")
     console = Console()
     console.print(trend_table(table, slopes))

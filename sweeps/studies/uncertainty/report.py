@@ -6,7 +6,6 @@ beside what the sweep's visualizations measure.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,9 @@ from rich.console import Console
 from fvjax import checks
 from fvjax.data.corruptions import CORRUPTIONS, NOISES
 from sweeps.config.errors import report_user_errors
+from sweeps.config.paths import results_directory
 from sweeps.planning.environment import environment
+from sweeps.results.csv_file import write_csv
 from sweeps.results.table import holds_results, load
 from sweeps.studies.uncertainty.evaluation import Fold, evaluate, folds, left_out
 from sweeps.studies.uncertainty.rows import rows
@@ -88,7 +89,7 @@ class Report(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Score the images, write the table and print it."""
-        directory = Path(str(config.hydra.sweep.dir))
+        directory = results_directory(config)
         if not holds_results(directory):
             return
         with report_user_errors():  # the folder may hold files that are not images
@@ -97,7 +98,7 @@ class Report(Callback):
                 for fold in self.folds
             ]
         table = pd.DataFrame(rows(evaluations, self.resamples))
-        table.to_csv(directory / CSV, index=False)
+        write_csv(table, directory / CSV)
         console = Console()
         for question, question_rows in table.groupby("question", sort=False):
             console.print(areas(str(question), question_rows))

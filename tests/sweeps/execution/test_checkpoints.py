@@ -16,7 +16,7 @@ from fvjax.optimization.recipe import stack_jobs
 from fvjax.transforms import Identity
 from sweeps.execution.batch import Batch, Outcome
 from sweeps.execution.batched import run_jobs
-from sweeps.execution.checkpoints import Checkpoints
+from sweeps.execution.checkpoints import CHECKPOINTS, Checkpoints
 from sweeps.execution.compile import shard_jobs
 from sweeps.execution.executor import Executor
 from sweeps.execution.grouping import group_tasks
@@ -155,7 +155,7 @@ def test_without_checkpoints_an_interrupted_batch_runs_to_its_end(
 def cut(folder: Path) -> Path:
     """The checkpoint of an interrupted batch of the jobs 0 and 1."""
     run([task(0), task(1)], checkpoints=Checkpoints(folder), interrupted=after(4))
-    (path,) = Checkpoints(folder).folder.glob("*.npz")
+    (path,) = (folder / CHECKPOINTS).glob("*.npz")
     return path
 
 

@@ -18,12 +18,13 @@ from sweeps.report import main, report
 from sweeps.results.labels import arm_labels, row_labels
 from sweeps.results.report.curves import POINTS, encode_curves
 from sweeps.results.table import COLUMNS, load_history
+from sweeps.storage.location import Location
 
 ASSETS = ROOT / "sweeps" / "results" / "report" / "assets"
 
 
-def data_of(page: Path) -> dict[str, Any]:
-    text = page.read_text(encoding="utf-8")
+def data_of(page: Location) -> dict[str, Any]:
+    text = page.read_bytes().decode()
     (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
     told: dict[str, Any] = json.loads(found)
     return told
