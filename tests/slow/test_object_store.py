@@ -111,6 +111,20 @@ def test_a_killed_sweep_is_resumed_in_the_bucket(bucket: URLPath, tmp_path: Path
     pd.testing.assert_frame_equal(columns, table[["job", "final_score"]])
 
 
+def test_workers_write_into_the_bucket(bucket: URLPath, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="needs submitit")
+    url = bucket / "workers"
+    engine = ("engine=submitit", "engine.cluster=local", "engine.workers=2")
+    alone = ("hydra.sweep.dir=local", "hydra.launcher.job_dirs=false", "seed=0,1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_NUM_CPU_DEVICES", "1")  # the driver's number is its workers' too
+        said(start(tmp_path, f"hydra.launcher.results={url}", "seed=0,1", *engine), 0)
+        said(start(tmp_path, *alone), 0)
+    table, here = (sweeps.load(p).drop(columns=OTHERWISE) for p in (url, tmp_path / "local"))
+    assert len(table) == 4 and not file_sizes(url / "parts")
+    pd.testing.assert_frame_equal(table, here, check_exact=True)
+
+
 def test_a_damaged_file_is_set_aside(bucket: URLPath) -> None:
     url = bucket / "damaged"
     path = url / "parts" / "results-0001-0-cut.parquet"
