@@ -32,7 +32,7 @@ from sweeps.config.paths import CONF
 from sweeps.results.better import better
 from sweeps.results.csv_file import write_csv
 from sweeps.results.labels import arm_labels
-from sweeps.results.number_table import number_table
+from sweeps.results.number_table import number_table, short
 from sweeps.results.table import METRICS, load
 from sweeps.storage.location import Location, locate
 
@@ -162,10 +162,8 @@ def break_words(text: str) -> str:
 
 def _short(value: float) -> str:
     """Return a number in at most eight letters; nothing for a missing one."""
-    if pd.isna(value):
-        return ""
-    text = f"{value:.3g}"
-    return text if len(text) <= _DIGITS else f"{value:.2g}"
+    text = short(value)
+    return text if len(text) <= _DIGITS else short(value, 2)
 
 
 def notes(table: pd.DataFrame) -> list[str]:

@@ -23,6 +23,7 @@ from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
 from sweeps.results.csv_file import write_csv
 from sweeps.results.frontier_figure import draw_frontiers
+from sweeps.results.number_table import short
 from sweeps.results.table import load
 from sweeps.storage.location import locate
 from sweeps.studies import planted
@@ -113,22 +114,18 @@ def family_table(rows: pd.DataFrame, protocol: Protocol, condition: str) -> Tabl
             str(row["family"]),
             str(row["clusters"]),
             _with_interval(row["metric"], row["low"], row["high"]),
-            _short(row["strength"]),
+            short(row["strength"], 2),
             f"{row['blank']}/{row['pictures']}",
             _with_interval(row["difference"], row["difference_low"], row["difference_high"]),
-            _short(row["p_holm"]),
+            short(row["p_holm"], 2),
         ]
         table.add_row(*map(Text, cells))
     return table
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
-    interval = "" if pd.isna(low) else f" [{_short(low)}, {_short(high)}]"
-    return f"{_short(value)}{interval}"
-
-
-def _short(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.2g}"
+    interval = "" if pd.isna(low) else f" [{short(low, 2)}, {short(high, 2)}]"
+    return f"{short(value, 2)}{interval}"
 
 
 def world_table(wide: pd.DataFrame, title: str) -> Table:
@@ -137,8 +134,7 @@ def world_table(wide: pd.DataFrame, title: str) -> Table:
     table = Table(Column("", no_wrap=True), *heads, title=title, box=SIMPLE, pad_edge=False)
     table.padding = (0, 1, 0, 0)
     for world, row in wide.T.iterrows():
-        cells = [f"{value:.3g}" if pd.notna(value) else "" for value in row]
-        table.add_row(str(world), *cells)
+        table.add_row(str(world), *map(short, row))
     return table
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from sweeps.results.flatten import flatten
 from sweeps.results.labels import arm_labels, format_exact, natural_sort_key, row_labels
+from sweeps.results.number_table import short
 from sweeps.results.report.columns import optimized_metric
 from sweeps.results.sheet_drawing import Block, Tile, cross, draw
 from sweeps.results.snapshots import Cell
@@ -119,7 +120,7 @@ def _grid(jobs: pd.DataFrame, title: str, metric: str | None, side: int) -> Bloc
     told = zip(*(jobs[c] for c in ("row", "arm", "place", "image", "status")), values, strict=True)
     for row, arm, place, image, status, value in told:
         pixels = cross(status, side) if image is None else np.asarray(_at_most(image, side))
-        number = f"{value:.3g}" if pd.notna(value) else ""
+        number = short(value)
         caption = number if status == "ok" else f"{status} {number}".rstrip()
         cell = cells[names.index(row), columns.index(arm)]
         cell[seeds.index(place)] = Tile(pixels, status, caption)

@@ -6,6 +6,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from sweeps.results.labels import arm_labels, row_labels
+from sweeps.results.number_table import short
 
 # A terminal of 80 columns holds four numbers and words of 24 letters.
 _WORD, _NUMBER, _NUMBERS = 24, len("-1.23e-05"), 4
@@ -39,7 +40,7 @@ def summary(results: pd.DataFrame, best: pd.Series | None = None) -> Table:
         others = jobs.loc[~good[jobs.index], "status"].value_counts()
         left_out = ", ".join(f"{count} {status}" for status, count in others.items())
         means = [jobs.loc[good[jobs.index], name].mean() for name in shown]
-        cells = [f"{mean:.3g}" if pd.notna(mean) else "" for mean in means]
+        cells = list(map(short, means))
         if best is not None and cells and best[jobs.index].all():
             cells[0] = f"[bold]{cells[0]} best[/bold]"
         count = [str(len(jobs)), *([left_out] if omitted else [])]

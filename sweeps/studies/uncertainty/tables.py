@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from fvjax.metrics.ood_detectors import DETECTORS
 from sweeps.results.labels import arm_labels
+from sweeps.results.number_table import short
 from sweeps.studies.uncertainty.evaluation import IN_DISTRIBUTION, Evaluation
 from sweeps.studies.uncertainty.rows import MISTAKES
 
@@ -66,9 +67,9 @@ def visualizations(results: pd.DataFrame, evaluations: Sequence[Mapping[str, Eva
     good = results[results["status"] == "ok"] if names_present else results[:0]
     for layer, jobs in good.groupby("layer", sort=False):
         for (direction, arm), own in jobs.groupby(["direction", arm_labels(jobs)], sort=False):
-            means = [_short(own[name].mean()) for name in names_present]
+            means = [short(own[name].mean()) for name in names_present]
             table.add_row(f"{direction} {arm}", str(layer), str(len(own)), *means)
-        medians = [_short(_median(evaluations, (str(layer), name))) for name in names_present]
+        medians = [short(_median(evaluations, (str(layer), name))) for name in names_present]
         table.add_row(IN_DISTRIBUTION, str(layer), "", *medians)
     return table
 
@@ -77,7 +78,3 @@ def _median(evaluations: Sequence[Mapping[str, Evaluation]], key: tuple[str, str
     scores = [fold[IN_DISTRIBUTION].scores.get(key, np.array([])) for fold in evaluations]
     median = float(np.median(np.concatenate(scores))) if scores[0].size else np.nan
     return -median if key[1] == "centroid_margin" else median  # detectors are higher when worse
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}" if pd.notna(value) else ""
