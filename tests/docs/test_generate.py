@@ -92,7 +92,7 @@ def test_every_page_opens_with_a_question() -> None:
 
 
 def test_a_notebook_becomes_a_page_with_its_pictures() -> None:
-    assert len(NOTEBOOKS) == 4
+    assert len(NOTEBOOKS) == 5
     for notebook in NOTEBOOKS:
         pages = dict(hook("notebooks").pages(notebook))
         text = pages.pop(f"{notebook.stem}.md")

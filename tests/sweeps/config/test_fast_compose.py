@@ -126,6 +126,7 @@ def values(compose: Any, config: DictConfig, overrides: list[str]) -> Any:
         return type(error), str(error), str(error.__cause__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["simple", "whole"])
 def test_values_are_those_of_hydras_config(loader: Any, name: str) -> None:
     numbers = random.Random(1)

@@ -144,6 +144,7 @@ def test_a_score_depends_on_its_own_parameters_alone(model: Model) -> None:
             assert np.any(jacobian[i, j] != 0) == (i == j)
 
 
+@pytest.mark.slow
 def test_objectives_share_the_program_of_their_metrics(model: Model) -> None:
     executor = Executor()
     direction: Any = job(3).direction

@@ -26,6 +26,7 @@ def mappings() -> int:
     return len(MAPS.read_text().splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MAPS.exists(), reason="Linux alone lists a process's mappings")
 def test_a_sweep_of_many_programs_maps_no_more_memory_than_the_programs_it_keeps(
     monkeypatch: pytest.MonkeyPatch,

@@ -75,6 +75,7 @@ def test_the_engine_is_part_of_neither_the_id_nor_the_table() -> None:
         (("engine=inline,ray",), "engine=inline: a sweep has one engine, which its command names"),
         (("engine=ray", "engine.workers=1,2"), "engine.workers=1: a sweep has one engine"),
         (("engine=dask",), "engine has no option 'dask'"),
+        (("engine.name=ray",), "engine.name=ray: choose the engine by engine=ray"),
         (("engine=ray", "engine.workers=0"), "engine.workers"),
         (("engine=submitit", "engine.cpus_per_worker=x"), "engine.cpus_per_worker"),
         (("engine=submitit", "engine.workers=null"), "engine.workers"),
@@ -123,6 +124,7 @@ def test_a_config_without_the_group_runs_inline() -> None:
     assert engine_settings(OmegaConf.create({"model": {}})) == {"name": "inline"}
 
 
+@pytest.mark.slow
 def test_workers_make_the_same_table_and_what_they_lose_is_made_again(
     app: App, tmp_path: Path, here: EngineHere
 ) -> None:
@@ -202,7 +204,12 @@ def test_a_driver_that_has_stopped_stops_its_workers(
 
     recorded = Portions.record
     monkeypatch.setattr(Portions, "record", record)
-    assert app(*QUICK, "engine=ray", "seed=range(0,40)", "hydra.launcher.batch_size=2") == 130
+    # A shell that starts the tests in its background lets them ignore Ctrl-C.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert app(*QUICK, "engine=ray", "seed=range(0,40)", "hydra.launcher.batch_size=2") == 130
+    finally:
+        signal.signal(signal.SIGINT, former)
     monkeypatch.setattr(Portions, "record", recorded)
     rows = sweeps.load(tmp_path / "some")
     assert 0 < len(rows) < 40

@@ -30,6 +30,7 @@ def test_programs_and_jobs_are_printed_and_nothing_is_written(
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_a_resumed_sweep_shows_what_is_missing_and_stays_as_it_is(
     app: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

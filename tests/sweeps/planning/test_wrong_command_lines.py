@@ -66,7 +66,6 @@ WRONG = {
     "reference_images=5": "reference_images must be a path, got 5",
     "model=googlenet model.weights=5": "weights must be a path, got 5",
     "model.name=texturenet": "model=tiny does not load texturenet: choose model=texturenet",
-    "engine.name=ray": "no key engine",
     "objective.exponent=[1]": "exponent must be a number, got [1]",
     "penalty=orthogonal penalty.squared=no": "squared must be true or false, got 'no'",
     "parameterization.decorrelate=no": "decorrelate must be true or false, got 'no'",
