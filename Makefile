@@ -38,8 +38,9 @@ test-slow: setup
 	$(PYTEST) -m slow
 
 # Networks of PyTorch and Keras against fvjax's imports of them. Their packages are large, so `setup` leaves them out.
+TORCH ?= torch>=2.13
 test-importers: setup
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c requirements.lock --editable '.[torch,keras]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c requirements.lock '$(TORCH)' --editable '.[torch,keras]'
 	$(PYTEST) -m slow tests/slow/test_torch_import.py tests/slow/test_torch_operators.py tests/slow/test_keras.py \
 		'tests/slow/test_notebooks.py::test_a_notebook_runs_and_shows_what_its_stored_copy_shows[pytorch_network]'
 
