@@ -165,7 +165,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     assert_equal(sweeps.load(folder / "sweep"), inline[LONG])
 
 
-@engines
+@pytest.mark.parametrize("engine", ["submitit"])  # of ray it passed, and takes a minute
 def test_a_driver_that_is_killed_loses_nothing(
     engine: str, tmp_path: Path, inline: dict[str, pd.DataFrame]
 ) -> None:
@@ -184,7 +184,7 @@ def test_a_driver_that_is_killed_loses_nothing(
     assert 0 < len(before) < 16 and set(kept["attempt"]) == {1} and set(found["attempt"]) == {1, 2}
 
 
-@engines
+@pytest.mark.parametrize("engine", ["submitit"])  # of ray it passed, and takes a minute
 def test_ctrl_c_keeps_what_is_in_flight_and_says_how_to_go_on(
     engine: str, tmp_path: Path, inline: dict[str, pd.DataFrame]
 ) -> None:
