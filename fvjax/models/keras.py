@@ -200,7 +200,8 @@ def _marked(keras: Any, model: Any) -> Any:
             return out
         name = layer.name if not calls[layer.name] else f"{layer.name}_{calls[layer.name]}"
         calls[layer.name] += 1
-        made = marker(name)
+        made = marker()
+        made.layer = name
         out = made(out)
         steps.append(Step(_KINDS.get(type(layer).__name__, ""), sources))
         steps.append(Layer(name, 0, -1, False).step(Value(len(steps) - 1)))
@@ -239,9 +240,7 @@ def _layer_classes() -> tuple[Any, Any]:
     class Marker(keras.layers.Layer):
         """A layer that records its input, without the batch axis."""
 
-        def __init__(self, layer: str) -> None:
-            super().__init__()
-            self.layer, self.main = layer, False
+        layer, main = "", False
 
         def call(self, x: Any) -> Any:
             record = _RECORD.get()

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 _BAD = {"error", "stderr"}  # kinds of output: an exception, and a warning
-_ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+_PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # of commands in cells
+_ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PATH": _PATH}
 
 
 def code_cells(notebook: Path) -> list[dict[str, Any]]:
