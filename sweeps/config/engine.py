@@ -27,13 +27,13 @@ def engine_settings(config: DictConfig) -> dict[str, Any]:
     node: dict[str, Any] = container
     if "name" not in node:
         raise ValueError(f"every engine needs {GROUP}.name: do not remove it with ~{GROUP}.name")
-    checks.choice(f"{GROUP}.name", node["name"], _NAMES)
     name = node["name"]
+    checks.choice(f"{GROUP}.name", name, _NAMES)
     if name != INLINE and "workers" not in node:
         raise ValueError(f"{GROUP}.name={name}: choose the engine by {GROUP}={name}")
     for key in ("workers", "cpus_per_worker", "gpus_per_worker"):
         value = node.get(key)
-        if key in node and not (value is None and (node["name"], key) == ("ray", "workers")):
+        if key in node and not (value is None and (name, key) == ("ray", "workers")):
             checks.count(f"{GROUP}.{key}", value, least=0 if key == "gpus_per_worker" else 1)
     return node
 

@@ -13,6 +13,7 @@ _HERE = Path(__file__).resolve().parents[1]
 CONF = next(
     p for p in (_HERE / "conf", _HERE.parent / "conf") if p.is_dir() or p.parent == _HERE.parent
 )
+RESULTS_KEY = "hydra.launcher.results"
 _DIRECTORY = re.compile(r"(hydra\.(?:sweep|run)\.dir=['\"]?)(~[^/'\"]*)")
 
 
@@ -41,9 +42,14 @@ def expand_home_of_directory(arguments: Sequence[str]) -> list[str]:
 
 def directory_key(directory: Location) -> str:
     """Return the key of the command line that named a sweep's results."""
-    return "hydra.sweep.dir" if isinstance(directory, Path) else "hydra.launcher.results"
+    return "hydra.sweep.dir" if isinstance(directory, Path) else RESULTS_KEY
 
 
-def results_directory(config: Any) -> Location:
-    """Return where a sweep's results go: `hydra.launcher.results`, or else `hydra.sweep.dir`."""
-    return locate(str(config.hydra.launcher.get("results") or config.hydra.sweep.dir))
+def results_directory(hydra: Any, own: str | None = None) -> Location:
+    """Return where results go: `hydra.launcher.results`, or else Hydra's own directory.
+
+    Args:
+        hydra: the node `hydra` of a config.
+        own: Hydra's directory of a run; that of the sweep if None.
+    """
+    return locate(str(hydra.launcher.get("results") or own or hydra.sweep.dir))

@@ -140,13 +140,13 @@ def even_share(jobs: int, devices: int, on_cpu: bool) -> int:
     return -(-jobs // -(-jobs // most))
 
 
-def padded_size(requested: int, jobs: int) -> int:
-    """Return the jobs per batch if so many are requested in a sweep of so many jobs.
+def padded_size(requested: int | None, jobs: int) -> int | None:
+    """Return the jobs per batch if so many are requested in a sweep of so many jobs, or None.
 
     A small sweep is padded to the requested size, so that a job alone equals the same job in a
     sweep, bit for bit. A request beyond 1024 is reduced to the number of jobs.
     """
-    return requested if requested <= _MOST_PADDED else min(requested, jobs)
+    return requested and (requested if requested <= _MOST_PADDED else min(requested, jobs))
 
 
 def round_up(wanted: int, devices: int) -> int:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, open_dict
 
 from sweeps.config.errors import report_user_errors
 from sweeps.config.free_keys import allow_free_keys
-from sweeps.config.paths import CONF, expand_home_of_directory
+from sweeps.config.paths import CONF, expand_home_of_directory, results_directory
 from sweeps.config.several import split_options
 from sweeps.execution.interrupt import leave_on_signals
 from sweeps.execution.jax_setup import begin
@@ -21,7 +21,6 @@ from sweeps.launcher.go_on import how_to_go_on, last_words, say_how_to_go_on
 from sweeps.launcher.job_return import return_value_of
 from sweeps.planning.plan import build_all
 from sweeps.storage.directory_lock import acquire, release_all
-from sweeps.storage.location import locate
 from sweeps.task import Task
 
 
@@ -36,7 +35,7 @@ def main() -> None:
 def job(config: DictConfig) -> float:
     """Run one job as a sweep of one, and write its results into the run's directory."""
     hydra = HydraConfig.get()
-    directory = locate(hydra.launcher.get("results") or hydra.runtime.output_dir)
+    directory = results_directory(hydra, hydra.runtime.output_dir)
     with report_user_errors():
         task = planned_tasks.pop(Path(hydra.runtime.output_dir).resolve(), None) or _plan(config)
         acquire(directory, finish)

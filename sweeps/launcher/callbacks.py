@@ -19,7 +19,7 @@ from sweeps.results.parts import holds_results
 from sweeps.results.pictures import PICTURES
 from sweeps.storage.atomic import write_durably
 from sweeps.storage.directory_lock import acquire, acquire_existing
-from sweeps.storage.location import Location, check_writable, locate
+from sweeps.storage.location import Location, check_writable
 from sweeps.task import Task
 
 planned_tasks: dict[Path, Task] = {}
@@ -44,7 +44,7 @@ class PreflightCallback(Callback):
             refuse_workers(config, "one job needs none: leave it out, or add -m for a sweep")
             progress().say("planning the job")
             (task,) = build_all([config], [[]])
-            directory = locate(config.hydra.launcher.get("results") or config.hydra.run.dir)
+            directory = results_directory(config.hydra, config.hydra.run.dir)
             check_writable(directory)
             acquire(directory)
             if holds_results(directory):
@@ -62,11 +62,9 @@ class PreflightCallback(Callback):
             prepare_driver(engine_settings(config))
             raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
             subdir = str(raw["subdir"])
-            if Path(subdir).parts[:1] in [
-                (name,) for name in (PARTS, PICTURES, CHECKPOINTS, WORKERS)
-            ]:
+            if Path(subdir).parts[:1] in [(name,) for name in _TAKEN]:
                 raise ValueError(f"hydra.sweep.subdir={subdir} is where results go: choose another")
-            directory = results_directory(config)
+            directory = results_directory(config.hydra)
             only_planned = config.hydra.launcher.get("plan_only", False)
             if not only_planned:
                 check_writable(directory)

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sweeps.config.errors import UserError, explain
-from sweeps.config.paths import CONF, directory_key
+from sweeps.config.paths import CONF, RESULTS_KEY, directory_key
 from sweeps.results.parts import holds_results
 from sweeps.storage.directory_lock import written_directories
 from sweeps.storage.location import Location
 
 log = logging.getLogger(__name__)
 
-_RESULTS = "hydra.launcher.results"
 _MULTIRUN = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
 
 
@@ -60,8 +59,8 @@ def how_to_resume(directory: Location) -> str | None:
     arguments = sys.argv[1:]
     if not _MULTIRUN & set(arguments):
         return None
-    given = any(text.startswith(f"{_RESULTS}=") for text in arguments)  # it may be a path
-    key = _RESULTS if given else directory_key(directory)
+    given = any(text.startswith(f"{RESULTS_KEY}=") for text in arguments)  # it may be a path
+    key = RESULTS_KEY if given else directory_key(directory)
     resume = [f"{key}={directory}", "hydra.launcher.resume=true"]
     keys = {override.partition("=")[0] for override in resume}
     kept = [text for text in arguments if text.partition("=")[0] not in keys]

@@ -68,16 +68,11 @@ def _run_here(launcher: Any, plan: SweepPlan, report: Callable[[Row], None]) -> 
     former = sorted({row["batch_size"] for row in finished})
     size = _choose_batch_size(launcher.batch_size, max(len(plan.places), *former, 0))
     if plan.missing and size is not None and former not in ([], [size]):
-        log.warning(
-            f"rows of {plan.directory} ran in batches of {', '.join(map(str, former))}, and the "
-            f"rest runs in batches of {size}: rounding differs"
-        )
-    devices = {row["device"] for row in finished if row["status"] == "ok"} - {executor().device}
+        sizes = ", ".join(map(str, former))
+        plan.warn_of_rounding(f"in batches of {sizes}", f"in batches of {size}")
+    devices = plan.former_devices - {executor().device}
     if plan.missing and devices:
-        log.warning(
-            f"rows of {plan.directory} ran on {', '.join(sorted(devices))}, and the rest runs on "
-            f"{executor().device}: rounding differs"
-        )
+        plan.warn_of_rounding(f"on {', '.join(sorted(devices))}", f"on {executor().device}")
     for rows in run(
         [plan.tasks[place] for place in plan.missing],
         [plan.numbers[place] for place in plan.missing],
@@ -116,9 +111,10 @@ def _choose_batch_size(requested: int | None, jobs: int) -> int | None:
         requested: `hydra.launcher.batch_size`; None leaves the choice to the executor.
         jobs: the number of jobs, or the largest batch that ran before.
     """
-    if requested is None:
+    padded = padded_size(requested, jobs)
+    if padded is None:
         return None
-    size = executor().round_up(padded_size(requested, jobs))
+    size = executor().round_up(padded)
     if size != requested:
         devices = len(executor().devices)
         log.info(f"batches of {size}, not {requested}: {jobs} jobs on {devices} devices")

@@ -139,13 +139,10 @@ def _batch_sizes(
     sizes = {}
     for name, count in jobs.items():
         share = even_share(-(-count // workers), devices, not settings["gpus_per_worker"])
-        requested = launcher.batch_size and padded_size(launcher.batch_size, len(plan.places))
+        requested = padded_size(launcher.batch_size, len(plan.places))
         sizes[name] = round_up(requested or former.get(name) or share, devices)
         if former.get(name, sizes[name]) != sizes[name]:
-            log.warning(
-                f"rows of {plan.directory} ran in batches of {former[name]}, and the rest runs in "
-                f"batches of {sizes[name]}: rounding differs"
-            )
+            plan.warn_of_rounding(f"in batches of {former[name]}", f"in batches of {sizes[name]}")
     return sizes
 
 
@@ -170,9 +167,6 @@ def _task(plan: SweepPlan, row: Row) -> Any:
 
 def _warn_of_devices(plan: SweepPlan, devices: set[str]) -> None:
     """Warn where the rows of a directory come from different devices."""
-    before = {row["device"] for row in plan.finished.values() if row["status"] == "ok"}
-    if len(devices | before) > 1:
-        log.warning(
-            f"rows of {plan.directory} ran on {', '.join(sorted(devices | before))}: rounding "
-            "differs"
-        )
+    found = devices | plan.former_devices
+    if len(found) > 1:
+        log.warning(f"rows of {plan.directory} ran on {', '.join(sorted(found))}: rounding differs")

@@ -1,6 +1,7 @@
 """The plan of a multirun: everything that can be refused is refused before anything is written."""
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,6 +23,8 @@ from sweeps.results.parts import holds_results, set_aside
 from sweeps.storage.directory_lock import acquire
 from sweeps.storage.location import Location
 from sweeps.task import Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,21 @@ class SweepPlan:
             places.setdefault(task.job_id, []).append(place)
         return places
 
-    @property
+    @cached_property
     def missing(self) -> list[int]:
         """Return the first place of each job id that has no finished row."""
         return [places[0] for job_id, places in self.places.items() if job_id not in self.finished]
+
+    @property
+    def former_devices(self) -> set[str]:
+        """Return the devices of the finished rows that are ok."""
+        return {row["device"] for row in self.finished.values() if row["status"] == "ok"}
+
+    def warn_of_rounding(self, before: str, now: str) -> None:
+        """Warn that the finished rows ran in another way than the rest will: `on 2 x cpu`."""
+        log.warning(
+            f"rows of {self.directory} ran {before}, and the rest runs {now}: rounding differs"
+        )
 
 
 def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> SweepPlan:
@@ -85,7 +99,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
         checks.count("hydra.launcher.checkpoint", launcher.checkpoint)
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     checks.boolean("hydra.launcher.plan_only", launcher.plan_only)
-    directory = results_directory(config)
+    directory = results_directory(config.hydra)
     progress().say(f"planning {len(job_overrides)} jobs")
     held, recorded = holds_results(directory), recorded_rows(directory)
     compose = partial(launcher.context.config_loader.compose, config)

@@ -4,6 +4,7 @@ from hydra.core.utils import filter_overrides
 from rich.console import Console
 
 from sweeps.execution.grouping import describe, group_tasks, program_name
+from sweeps.execution.programs import padded_size
 from sweeps.execution.run import executor
 from sweeps.launcher.plan_sweep import SweepPlan
 
@@ -18,9 +19,10 @@ def show_plan(plan: SweepPlan, batch_size: int | None) -> None:
     missing = plan.missing
     tasks = [plan.tasks[place] for place in missing]
     groups = group_tasks(tasks)
+    wanted = padded_size(batch_size, len(plan.places))
     lines: list[str] = []
     for group, kind in zip(groups, describe(groups, tasks), strict=True):
-        size, jobs = executor().batch_size_for(group, batch_size), len(group.members)
+        size, jobs = executor().batch_size_for(group, wanted), len(group.members)
         lines.append(
             f"program {program_name(group.signature)}: {jobs} jobs of {group.steps} steps, "
             f"{-(-jobs // size)} batches of {size}: {kind}"

@@ -35,12 +35,11 @@ def arm_labels(results: pd.DataFrame) -> pd.Series:
     parts = {}
     for column in columns:
         group, _, key = column.partition("_")
-        if key and group in columns:
-            parts[column] = _differing(results, column, key, within=group)
-        elif column in _GROUPS or "model" not in columns:
-            parts[column] = _differing(results, column, column)
-        else:
-            parts[column] = _differing(results, column, column, within="model")
+        of_group = bool(key) and group in columns
+        within: str | None = group if of_group else "model"
+        if column in _GROUPS or within not in columns:
+            within = None
+        parts[column] = _differing(results, column, key if of_group else column, within)
         if column in _GROUPS:  # an option needs no key
             parts[column] = parts[column].str.removeprefix(f"{column}=")
     if "objective" in parts:

@@ -25,7 +25,7 @@ class Atlas(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write the atlases of the sweep and print the path."""
-        directory = results_directory(config)
+        directory = results_directory(config.hydra)
         with report_user_errors():
             write_atlas(load(directory), directory / NAME)
         print(directory / NAME)

@@ -30,7 +30,7 @@ class Tiles(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write the grids of the sweep and print the path."""
-        directory = results_directory(config)
+        directory = results_directory(config.hydra)
         with report_user_errors():
             write_grids(load(directory), directory / NAME)
         print(directory / NAME)

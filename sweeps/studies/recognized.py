@@ -55,7 +55,7 @@ class Recognized(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Report on the sweep."""
-        directory = results_directory(config)
+        directory = results_directory(config.hydra)
         with report_user_errors():
             results = load(directory)
             files = option_files(searched_folders(config), "model")

@@ -129,6 +129,14 @@ def _installed(request: pytest.FixtureRequest) -> None:
         pytest.skip(f"{name} is not installed: pip install 'fvjax[{name}]'")
 
 
+def begin_sweep(folder: Path, engine: str) -> tuple[tuple[str, ...], subprocess.Popen[str]]:
+    """Start the long sweep on two workers, and wait until it has written rows."""
+    keys = (LONG, *ENGINES[engine], "engine.workers=2")
+    process = start(folder, "hydra.sweep.dir=sweep", *keys)
+    wait_until(lambda: holds_results(folder / "sweep"), process)
+    return keys, process
+
+
 @engines
 def test_two_workers_make_the_table_of_one_process(
     engine: str, tmp_path: Path, inline: dict[str, pd.DataFrame]
@@ -150,9 +158,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     engine: str, number: int, tmp_path: Path, inline: dict[str, pd.DataFrame]
 ) -> None:
     folder = tmp_path / "it"
-    keys = (LONG, *ENGINES[engine], "engine.workers=2", "hydra.sweep.dir=sweep")
-    process = start(folder, *keys)
-    wait_until(lambda: holds_results(folder / "sweep"), process)
+    _, process = begin_sweep(folder, engine)
     if number == signal.SIGTERM:  # which ends a worker at once that runs no jobs
         wait_until(lambda: any(map(catches_sigterm, workers_of(process, engine))), process)
     victims = workers_of(process, engine)
@@ -165,14 +171,12 @@ def test_a_worker_that_is_killed_costs_nothing(
     assert_equal(sweeps.load(folder / "sweep"), inline[LONG])
 
 
-@pytest.mark.parametrize("engine", ["submitit"])  # of ray it passed, and takes a minute
+@engines
 def test_a_driver_that_is_killed_loses_nothing(
     engine: str, tmp_path: Path, inline: dict[str, pd.DataFrame]
 ) -> None:
     folder = tmp_path / "it"
-    keys = (LONG, *ENGINES[engine], "engine.workers=2")
-    process = start(folder, "hydra.sweep.dir=sweep", *keys)
-    wait_until(lambda: holds_results(folder / "sweep"), process)
+    keys, process = begin_sweep(folder, engine)
     process.kill()
     process.wait()
     before = set(sweeps.load(folder / "sweep")["job_id"])
@@ -184,14 +188,12 @@ def test_a_driver_that_is_killed_loses_nothing(
     assert 0 < len(before) < 16 and set(kept["attempt"]) == {1} and set(found["attempt"]) == {1, 2}
 
 
-@pytest.mark.parametrize("engine", ["submitit"])  # of ray it passed, and takes a minute
+@engines
 def test_ctrl_c_keeps_what_is_in_flight_and_says_how_to_go_on(
     engine: str, tmp_path: Path, inline: dict[str, pd.DataFrame]
 ) -> None:
     folder = tmp_path / "it"
-    keys = (LONG, *ENGINES[engine], "engine.workers=2")
-    process = start(folder, "hydra.sweep.dir=sweep", *keys)
-    wait_until(lambda: holds_results(folder / "sweep"), process)
+    keys, process = begin_sweep(folder, engine)
     workers, before = workers_of(process, engine), len(sweeps.load(folder / "sweep"))
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(PATIENCE) == 130, (folder / "said").read_text()[-3000:]

@@ -45,7 +45,7 @@ class Difficulty(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Report on the sweep."""
-        directory = results_directory(config)
+        directory = results_directory(config.hydra)
         report(values_of(load(directory)), directory)
 
 

@@ -89,7 +89,7 @@ class Report(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Score the images, write the table and print it."""
-        directory = results_directory(config)
+        directory = results_directory(config.hydra)
         if not holds_results(directory):
             return
         with report_user_errors():  # the folder may hold files that are not images
