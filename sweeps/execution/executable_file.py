@@ -31,6 +31,7 @@ _PLAIN = {  # what numpy's and JAX's pickles refer to besides JAX's classes
     *(("numpy._core.multiarray", "scalar"), ("numpy._core.numeric", "_frombuffer")),
     *(("jax._src.named_sharding", "_unpickle_named_sharding"), ("builtins", "frozenset")),
     *(("builtins", "set"), ("builtins", "slice"), ("builtins", "complex")),
+    ("ml_dtypes", "bfloat16"),  # a number's type
 }
 _RANDOM = "jax._src.random."  # whose functions implement random keys
 

@@ -72,6 +72,26 @@ def test_an_operation_is_the_same_on_the_processor(name: str) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("tokens", [64, 197])
+@pytest.mark.parametrize("causal", [False, True])
+def test_fused_attention_is_the_same_as_products_and_a_softmax(tokens: int, causal: bool) -> None:
+    pytest.importorskip("torch")
+    from fvjax.models.torch.operators.products import fused_attention
+
+    arrays = [normal(i, 2, 3, tokens, 64).astype(jnp.bfloat16) for i in range(4)]
+
+    def both(implementation: Any) -> Any:
+        def attend(q: Any, k: Any, v: Any) -> Any:
+            return fused_attention(q, k, v, causal, 0.125, implementation)
+
+        y, back = jax.vjp(jax.vmap(attend), *arrays[:3])
+        return y, *back(arrays[3])
+
+    for ours, theirs in zip(both("cudnn"), both("xla"), strict=True):
+        found, expected = np.asarray(ours, np.float32), np.asarray(theirs, np.float32)
+        np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
+
+
 @pytest.fixture(scope="module")
 def model() -> fvjax.Model:
     return fvjax.load("texturenet")
@@ -134,6 +154,7 @@ def test_replacing_a_leaf_does_not_compile_again(model: fvjax.Model) -> None:
     run: Any = jax.jit(run_jobs)
     jobs = jobs_of(model, [0, 1], steps=4)
     run(model, jobs)
+    compiled = run._cache_size()  # of every test that runs this function
     faster = replace(jobs, recipe=replace(jobs.recipe, learning_rate=jobs.recipe.learning_rate * 2))
     run(model, faster)
-    assert run._cache_size() == 1
+    assert run._cache_size() == compiled

@@ -15,6 +15,7 @@ from fvjax.models.torch.operators import (  # noqa: E402
     activations,
     elementwise,
 )
+from fvjax.models.torch.operators.products import fused_attention  # noqa: E402
 
 _MEMORY = ("layout", "device", "pin_memory", "non_blocking", "memory_format")
 _DRAW = np.random.default_rng(0)
@@ -457,3 +458,14 @@ def test_an_operator_is_pytorchs(case: tuple[Any, ...]) -> None:
     for mine, other in zip(jax.grad(total)([jnp.asarray(f) for f in floats]), tensors, strict=True):
         if other.grad is not None and not (name.startswith("conv") and other is not tensors[0]):
             np.testing.assert_allclose(np.asarray(mine), other.grad.numpy(), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("tokens", [6, 7])
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_padded_token_changes_no_attention(tokens: int, causal: bool) -> None:
+    """cuDNN's kernel takes even numbers of tokens; its form in JAX is the same function."""
+    query, key, value = (jnp.asarray(x(2, 3, tokens, 8)) for _ in range(3))
+    products = OPERATORS["scaled_dot_product_attention.default"]
+    expected = products(query, key, value, causal=causal, scale=0.3)
+    found = fused_attention(query, key, value, causal, 0.3, "xla")
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

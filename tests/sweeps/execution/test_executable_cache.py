@@ -93,6 +93,14 @@ def test_a_kept_program_is_neither_traced_nor_different(folder: Path, made: list
     assert made == ["run_jobs"] and np.any(first != other)
 
 
+def test_a_program_in_bfloat16_is_kept(folder: Path, made: list[str]) -> None:
+    """Its pickle refers to ml_dtypes.bfloat16, the type of constants."""
+    first = picture(MODEL.in_precision("bfloat16"))
+    assert len(files(folder)) == 1
+    np.testing.assert_array_equal(picture(MODEL.in_precision("bfloat16")), first)
+    assert made == ["run_jobs"]
+
+
 SCRIPT = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]

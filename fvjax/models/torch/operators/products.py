@@ -6,11 +6,11 @@ the product returns to the type of the network.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from fvjax.models.torch.operators.reductions import safe_softmax
 
@@ -60,6 +60,8 @@ def _attention(
         shared = query.shape[-3] // key.shape[-3]
         key, value = jnp.repeat(key, shared, -3), jnp.repeat(value, shared, -3)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if mask is None and _has_fused_attention(query, key, value):
+        return fused_attention(query, key, value, causal, scale, "cudnn")
     scores = jnp.einsum("...qd,...kd->...qk", query * scale, key)
     if causal:
         scores = jnp.where(jnp.tril(jnp.ones(scores.shape[-2:], bool)), scores, -jnp.inf)
@@ -68,6 +70,47 @@ def _attention(
     added = mask.dtype != jnp.bool_
     scores = scores + mask.astype(scores.dtype) if added else jnp.where(mask, scores, -jnp.inf)
     return safe_softmax(scores, -1) @ value
+
+
+def _has_fused_attention(query: Array, key: Array, value: Array) -> bool:
+    """Return whether cuDNN's attention takes these arrays, by its documented limits."""
+    device = jax.devices()[0]
+    if not device.device_kind.startswith("NVIDIA") or float(device.compute_capability) < 8:
+        return False
+    width, half = query.shape[-1], query.dtype in (jnp.bfloat16, jnp.float16)
+    return half and width % 8 == 0 and width <= 128 and query.shape == key.shape == value.shape
+
+
+def fused_attention(
+    query: Float[Array, "*batch heads tokens width"],
+    key: Float[Array, "*batch heads tokens width"],
+    value: Float[Array, "*batch heads tokens width"],
+    causal: bool,
+    scale: float,
+    implementation: Literal["cudnn", "xla"],
+) -> Float[Array, "*batch heads tokens width"]:
+    """Return attention by one kernel, which does not store the scores.
+
+    The gradient of cuDNN's kernel takes even numbers of tokens, so an odd number is padded with a
+    token that no other token sees.
+    """
+    *batch, heads, tokens, width = query.shape
+    padding = ((0, 0), (0, tokens % 2), (0, 0), (0, 0))
+
+    def arranged(x: Array) -> Array:
+        return jnp.pad(x.reshape(-1, heads, tokens, width).swapaxes(1, 2), padding)
+
+    query, key, value = arranged(query), arranged(key), arranged(value)
+    y = jax.nn.dot_product_attention(
+        query,
+        key,
+        value,
+        scale=scale,
+        is_causal=causal,
+        key_value_seq_lengths=jnp.full(len(key), tokens, jnp.int32) if tokens % 2 else None,
+        implementation=implementation,
+    )
+    return y[:, :tokens].swapaxes(1, 2).reshape(*batch, heads, tokens, width)
 
 
 def _einsum(equation: str, arrays: Sequence[Array], *_: Any) -> Array:
