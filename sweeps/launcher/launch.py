@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job
+from hydra.core.utils import JobReturn, configure_log, filter_overrides
 
 from sweeps.config.engine import engine_settings
 from sweeps.execution.checkpoints import Checkpoints
@@ -15,6 +15,7 @@ from sweeps.launcher.go_on import how_to_go_on
 from sweeps.launcher.job_return import Replay, make_job_return
 from sweeps.launcher.on_workers import run_on_workers
 from sweeps.launcher.plan_sweep import SweepPlan, compose_job
+from sweeps.launcher.record_job import record_job
 from sweeps.results.status import BAD
 
 log = logging.getLogger(__name__)
@@ -88,19 +89,14 @@ def _run_here(launcher: Any, plan: SweepPlan, report: Callable[[Row], None]) -> 
 
 
 def _return_job(launcher: Any, plan: SweepPlan, place: int, row: Row) -> JobReturn:
-    """Return a job that has run to Hydra, through Hydra's own `run_job` if it has a directory."""
+    """Return a job that has run to Hydra, with its directory if it has one."""
     overrides, metric = plan.overrides[place], plan.tasks[place].optimized_metric
     if not launcher.job_dirs:
         return make_job_return(overrides, row, metric)
-    job_return = run_job(
-        hydra_context=launcher.context,
-        task_function=Replay(launcher.task, row, metric),
-        config=compose_job(launcher, overrides, plan.numbers[place]),
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-    )
+    config = compose_job(launcher, overrides, plan.numbers[place])
+    job_return = record_job(launcher.context, config, Replay(launcher.task, row, metric))
     hydra = launcher.config.hydra
-    configure_log(hydra.hydra_logging, hydra.verbose)  # run_job leaves the job's logging behind
+    configure_log(hydra.hydra_logging, hydra.verbose)  # the job's logging is over
     return job_return
 
 
