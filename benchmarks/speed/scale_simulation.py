@@ -74,14 +74,14 @@ class Costs:
         row: bytes of a row's numbers and history.
     """
 
-    image_steps: float = 3781.0  # measured (performance.md, GPU)
+    image_steps: float = 5263.0  # measured (performance.md, GPU)
     giga: float = 17.6 * 9 / 12  # counted
     steps: int = 258  # 256 and two evaluations
     forward_passes: int = 80  # counted; a step is about three of them
     start: float = 60.0  # assumed: CPUs took 12.8 (import) + 5.6 + 9.5 (reliability.md, 4)
     compile: float = 14.7  # measured: GoogLeNet at batch 256 on an H100
     load: float = 0.5  # measured: .36 s on CPUs
-    plan: float = 0.019  # measured before planning was rewritten
+    plan: float = 0.001  # measured: scale.py, and docs/development/performance.md
     silence: float = 60.0  # assumed
     picture: int = 124_000  # measured: four of GoogLeNet's after 96 steps
     row: int = 6_000  # assumed: five quantities of 258 steps in float32, compressed
