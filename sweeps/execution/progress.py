@@ -87,7 +87,7 @@ class Progress:
         self._counts.reset(self._steps, total=steps, description=self.ended(), visible=True)
         self._about.plain = f"  {self._directory}"
         if not self.moves:
-            log.info(f"{_plural(jobs, 'job')} in {_plural(programs, 'program')}; {directory}")
+            log.info(f"{plural(jobs, 'job')} in {plural(programs, 'program')}; {directory}")
         self._logged_at = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -122,7 +122,7 @@ class Progress:
 
     def ended(self) -> str:
         """Return how many jobs have ended, such as `24/108 jobs`."""
-        return f"{self._statuses.total()}/{_plural(self._jobs, 'job')}"
+        return f"{self._statuses.total()}/{plural(self._jobs, 'job')}"
 
     def bad(self) -> str:
         """Return how many jobs have ended with which status other than ok."""
@@ -192,5 +192,6 @@ def progress() -> Progress:
     return Progress()
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return "1 job" or "2 jobs"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"

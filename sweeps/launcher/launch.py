@@ -9,6 +9,7 @@ from hydra.core.utils import JobReturn, configure_log, filter_overrides
 from sweeps.config.engine import engine_settings
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.programs import padded_size
+from sweeps.execution.progress import plural
 from sweeps.execution.reference_pictures import keep_reference_pictures
 from sweeps.execution.run import Row, executor, run
 from sweeps.launcher.go_on import how_to_go_on
@@ -45,7 +46,7 @@ def launch(launcher: Any, plan: SweepPlan) -> list[JobReturn]:
     keep_reference_pictures(plan.directory, plan.tasks, plan.numbers)
     jobs, missing = len(plan.places), len(plan.missing)
     log.info(
-        f"{jobs} jobs: {missing} run, {jobs - missing} finished before; {how}"
+        f"{plural(jobs, 'job')}: {missing} run, {jobs - missing} finished before; {how}"
         + (f"; the table holds {plan.others} rows of other jobs" if plan.others else "")
     )
     order = range(len(plan.tasks))
@@ -60,7 +61,7 @@ def _run_missing(launcher: Any, plan: SweepPlan, report: Callable[[Row], None]) 
         return run_on_workers(launcher, plan, settings, report)
     programs_before = executor().program_count
     _run_here(launcher, plan, report)
-    return f"{executor().program_count - programs_before} programs compiled"
+    return f"{plural(executor().program_count - programs_before, 'program')} compiled"
 
 
 def _run_here(launcher: Any, plan: SweepPlan, report: Callable[[Row], None]) -> None:

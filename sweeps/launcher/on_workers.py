@@ -17,7 +17,7 @@ from sweeps.execution.grouping import group_tasks, program_name
 from sweeps.execution.interrupt import interruptible
 from sweeps.execution.portions import Portion, Portions, Refused, batches_per_portion, cut
 from sweeps.execution.programs import even_share, padded_size, round_up
-from sweeps.execution.progress import progress
+from sweeps.execution.progress import plural, progress
 from sweeps.execution.run import Row, write_batch
 from sweeps.launcher.engines import WORKERS, devices_of_worker, start_engine
 from sweeps.launcher.go_on import how_to_go_on
@@ -72,7 +72,9 @@ def run_on_workers(
             raise Interrupted(signal)
     shutil.rmtree(workers, ignore_errors=True)
     _warn_of_devices(plan, devices)
-    return f"{programs} programs on {engine.workers} workers ({settings['name']})"
+    return (
+        f"{plural(programs, 'program')} on {plural(engine.workers, 'worker')} ({settings['name']})"
+    )
 
 
 def _work_through(plan: SweepPlan, events: Any, portions: Portions, report: Any) -> set[str]:

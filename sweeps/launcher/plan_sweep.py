@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 from fvjax import checks
 from sweeps.config.enumerate_jobs import attempt
 from sweeps.config.paths import directory_key, results_directory
-from sweeps.execution.progress import progress
+from sweeps.execution.progress import plural, progress
 from sweeps.execution.run import Row
 from sweeps.launcher.callbacks import keep_command
 from sweeps.launcher.finish import finish
@@ -100,7 +100,7 @@ def plan_sweep(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int
     checks.boolean("hydra.launcher.job_dirs", launcher.job_dirs)
     checks.boolean("hydra.launcher.plan_only", launcher.plan_only)
     directory = results_directory(config.hydra)
-    progress().say(f"planning {len(job_overrides)} jobs")
+    progress().say(f"planning {plural(len(job_overrides), 'job')}")
     held, recorded = holds_results(directory), recorded_rows(directory)
     compose = partial(launcher.context.config_loader.compose, config)
     configs = (attempt(compose, overrides) for overrides in job_overrides)  # one at a time

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from sweeps.execution.grouping import describe, group_tasks, program_name
 from sweeps.execution.programs import padded_size
+from sweeps.execution.progress import plural
 from sweeps.execution.run import executor
 from sweeps.launcher.plan_sweep import SweepPlan
 
@@ -23,9 +24,10 @@ def show_plan(plan: SweepPlan, batch_size: int | None) -> None:
     lines: list[str] = []
     for group, kind in zip(groups, describe(groups, tasks), strict=True):
         size, jobs = executor().batch_size_for(group, wanted), len(group.members)
+        batches = plural(-(-jobs // size), "batch", "batches")
         lines.append(
-            f"program {program_name(group.signature)}: {jobs} jobs of {group.steps} steps, "
-            f"{-(-jobs // size)} batches of {size}: {kind}"
+            f"program {program_name(group.signature)}: {plural(jobs, 'job')} "
+            f"of {group.steps} steps, {batches} of {size}: {kind}"
         )
         for member in group.members:
             place = missing[member]
@@ -34,8 +36,9 @@ def show_plan(plan: SweepPlan, batch_size: int | None) -> None:
     programs = len({group.signature for group in groups})
     steps = sum(task.job.recipe.steps for task in tasks)
     lines.append(
-        f"{len(plan.places)} jobs: {len(tasks)} to run, {len(plan.places) - len(tasks)} finished "
-        f"before; {programs} programs, {steps} steps; nothing was written"
+        f"{plural(len(plan.places), 'job')}: {len(tasks)} to run, "
+        f"{len(plan.places) - len(tasks)} finished before; "
+        f"{plural(programs, 'program')}, {steps} steps; nothing was written"
     )
     console = Console()
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)

@@ -22,7 +22,7 @@ def test_programs_and_jobs_are_printed_and_nothing_is_written(
     assert app(*SWEEP, *WHERE, ONLY) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.startswith("program ") for line in lines] == [1, 0, 0, 1, 0, 0, 0]
-    assert "2 jobs of 2 steps, 1 batches of 2: " in lines[0] and lines[0].endswith("dot")
+    assert "2 jobs of 2 steps, 1 batch of 2: " in lines[0] and lines[0].endswith("dot")
     assert lines[5].endswith("model=tiny objective=cosine seed=1 metrics=none steps=2")
     assert (
         lines[6] == "4 jobs: 4 to run, 0 finished before; 2 programs, 8 steps; nothing was written"
@@ -40,7 +40,7 @@ def test_a_resumed_sweep_shows_what_is_missing_and_stays_as_it_is(
     resume = "hydra.launcher.resume=true"
     assert app(*SWEEP, *WHERE, ONLY, resume) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("4 jobs: 2 to run, 2 finished before; 1 programs")
+    assert lines[-1].startswith("4 jobs: 2 to run, 2 finished before; 1 program")
     assert contents(tmp_path) == before
     shown = {line.split()[2] for line in lines if line.startswith("  job")}
     assert app(*SWEEP, *WHERE, resume) == 0
