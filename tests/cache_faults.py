@@ -18,7 +18,7 @@ from typing import Any
 import sweeps
 
 ROOT = Path(__file__).parents[1]
-_HEAD = "### Faults of the cache"
+_HEAD = "## Faults of the cache"
 _OF_CACHES = ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME")  # environment variables
 _STRANGER = 12_345  # a user id that owns nothing
 _JOB = ["model=tiny", "reference_images=generated", "reference_count=8", "steps=2", "seed=0"]
