@@ -74,7 +74,8 @@ def _attention(
 
 def _has_fused_attention(query: Array, key: Array, value: Array) -> bool:
     """Return whether cuDNN's attention takes these arrays, by its documented limits."""
-    device = jax.devices()[0]
+    chosen: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+    device = chosen if isinstance(chosen, jax.Device) else jax.devices(chosen)[0]
     if not device.device_kind.startswith("NVIDIA") or float(device.compute_capability) < 8:
         return False
     width, half = query.shape[-1], query.dtype in (jnp.bfloat16, jnp.float16)
