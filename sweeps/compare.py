@@ -26,6 +26,7 @@ from sweeps.analysis.choices import (
     win_shares,
 )
 from sweeps.analysis.comparison import compare
+from sweeps.analysis.log_odds import name_scale
 from sweeps.analysis.pairing import arm_names
 from sweeps.config.errors import run_cli
 from sweeps.config.paths import CONF
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str]) -> None:
         type=Path,
         help="answers that the report's blind judging saved, in place of --metric",
     )
+    parser.add_argument("--log-odds", action="store_true", help="of metrics from 0 to 1")
     parser.add_argument("--baseline", help="the arm to compare with; the first if not given")
     parser.add_argument(
         "--out", type=locate, help="a .csv file; compare_BY.csv in DIR if not given"
@@ -75,12 +77,13 @@ def main(arguments: Sequence[str]) -> None:
         print_choices(chosen.choices, chosen.directory, out)
         return
     results = load(chosen.directory)
-    table = compare(results, chosen.by, chosen.metric, chosen.baseline)
+    table = compare(results, chosen.by, chosen.metric, chosen.baseline, chosen.log_odds)
     out = chosen.out or chosen.directory / f"compare_{'+'.join(dict.fromkeys(chosen.by))}.csv"
     _save(table, out)
     console = Console()
+    ways = {name_scale(m, chosen.log_odds): better(results, m) for m in chosen.metric}
     for metric, rows in table.groupby("metric", sort=False):
-        console.print(metric_table(str(metric), rows, better(results, str(metric))))
+        console.print(metric_table(str(metric), rows, ways[str(metric)]))
         console.print()
     console.print(_LEGEND, highlight=False)
     for line in notes(table):

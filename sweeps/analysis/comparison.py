@@ -11,6 +11,7 @@ import pandas as pd
 
 from fvjax import checks
 from sweeps.analysis.inference import holm, interval, p_value, rank_biserial
+from sweeps.analysis.log_odds import name_scale, to_log_odds
 from sweeps.analysis.pairing import Pairs, arm_names, compared_columns, factorize, pair
 from sweeps.results.labels import config_columns
 from sweeps.results.status import share_begun
@@ -32,6 +33,7 @@ def compare(
     by: str | Sequence[str],
     metrics: str | Sequence[str],
     baseline: str | None = None,
+    log_odds: bool = False,
 ) -> pd.DataFrame:
     """Compare each arm with the baseline; return a row for each metric and arm.
 
@@ -40,6 +42,7 @@ def compare(
         by: config columns that are compared; a group (`objective`) stands for its keys too.
         metrics: columns of numbers.
         baseline: the arm that others are compared with; the first in the table if None.
+        log_odds: compare the log odds of the metrics, which are between 0 and 1.
 
     Returns:
         `metric arm baseline`; `pairs directions`; `mean mean_baseline difference` over directions;
@@ -52,12 +55,16 @@ def compare(
         that are not all alike, p and effect two: null where there are fewer.
 
     Raises:
-        ValueError: a column, metric or arm is unknown; there is a single arm, or no pair.
+        ValueError: a column, metric or arm is unknown; there is a single arm, or no pair; log odds
+            are asked for of numbers that are no probabilities.
     """
     by, metrics = ([x] if isinstance(x, str) else list(dict.fromkeys(x)) for x in (by, metrics))
     own = compared_columns(results, by)
     results = results.reset_index(drop=True)
-    results = results.assign(**{metric: _numbers(results, metric) for metric in metrics})
+    numbers = {metric: _numbers(results, metric) for metric in metrics}
+    if log_odds:
+        numbers = {metric: to_log_odds(values, metric) for metric, values in numbers.items()}
+    results = results.assign(**numbers)
     name = arm_names(results, by)
     arms = list(dict.fromkeys(name.dropna()))
     if len(arms) < 2:
@@ -68,7 +75,7 @@ def compare(
     code, base = factorize(results, others), (name == first).to_numpy()
     begun = results["status"].groupby(name).agg(share_begun)
     table = pd.DataFrame(
-        {"metric": metric, "arm": arm, "baseline": first}
+        {"metric": name_scale(metric, log_odds), "arm": arm, "baseline": first}
         | {"begun": begun[arm], "baseline_begun": begun[first]}
         | _summary_row(pair(results, metric, (name == arm).to_numpy(), base, code))
         for metric in metrics

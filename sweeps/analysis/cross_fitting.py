@@ -9,11 +9,10 @@ are directions, or the values of a column such as a planted world.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from fvjax import checks
+from sweeps.analysis.log_odds import name_scale, to_log_odds
 from sweeps.results.labels import config_columns, format_exact, is_row_key, join
 from sweeps.results.table import METRICS
 
@@ -21,7 +20,6 @@ BLANK = ("dead", "diverged", "collapsed")  # statuses of pictures that do not sh
 _TUNED = ("learning_rate", "steps")  # settings beside the keys of a family's groups
 _SPLIT = ("layer", "direction")  # columns of the direction that make another condition
 _LEAST_STRENGTH = 0.05  # planted: of less content a picture is blank
-_CLIP = 6.0  # of log odds
 _KEYS = ["condition", "family", "setting", "cluster"]
 
 
@@ -50,7 +48,7 @@ class Protocol:
     @property
     def scale(self) -> str:
         """The name of the judged numbers."""
-        return f"log odds of {self.metric}" if self.log_odds else self.metric
+        return name_scale(self.metric, self.log_odds)
 
 
 def arms(results: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -70,9 +68,7 @@ def arms(results: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     rows = results[results["status"] != "failed"].copy()
     metric = _numbers(rows, protocol.metric, "metric")
     if protocol.log_odds:
-        if not metric.dropna().between(0, 1).all():
-            raise ValueError(f"log odds are of numbers from 0 to 1: {protocol.metric} has others")
-        metric = pd.Series(np.clip(logit(metric), -_CLIP, _CLIP), rows.index)
+        metric = to_log_odds(metric, protocol.metric)
     if not metric.notna().any():
         raise ValueError(f"no job has a number in {protocol.metric}")
     rows["blank"] = is_blank(rows)

@@ -275,6 +275,16 @@ def test_an_arm_without_a_penalty_has_a_name() -> None:
     assert both["arm"].tolist() == ["cosine", "dot orthogonal", "cosine orthogonal"]
 
 
+def test_probabilities_can_be_compared_by_log_odds() -> None:
+    t = table(cosine=0.0).assign(transfer=0.5)
+    t.loc[t["objective"] == "cosine", "transfer"] = [1.0, *[0.9] * 11]
+    row = compare(t, "objective", "transfer", log_odds=True).iloc[0]
+    assert row["metric"] == "log odds of transfer"
+    assert row["difference"] == pytest.approx((6 + 11 * np.log(9)) / 12)  # of 1: 6
+    with pytest.raises(ValueError, match="log odds are of numbers from 0 to 1: differential"):
+        compare(table(cosine=9.0), "objective", "differential", log_odds=True)
+
+
 def test_a_column_of_one_s_own_can_be_the_metric() -> None:
     t = table(cosine=0.5)
     t["mine"] = (t["differential"] > 0).astype(object).where(t["seed"] == 0, None)
@@ -346,6 +356,8 @@ def test_the_command_writes_a_csv_and_prints(
     assert "differential (higher is better) against dot" in printed
     assert "compare_objective.csv" in printed
     assert metric_table("differential", whole, "higher").row_count == 1
+    main([str(tmp_path), "--metric", "cosine", "--log-odds"])
+    assert "log odds of cosine (higher is better) against dot" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"cannot write .*nowhere"):
         main([str(tmp_path), "--metric", "cosine", "--out", str(tmp_path / "nowhere" / "a.csv")])
 
