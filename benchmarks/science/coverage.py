@@ -5,7 +5,8 @@ noise of each seed; the true mean is 0. Effects are normal; `heavy`, the differe
 ones; `lognormal`, skewed; or `rare`, 1 in a quarter of the directions and else nothing (less their
 mean, and without noise), as a share of recovered features is. `probability` is the difference of
 two probabilities whose log odds have one mean and different spreads: without a difference on the
-scale of log odds, and with one on the scale of probabilities. Prints, with Monte-Carlo errors, how
+scale of log odds, and with one on the scale of probabilities. `--observed` takes the differences
+of real sweeps, less their mean. Prints, with Monte-Carlo errors, how
 often several 95 % intervals hold the true mean, where there is spread, and how often any of four
 comparisons without a difference is called significant after Holm's correction; then the same by
 `sweeps.compare.compare` itself, from tables.
@@ -14,6 +15,7 @@ comparisons without a difference is called significant after Holm's correction; 
 import argparse
 import itertools
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,9 @@ from scipy.special import expit
 from scipy.stats import bootstrap, wilcoxon
 
 from sweeps.analysis.comparison import compare
+from sweeps.analysis.cross_fitting import Protocol, arms, choose
 from sweeps.analysis.inference import LEVEL, holm, interval, p_value, sign_flips
+from sweeps.results.table import load
 
 SEEDS, COMPARISONS = 2, 4
 SHAPES, DIRECTIONS = ("normal", "heavy", "lognormal", "rare"), (4, 8, 16, 32)
@@ -104,6 +108,28 @@ def probabilities(spread: float, directions: int, trials: int) -> tuple[str, str
     return share(outcomes[0]), share(outcomes[1])
 
 
+def observed(table: Path, directions: int, trials: int) -> tuple[str, str]:
+    """Rejections where differences are those of a real sweep, less their mean.
+
+    Settings are chosen as by `sweeps.leaderboard`; directions are drawn with replacement, alike for
+    all families. Returns log odds of transfer and transfer itself.
+    """
+    random, rows = np.random.default_rng(directions), load(str(table), images=False)
+    found = []
+    for log_odds in (True, False):
+        chosen = choose(arms(rows, Protocol("transfer", log_odds=log_odds)), 0.1)
+        wide = chosen.pivot_table(index="cluster", columns="family", values="metric")
+        own = wide.drop(columns="dot").sub(wide["dot"], axis=0).dropna().to_numpy()
+        outcomes = []
+        for _ in range(trials):
+            families = random.choice(own.shape[1], COMPARISONS, replace=False)
+            drawn = (own - own.mean(0))[random.integers(0, len(own), directions)][:, families]
+            p = [p_value(x) for x in drawn.T]
+            outcomes.append(bool(np.any(holm(p) <= 1 - LEVEL)))
+        found.append(share(outcomes))
+    return found[0], found[1]
+
+
 def whole(directions: int, seeds: int, trials: int) -> tuple[str, str]:
     """Coverage and rejections by `compare` itself: normal arms that share a baseline."""
     random = np.random.default_rng(0)
@@ -123,7 +149,13 @@ def main() -> None:
     """Simulate and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=2000)
-    trials = parser.parse_args().trials
+    parser.add_argument("--observed", type=Path, nargs="*", help="sweeps: these alone")
+    given = parser.parse_args()
+    trials = given.trials
+    for table, directions in itertools.product(given.observed or (), DIRECTIONS[1:]):
+        print(f"{table.name}, {directions}:", *observed(table, directions, trials), flush=True)
+    if given.observed:
+        return
     print(
         "                        95 % interval holds 0                                     ", end=""
     )

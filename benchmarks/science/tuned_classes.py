@@ -38,7 +38,7 @@ def differences(directory: Path, least: float = LEAST) -> pd.DataFrame:
 
 def line(values: pd.Series) -> str:
     """Return mean, interval, and the number of classes above 0."""
-    x = values.dropna().to_numpy()
+    x = values.dropna().to_numpy(float)
     mean, low, high = interval(x)
     return f"{mean:+.2f} ({low:+.2f} to {high:+.2f}), {np.sum(x > 0)} of {len(x)} above"
 
@@ -59,10 +59,10 @@ def main() -> None:
         for family in table:
             print(f"  {family}: {line(table[family])}")
     print("mean over the three networks, by class")
-    for family in found["googlenet"]:
+    for family in dict.fromkeys(str(f) for name in IMAGENET for f in found.get(name, {})):
         print(f"  {family}: {line(mean_over(found, family, IMAGENET))}")
     means = {name: mean_over(found, *which) for name, which in PRIMARY.items()}
-    corrected = holm([p_value(values.dropna().to_numpy()) for values in means.values()])
+    corrected = holm([p_value(values.dropna().to_numpy(float)) for values in means.values()])
     for (name, (family, _)), p in zip(PRIMARY.items(), corrected, strict=True):
         print(f"{name} {family}: {line(means[name])}, p = {p:.4f}")
     if "texturenet" in found:
@@ -70,8 +70,10 @@ def main() -> None:
 
 
 def mean_over(found: dict[str, pd.DataFrame], family: str, networks: tuple[str, ...]) -> pd.Series:
-    """Return a class's mean difference over networks, where every one has it."""
-    columns = [found[name][family] for name in networks if name in found]
+    """Return a class's mean difference over the networks that have the family."""
+    columns = [found[name][family] for name in networks if family in found.get(name, {})]
+    if not columns:
+        return pd.Series(dtype=float)
     mean: pd.Series = pd.concat(columns, axis=1).mean(axis=1, skipna=False)
     return mean
 

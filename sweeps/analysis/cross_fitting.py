@@ -176,12 +176,17 @@ def conditions(rows: pd.DataFrame, protocol: Protocol) -> pd.Series:
     """Return each row's differences that are neither its family's, nor settings, nor its cluster's.
 
     A setting's column that `settings` leaves out makes conditions if it is no key of a family.
+    A group's key, such as a model's weights, is named where it differs within an option.
     """
     columns = config_columns(rows)
     taken = {*protocol.by, *_tuned(columns, protocol), protocol.clusters, *protocol.beside}
     others = [c for c in columns if c not in taken and not _is_of(c, protocol.by)]
+    whole = pd.Series(0, rows.index)
+    within = {
+        c: rows[c.partition("_")[0]] for c in others if c.partition("_")[0] in {*others} - {c}
+    }
     parts = [
-        _differing(rows, c, pd.Series(0, rows.index))
+        _differing(rows, c, within.get(c, whole))
         for c in others
         if c in _SPLIT or not is_row_key(c)
     ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -41,9 +42,16 @@ def draw_frontiers(
         axis.set_xlabel("strength (mean over clusters)")
     for axis in axes[::columns]:
         axis.set_ylabel(metric)
-    found = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
+    handles: dict[str, Artist] = {}
+    for axis in axes[: len(names)]:
+        lines_of, labels = axis.get_legend_handles_labels()
+        handles |= dict(zip(labels, lines_of, strict=True))
     figure.legend(
-        found.values(), found.keys(), loc="outside lower center", ncols=2 * columns, fontsize=8
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=2 * columns,
+        fontsize=8,
     )
     with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=120)

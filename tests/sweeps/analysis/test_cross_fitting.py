@@ -116,6 +116,17 @@ def test_layers_and_other_columns_make_conditions_and_clusters_may_be_a_column()
     }
 
 
+def test_a_group_s_keys_are_named_where_they_differ_within_an_option() -> None:
+    parts = [table(model=m, model_weights=w) for m, w in (("a", "x"), ("b", "y"), ("b", "z"))]
+    found = arms(pd.concat(parts, ignore_index=True), JUDGED)
+    assert set(found["condition"]) == {
+        *("model=a", "model=b model_weights=y", "model=b model_weights=z")
+    }
+    assert set(arms(pd.concat(parts[:2], ignore_index=True), JUDGED)["condition"]) == {
+        *("model=a", "model=b")
+    }
+
+
 def test_settings_can_be_named() -> None:
     t = pd.concat([table(steps=s) for s in (32, 64)], ignore_index=True)
     assert settings_tried(arms(t, JUDGED)) == {"dot": 2, "dot_cosine": 4}
