@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fvjax import linalg
 from fvjax.direction import AnyDirection, Direction, in_space
 
 # How a direction is mapped. A point (an activation, a centroid) is mapped with the origin, a vector
@@ -26,7 +27,7 @@ class AffineMap:
     @cached_property
     def inverse(self) -> Float[np.ndarray, "features channels"]:
         """The pseudo-inverse of the matrix."""
-        return np.linalg.pinv(self.matrix)
+        return linalg.pinv(self.matrix)
 
     def __call__(
         self, vector: Float[np.ndarray, "*space channels"], kind: Kind

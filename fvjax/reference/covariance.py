@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from fvjax import checks
+from fvjax import checks, linalg
 from fvjax.affine_map import AffineMap
 from fvjax.reference.moments import FOLDS, Matrix, Statistics, moments
 
@@ -34,14 +34,14 @@ def shrunk(covariance: Matrix, shrinkage: float) -> Matrix:
 
 def power(covariance: Matrix, exponent: float) -> Matrix:
     """Return the symmetric power of a covariance with positive eigenvalues: -0.5 whitens."""
-    values, axes = np.linalg.eigh(covariance)
+    values, axes = linalg.eigh(covariance)
     result: Matrix = (axes * values**exponent) @ axes.T
     return result
 
 
 def components(covariance: Matrix) -> Matrix:
     """Return the principal components as columns, largest variance first."""
-    return np.linalg.eigh(covariance)[1][:, ::-1]
+    return linalg.eigh(covariance)[1][:, ::-1]
 
 
 def whitening(statistics: Statistics, shrinkage: float, layer: str) -> AffineMap:
@@ -61,13 +61,13 @@ def whitening(statistics: Statistics, shrinkage: float, layer: str) -> AffineMap
 
 def condition(covariance: Matrix) -> float:
     """Return the largest eigenvalue over the smallest; infinite if the covariance is singular."""
-    values = np.linalg.eigvalsh(covariance)
+    values = linalg.eigvalsh(covariance)
     return float(values[-1] / values[0]) if values[0] > _SINGULAR * values[-1] else math.inf
 
 
 def rank(covariance: Matrix) -> int:
     """Return the number of eigenvalues that are not 0 up to rounding."""
-    values = np.linalg.eigvalsh(covariance)
+    values = linalg.eigvalsh(covariance)
     return int(np.sum(values > _SINGULAR * values[-1]))
 
 
@@ -131,8 +131,8 @@ def _likelihoods(
     covariance: Matrix, held_out: Matrix, count: float
 ) -> Float[np.ndarray, "candidates"]:
     """Return the held-out positions' log-likelihood under each shrinkage, less a constant."""
-    values, axes = np.linalg.eigh(covariance)
-    energy = np.einsum("ij,ik,kj->j", axes, held_out, axes)  # along each axis
+    values, axes = linalg.eigh(covariance)
+    energy = np.sum(axes * (held_out @ axes), 0)  # along each axis
     level, shrinkages = values.mean(), np.array(_TRIED)[:, None]
     spread = (1 - shrinkages) * np.maximum(values, 0)[None] + shrinkages * level
     with np.errstate(divide="ignore", invalid="ignore"):
