@@ -27,7 +27,7 @@ class AffineMap:
     @cached_property
     def inverse(self) -> Float[np.ndarray, "features channels"]:
         """The pseudo-inverse of the matrix."""
-        return linalg.pinv(np.asarray(self.matrix))
+        return linalg.pinv(self.matrix)
 
     def __call__(
         self, vector: Float[np.ndarray, "*space channels"], kind: Kind

@@ -8,23 +8,23 @@ import numpy as np
 from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
-Matrix = Float[np.ndarray, "rows columns"]
+Symmetric = Float[np.ndarray, "values values"]
 
 
-def eigh(matrix: Matrix) -> tuple[Float[np.ndarray, "values"], Matrix]:
+def eigh(matrix: Symmetric) -> tuple[Float[np.ndarray, "values"], Symmetric]:
     """Return the eigenvalues of a symmetric matrix, least first, and eigenvectors as columns."""
     with threadpool_limits(1, "blas"):
         values, vectors = np.linalg.eigh(matrix)
     return values, vectors
 
 
-def eigvalsh(matrix: Matrix) -> Float[np.ndarray, "values"]:
+def eigvalsh(matrix: Symmetric) -> Float[np.ndarray, "values"]:
     """Return the eigenvalues of a symmetric matrix, least first."""
     with threadpool_limits(1, "blas"):
         return np.linalg.eigvalsh(matrix)
 
 
-def pinv(matrix: Matrix) -> Matrix:
+def pinv(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "columns rows"]:
     """Return the pseudo-inverse of a matrix."""
     with threadpool_limits(1, "blas"):
         return np.linalg.pinv(matrix)
