@@ -23,7 +23,8 @@ _WINOGRAD_CHANNELS = 32  # least number of channels
 _LEAST_TILES = 16  # in a batch; for fewer tiles, reading the transformed kernel dominates
 _LEAST_PIXELS = 64  # in a batch; XLA's convolution is used below
 _FEW_FEATURES = 16  # largest number of features for `by_rows`
-_LEAST_INPUTS = 64  # least number of channels x columns for `by_products`
+_LEAST_INPUTS = 64  # least number of columns x channels for `by_products`
+_LEAST_FEATURES = 16  # the same of features
 
 
 @jax.named_scope("convolution")
@@ -139,8 +140,9 @@ def _sum_of_rows(parts: Array, rows: int, padding: tuple[int, int]) -> Array:
 
 
 def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
-    inputs = x.shape[-1] * kernel.shape[1]
-    if kernel.dtype == jnp.bfloat16 and inputs >= _LEAST_INPUTS and has_amx():
+    _, columns, channels, features = kernel.shape
+    large = columns * channels >= _LEAST_INPUTS and features >= _LEAST_FEATURES
+    if kernel.dtype == jnp.bfloat16 and large and has_amx():
         return by_products(x, kernel, padding)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     quick = _on_cpu(x.shape, kernel.shape, padding) or partial(xla_conv, padding=padding)

@@ -16,9 +16,9 @@ from fvjax.ops.products import activation_type, matmul
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a CPU's implementation")
 CONVOLUTIONS: list[tuple[Any, Any, int, Any]] = [  # size, kernel, stride, padding
     ((9, 8, 40), (3, 3, 24), 1, ((1, 1), (1, 1))),
-    ((7, 6, 16), (5, 5, 8), 1, ((2, 2), (2, 2))),
+    ((7, 6, 16), (5, 5, 16), 1, ((2, 2), (2, 2))),
     ((8, 9, 24), (4, 3, 20), 1, ((3, 0), (2, 5))),
-    ((12, 12, 8), (3, 3, 32), 2, ((1, 1), (1, 1))),
+    ((12, 12, 16), (3, 3, 32), 2, ((1, 1), (1, 1))),
     ((6, 5, 48), (1, 1, 16), 1, ((0, 0), (0, 0))),
     ((16, 16, 3), (7, 7, 8), 2, ((3, 3), (3, 3))),  # too few inputs for a product
 ]
