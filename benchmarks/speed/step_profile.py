@@ -69,7 +69,7 @@ def profile(model: fvjax.Model, setting: Setting) -> tuple[float, pandas.DataFra
     channels = model.layers[setting.layer][-1]
     lanes = jnp.arange(setting.batch) % channels
     jobs = jax.vmap(lambda index: job(index, setting, channels))(lanes)
-    options = compiler_options(jax.default_backend())
+    options = compiler_options(jax.default_backend(), model.precision == "bfloat16")
     program = jax.jit(loop, compiler_options=options).lower(model, jobs).compile()
     jax.block_until_ready(program(model, jobs))
     known = operations(program)

@@ -125,6 +125,16 @@ def test_images_do_not_see_each_other_under_vmap() -> None:
     np.testing.assert_allclose(both[1], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", GOLDEN)
+def test_imported_networks_in_bfloat16_agree_with_float32(name: str) -> None:
+    model = network(name)
+    image = picture(name)
+    wide, narrow = (jax.jit(m)(image) for m in (model, model.in_precision("bfloat16")))
+    for layer in model.main_layers:
+        scale = float(jnp.abs(wide[layer]).max())
+        np.testing.assert_allclose(narrow[layer], wide[layer], atol=0.05 * scale, err_msg=layer)
+
+
 def test_bfloat16_keeps_upcasts() -> None:
     """A cast to float32 widens bfloat16; the next product is bfloat16 again."""
     graph = Graph(
