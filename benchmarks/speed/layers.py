@@ -3,7 +3,7 @@
 The peak is a matrix product of side 2048 in the same run. Operations are counted as those of the
 plain convolution, also where Winograd needs fewer. Each layer runs inside a scan, as it does in the
 loop. For 3 x 3 convolutions the plain one and Winograd's tiles of 2 and 4, between which
-`fvjax.ops.convolution` chooses, are timed apart.
+`fvjax.ops.convolution` chooses, are timed apart. "bfloat16" is ours with weights in bfloat16.
 """
 
 import argparse
@@ -52,9 +52,10 @@ def convolutions(size: int) -> list[tuple[str, int, int, int, int, int]]:
 
 def seconds(step: Callable[[Any, Any], Any], x: Any, weights: Any, rounds: int) -> float:
     """Least seconds of one step inside a scan; weights are given to it, as in the loop."""
+    options = compiler_options(jax.default_backend(), weights.dtype == jnp.bfloat16)
     loop = jax.jit(
         lambda x, w: jax.lax.scan(lambda x, _: (step(x, w), None), x, None, SCAN)[0],
-        compiler_options=compiler_options(jax.default_backend()),
+        compiler_options=options,
     )
     jax.block_until_ready(loop(x, weights))
     times = []
@@ -86,7 +87,7 @@ def measure(arguments: argparse.Namespace, batch: int, peak: float) -> list[dict
         def step(x: jax.Array, weights: jax.Array, ours: Conv = ours) -> jax.Array:
             return x + 1e-3 * jax.grad(lambda x: jnp.sum(ours(x, weights) ** 2))(x)
 
-        ways: dict[str, Callable[[Any, Any], Any]] = {"ours": step}
+        ways: dict[str, Callable[[Any, Any], Any]] = {"ours": step, "bfloat16": step}
         if kernel == 3:
             plain = partial(correlation.xla_conv, padding=pads)
             ways["plain"] = partial(both_ways, plain, plain)
@@ -94,8 +95,10 @@ def measure(arguments: argparse.Namespace, batch: int, peak: float) -> list[dict
                 quick = partial(winograd, padding=pads, m=tile)
                 ways[f"tiles of {tile}"] = partial(both_ways, quick, quick)
         work = 2 * 2 * batch * (side // stride) ** 2 * kernel**2 * channels * features
-        for way, function in ways.items():
-            rate = work / seconds(function, x, weights, arguments.rounds) / 1e9
+        for way in [w for w in ways if not arguments.ways or w in arguments.ways]:
+            function = ways[way]
+            kind = jnp.bfloat16 if way == "bfloat16" else jnp.float32
+            rate = work / seconds(function, x, weights.astype(kind), arguments.rounds) / 1e9
             row = {
                 "layer": name,
                 "side": side,
@@ -119,6 +122,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="layers whose name holds this")
+    parser.add_argument("--ways", nargs="*", help="implementations; all if not given")
     arguments = parser.parse_args()
     square = jnp.asarray(np.random.default_rng(0).normal(size=(2048, 2048)), jnp.float32)
     peak = 2 * 2048**3 / seconds(lambda x, w: x @ w / 64, square, square, arguments.rounds) / 1e9

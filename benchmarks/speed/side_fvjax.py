@@ -51,9 +51,9 @@ def write_weights(path: str, layer: str) -> str:
 
 
 @lru_cache
-def load(weights: str) -> fvjax.Model:
+def load(weights: str, precision: str = "float32") -> fvjax.Model:
     """Return the network; its weights are loaded once."""
-    return fvjax.load("googlenet", weights=Path(weights))
+    return fvjax.load("googlenet", weights=Path(weights)).in_precision(precision)
 
 
 def job(index: int, setting: Setting, channels: int) -> fvjax.Job:
@@ -82,14 +82,16 @@ def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
 @lru_cache
 def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
     """Return a function that runs all batches as the executor does, and the compile seconds."""
-    model = load(weights)
+    model = load(weights, setting.precision)
     channels = model.layers[setting.layer][-1]
     jobs = [job(i, setting, channels) for i in range(setting.batch)]
     devices = np.array(jax.devices()[: setting.batch])
     size = min(MAX_JOBS_PER_CPU_DEVICE * len(devices), setting.batch)
     batches = [stack_jobs(jobs[i : i + size]) for i in range(0, setting.batch, size)]
     begin = time.perf_counter()
-    program = shard_jobs(loop, Mesh(devices, ("jobs",)), 1).lower(model, batches[0]).compile()
+    mesh, narrow = Mesh(devices, ("jobs",)), setting.precision == "bfloat16"
+    jitted = shard_jobs(loop, mesh, 1, bfloat16=narrow)
+    program = jitted.lower(model, batches[0]).compile()
     seconds = time.perf_counter() - begin
     return lambda: [program(model, jobs) for jobs in batches], seconds
 

@@ -2,6 +2,7 @@
 
 InceptionV1 in Lucid's layout (SAME padding, normalisation over 9 channels), weights that need no
 gradient, ReLU in place, and the standard transforms composed into one bilinear warp, as ours are.
+In bfloat16, weights and activations are bfloat16; autocast casts the weights again in each step.
 """
 
 import time
@@ -30,7 +31,7 @@ torch.set_num_threads(THREADS)
 
 
 @lru_cache
-def weights(layer: str) -> Weights:
+def weights(layer: str, kind: torch.dtype = torch.float32) -> Weights:
     """Random weights in channels_last: He's, and the units of `layer` awake."""
     shapes = {"conv2d0": (64, 3, 7), "conv2d1": (64, 64, 1), "conv2d2": (192, 64, 3)}
     for name, (inputs, one, three_b, three, five_b, five, pool) in MIXED.items():
@@ -46,7 +47,7 @@ def weights(layer: str) -> Weights:
             weight += awakening(kernel * kernel * inputs)
         weight *= (2 / (kernel * kernel * inputs)) ** 0.5
         bias = 0.1 * torch.randn(outputs, generator=generator)
-        made[name] = (weight.to(memory_format=torch.channels_last), bias)
+        made[name] = (weight.to(kind, memory_format=torch.channels_last), bias.to(kind))
     return made
 
 
@@ -62,16 +63,16 @@ def halved(x: torch.Tensor) -> torch.Tensor:
 
 
 @lru_cache
-def band(channels: int) -> torch.Tensor:
+def band(channels: int, kind: torch.dtype) -> torch.Tensor:
     """Return the 1x1 kernel that sums over neighbouring channels."""
     place = torch.arange(channels)
     near = (place[:, None] - place[None]).abs() <= NEIGHBOURS // 2
-    return near.float()[:, :, None, None] * (ALPHA / NEIGHBOURS)
+    return (near.float()[:, :, None, None] * (ALPHA / NEIGHBOURS)).to(kind)
 
 
 def normalised(x: torch.Tensor) -> torch.Tensor:
     """Local response normalisation; quicker than torch's own."""
-    return x * (1 + F.conv2d(x * x, band(x.shape[1]))).rsqrt()
+    return x * (1 + F.conv2d(x * x, band(x.shape[1], x.dtype))).rsqrt()
 
 
 def forward(w: Weights, x: torch.Tensor, layer: str, norm: Any = normalised) -> torch.Tensor:
@@ -110,7 +111,8 @@ def warped(image: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
 
 def ascend(setting: Setting, variant: str, steps: int) -> tuple[float, ...]:
     """Optimise the batch from noise; the scores."""
-    size, batch, w = setting.size, setting.batch, weights(setting.layer)
+    kind = torch.bfloat16 if "bfloat16" in variant else torch.float32
+    size, batch, w = setting.size, setting.batch, weights(setting.layer, kind)
     down, across = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
     frequency = np.maximum(np.hypot(down, across), 1 / size)
     scale = torch.tensor(size / frequency / 4, dtype=torch.float32)
@@ -124,9 +126,9 @@ def ascend(setting: Setting, variant: str, steps: int) -> tuple[float, ...]:
         optimizer.zero_grad(set_to_none=True)
         raw = torch.fft.irfft2(torch.view_as_complex(spectrum) * scale, s=(size, size))
         image = torch.sigmoid(F.conv2d(raw, mix))
-        image = warped(image, random) if variant == "views" else image
-        x = (image * 255 - 117).contiguous(memory_format=torch.channels_last)
-        loss = -forward(w, x, setting.layer)[index, index].mean((1, 2)).sum()
+        image = warped(image, random) if "views" in variant else image
+        x = (image * 255 - 117).to(kind, memory_format=torch.channels_last)
+        loss = -forward(w, x, setting.layer)[index, index].float().mean((1, 2)).sum()
         loss.backward()
         optimizer.step()
         scores.append(-float(loss.detach()))
@@ -139,7 +141,7 @@ def warm(setting: Setting, variant: str) -> None:
 
 
 def run(setting: Setting, variant: str) -> Timing:
-    """One round; "views" is with transforms, "bare" without."""
+    """One round; "views" is with transforms, "bare" without, either in "bfloat16" or float32."""
     torch.manual_seed(0)
     begin = time.perf_counter()
     scores = ascend(setting, variant, setting.steps)

@@ -24,6 +24,7 @@ from work import Setting
 
 import fvjax
 from fvjax.models.model import PRECISIONS
+from sweeps.execution.compile import compiler_options
 
 CLASSES = (  # the first that occurs in a name
     *("convolution", "pool", "normalization", "relu", "transform", "parameterization"),
@@ -68,7 +69,8 @@ def profile(model: fvjax.Model, setting: Setting) -> tuple[float, pandas.DataFra
     channels = model.layers[setting.layer][-1]
     lanes = jnp.arange(setting.batch) % channels
     jobs = jax.vmap(lambda index: job(index, setting, channels))(lanes)
-    program = jax.jit(loop).lower(model, jobs).compile()
+    options = compiler_options(jax.default_backend(), model.precision == "bfloat16")
+    program = jax.jit(loop, compiler_options=options).lower(model, jobs).compile()
     jax.block_until_ready(program(model, jobs))
     known = operations(program)
     times: dict[tuple[str, str], float] = defaultdict(float)

@@ -5,7 +5,7 @@ import math
 import os
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 THREADS = 2  # at most, on either side
@@ -27,10 +27,11 @@ class Setting:
     steps: int
     layer: str
     peers: dict[str, tuple[str, str]] = field(hash=False)  # ratio: module, variant
+    precision: str = "float32"
 
     def shorter(self, size: int, steps: int, layer: str) -> "Setting":
         """Return the same setting for a quick run."""
-        return Setting(self.name, size, self.batch, steps, layer, self.peers)
+        return replace(self, size=size, steps=steps, layer=layer)
 
 
 # Two looks that cost as much as a step each count against ours: so few as 24 steps make that 8 %.
@@ -59,6 +60,18 @@ SETTINGS = (
             "torch_b16": ("side_torch", "views"),
             "torch_b16_no_transform": ("side_torch", "bare"),
         },
+    ),
+    *(
+        Setting(
+            f"128 px, batch {batch}, bfloat16",
+            128,
+            batch,
+            steps,
+            "mixed4d",
+            {f"torch_b{batch}_bfloat16": ("side_torch", "views bfloat16")},
+            "bfloat16",
+        )
+        for batch, steps in ((1, 64), (16, 24))
     ),
 )
 

@@ -12,6 +12,7 @@ from jaxtyping import Array
 from fvjax import checks
 from fvjax.direction import SPACE, base
 from fvjax.image_size import ImageSize, height_width
+from fvjax.ops.products import activation_type
 from fvjax.pytree import dataclass, static
 from fvjax.transparency import opaque
 from fvjax.types import Activations, Flag, Image
@@ -119,21 +120,23 @@ class Model:
 
         Args:
             precision: float32; tf32, products of factors with 10 bits after the point on an NVIDIA
-                GPU; bfloat16, weights, image and activations with 7. Scores, metrics, parameters
-                and optimizer are float32 in each.
+                GPU; bfloat16, weights, image and activations with 7. On a CPU, bfloat16 is that of
+                weights and of the factors of products alone. Scores, metrics, parameters and
+                optimizer are float32 in each.
         """
         checks.choice("precision", precision, PRECISIONS)
         model = self.replace(precision=precision)  # type: ignore[attr-defined]
+        kind = _weights_type(precision)
         weights = jax.tree.map(
-            lambda x: x.astype(model.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+            lambda x: x.astype(kind) if jnp.issubdtype(x.dtype, jnp.floating) else x,
             self.weights,
         )
         return model.replace(weights=weights)  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
-        """The type of weights and activations inside the network."""
-        return jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32
+        """The type of activations inside the network."""
+        return activation_type(_weights_type(self.precision))
 
     def __call__(
         self, image: Image, offsets: Mapping[str, Array] | None = None, redirect: Flag = False
@@ -202,6 +205,10 @@ def with_model_precision(
             return function(model, *args, **keywords)
 
     return traced
+
+
+def _weights_type(precision: str) -> Any:
+    return jnp.bfloat16 if precision == "bfloat16" else jnp.float32
 
 
 def _dtype(x: Any) -> Any:

@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax.ops.primitive import primitive
+from fvjax.ops.products import activation_type, has_amx, matmul, wide_product
 from fvjax.ops.winograd import Padding, winograd
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -22,6 +23,8 @@ _WINOGRAD_CHANNELS = 32  # least number of channels
 _LEAST_TILES = 16  # in a batch; for fewer tiles, reading the transformed kernel dominates
 _LEAST_PIXELS = 64  # in a batch; XLA's convolution is used below
 _FEW_FEATURES = 16  # largest number of features for `by_rows`
+_LEAST_INPUTS = 64  # least number of columns x channels for `by_products`
+_LEAST_FEATURES = 16  # the same of features
 
 
 @jax.named_scope("convolution")
@@ -36,11 +39,10 @@ def conv(
     A strided convolution is a stride-1 convolution over blocks of stride x stride pixels, and a 1x1
     convolution a matrix product, so that all share one backward pass.
     """
-    x = x.astype(kernel.dtype)  # a network's constants may have widened it
+    x = x.astype(activation_type(kernel.dtype))  # a network's constants may have widened it
     rows, columns, channels, features = kernel.shape
     if (rows, columns, stride) == (1, 1, 1) and padding == ((0, 0), (0, 0)):
-        flat = x.reshape(-1, channels) @ kernel.reshape(channels, features)
-        return flat.reshape(*x.shape[:-1], features)
+        return matmul(x, kernel.reshape(channels, features))
     batch = x.shape[:-3]
     x = x.reshape(-1, *x.shape[-3:])
     if stride > 1:
@@ -70,6 +72,7 @@ def _blocks(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Arr
 
 def xla_conv(x: Array, kernel: Array, padding: Padding) -> Array:
     """Apply XLA's correlation of stride 1."""
+    kernel = kernel.astype(x.dtype)
     return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
 
@@ -100,10 +103,36 @@ def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
     """
     rows, columns, channels, features = kernel.shape
     wide = kernel.transpose(1, 2, 0, 3).reshape(1, columns, channels, rows * features)
-    parts = xla_conv(x, wide, ((0, 0), padding[1]))
-    parts = parts.reshape(*parts.shape[:3], rows, features)
-    (top, bottom), zero = padding[0], jnp.zeros((), x.dtype)
-    y = jnp.zeros((), x.dtype)
+    return _sum_of_rows(xla_conv(x, wide, ((0, 0), padding[1])), rows, padding[0])
+
+
+def by_products(x: Array, kernel: Array, padding: Padding) -> Array:
+    """Correlate by one matrix product of factors in bfloat16, with sums in float32.
+
+    One factor has the inputs at all columns of the kernel side by side. The other factor has the
+    rows of the kernel side by side; their products are shifted and summed.
+    """
+    rows, columns, channels, features = kernel.shape
+    # As integers, XLA copies them without a detour by float32.
+    bits = lax.bitcast_convert_type(x.astype(jnp.bfloat16), jnp.uint16)
+    pads = ((0, 0, 0), (0, 0, 0), (*padding[1], 0), (0, 0, 0))
+    # Without the barrier, XLA computes what `x` is fused with again for each column.
+    bits = lax.optimization_barrier(lax.pad(bits, jnp.uint16(0), pads))
+    n, height, width = bits.shape[:3]
+    width -= columns - 1
+    shifted = jnp.stack([bits[:, :, j : j + width] for j in range(columns)], 3)
+    inputs = lax.bitcast_convert_type(shifted, jnp.bfloat16).reshape(-1, columns * channels)
+    wide = kernel.transpose(1, 2, 0, 3).reshape(columns * channels, rows * features)
+    # The barrier lets XLA lift the transposition out of a surrounding loop.
+    parts = wide_product(inputs, lax.optimization_barrier(wide))
+    return _sum_of_rows(parts.reshape(n, height, width, -1), rows, padding[0]).astype(x.dtype)
+
+
+def _sum_of_rows(parts: Array, rows: int, padding: tuple[int, int]) -> Array:
+    """Sum the products with each row of the kernel, (batch, height, width, rows * features)."""
+    parts = parts.reshape(*parts.shape[:3], rows, -1)
+    (top, bottom), zero = padding, jnp.zeros((), parts.dtype)
+    y = zero
     for i in range(rows):
         shift = (top - i, bottom - (rows - 1 - i), 0)
         y = y + lax.pad(parts[..., i, :], zero, ((0, 0, 0), shift, (0, 0, 0), (0, 0, 0)))
@@ -111,8 +140,13 @@ def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
 
 
 def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
-    quick = _on_cpu(x.shape, kernel.shape, padding) if jnp.finfo(x.dtype).bits >= 32 else None
-    return xla_conv(x, kernel, padding) if quick is None else quick(x, kernel)
+    _, columns, channels, features = kernel.shape
+    large = columns * channels >= _LEAST_INPUTS and features >= _LEAST_FEATURES
+    if kernel.dtype == jnp.bfloat16 and large and has_amx():
+        return by_products(x, kernel, padding)
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    quick = _on_cpu(x.shape, kernel.shape, padding) or partial(xla_conv, padding=padding)
+    return quick(wide, kernel.astype(wide.dtype)).astype(x.dtype)
 
 
 def _shape(x: Any, kernel: Any, padding: Padding) -> list[Any]:
@@ -171,7 +205,7 @@ def _conv_backward(padding: Padding, saved: tuple[Any, Array], g: Any) -> tuple[
         for i in range(rows)
         for j in range(columns)
     ]
-    return dx, jnp.stack(taps).reshape(kernel.shape)
+    return dx, jnp.stack(taps).reshape(kernel.shape).astype(kernel.dtype)
 
 
 _conv.defvjp(_conv_forward, _conv_backward, symbolic_zeros=True)

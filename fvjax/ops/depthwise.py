@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax.ops.primitive import stored
+from fvjax.ops.products import activation_type
 from fvjax.ops.winograd import Padding
 
 
@@ -24,7 +25,8 @@ def depthwise(
     padding: Padding = ((0, 0), (0, 0)),
 ) -> Float[Array, "*batch out_height out_width channels"]:
     """Cross-correlate every channel of `x` with its own `kernel`; exact gradients for both."""
-    return _depthwise(x.astype(kernel.dtype), kernel, stride, padding)
+    kind = activation_type(kernel.dtype)
+    return _depthwise(x.astype(kind), kernel.astype(kind), stride, padding)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from sweeps.execution.batched import JOBS
@@ -14,9 +15,13 @@ from sweeps.execution.executable_cache import ExecutableCache
 
 VERIFY = "FVJAX_VERIFY_CACHE"  # environment variable: "1" recompiles what the cache holds
 
-# XLA's experimental kernels of matrix products, on by default in jaxlib 0.10, are slower than the
-# kernels they replace (docs/performance.md). Which kernel runs depends on processor and batch.
+# XLA's experimental kernels (YNN), on by default in jaxlib 0.10, are slower than the kernels they
+# replace (docs/development/performance.md). Which kernel runs depends on processor and batch.
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+# Of products of bfloat16, they alone use AMX; their convolutions stay off.
+_BFLOAT16_CPU_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
+}
 
 
 def compile_program(function: Any, mesh: Mesh, replicated: Any, *stacked: Any) -> Any:
@@ -31,7 +36,8 @@ def compile_program(function: Any, mesh: Mesh, replicated: Any, *stacked: Any) -
     executables, arguments = ExecutableCache.from_jax_config(jax.config), (replicated, *stacked)
     if executables is None:
         return _compile(function, mesh, arguments)
-    key = executables.key(function, mesh, compiler_options(_platform(mesh)), arguments)
+    options = compiler_options(_platform(mesh), _has_bfloat16(arguments))
+    key = executables.key(function, mesh, options, arguments)
     if key is None:
         return _compile(function, mesh, arguments)
     program = executables.load(key, mesh, arguments)
@@ -54,7 +60,12 @@ def compile_program(function: Any, mesh: Mesh, replicated: Any, *stacked: Any) -
 
 
 def _compile(function: Any, mesh: Mesh, arguments: tuple[Any, ...], name: str | None = None) -> Any:
-    return shard_jobs(function, mesh, len(arguments) - 1, name).lower(*arguments).compile()
+    narrow = _has_bfloat16(arguments)
+    return shard_jobs(function, mesh, len(arguments) - 1, name, narrow).lower(*arguments).compile()
+
+
+def _has_bfloat16(arguments: Any) -> bool:
+    return any(x.dtype == jnp.bfloat16 for x in jax.tree.leaves(arguments) if hasattr(x, "dtype"))
 
 
 def _instructions(program: Any, name: str) -> list[str]:
@@ -64,7 +75,9 @@ def _instructions(program: Any, name: str) -> list[str]:
     return [line for line in text.splitlines() if "%" in line]
 
 
-def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) -> Any:
+def shard_jobs(
+    function: Any, mesh: Mesh, inputs: int, name: str | None = None, bfloat16: bool = False
+) -> Any:
     """Return `function(replicated, *inputs)`, jitted, with the jobs split over the mesh.
 
     Args:
@@ -72,6 +85,7 @@ def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) 
         mesh: the devices.
         inputs: the number of inputs with a leading jobs axis.
         name: the program's name; the function's own if None.
+        bfloat16: whether weights are bfloat16.
     """
     split, replicated = NamedSharding(mesh, JOBS), NamedSharding(mesh, PartitionSpec())
     sharded = jax.shard_map(
@@ -86,25 +100,28 @@ def shard_jobs(function: Any, mesh: Mesh, inputs: int, name: str | None = None) 
     return jax.jit(
         sharded,
         in_shardings=(replicated, *[split] * inputs),
-        compiler_options=compiler_options(_platform(mesh)),
+        compiler_options=compiler_options(_platform(mesh), bfloat16),
     )
 
 
 @cache
-def compiler_options(platform: str) -> dict[str, Any]:
+def compiler_options(platform: str, bfloat16: bool = False) -> dict[str, Any]:
     """Return the options of ours that this jaxlib knows and that XLA_FLAGS does not set."""
     if platform != "cpu":
         return {}
     flags = os.environ.get("XLA_FLAGS", "")
+    options = _BFLOAT16_CPU_OPTIONS if bfloat16 else _CPU_OPTIONS
     return {
-        name: value for name, value in _CPU_OPTIONS.items() if name not in flags and _is_known(name)
+        name: value
+        for name, value in options.items()
+        if name not in flags and _is_known(name, value)
     }
 
 
-def _is_known(option: str) -> bool:
+def _is_known(option: str, value: Any) -> bool:
     with jax.default_device(jax.devices("cpu")[0]):
         try:
-            jax.jit(lambda: 0, compiler_options={option: _CPU_OPTIONS[option]}).lower().compile()
+            jax.jit(lambda: 0, compiler_options={option: value}).lower().compile()
         except jax.errors.JaxRuntimeError:
             return False
     return True

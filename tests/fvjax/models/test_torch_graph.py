@@ -22,6 +22,7 @@ from fvjax.models.torch.graph import Graph, Layer, Step, Value
 from fvjax.models.torch.interpret import GraphNetwork
 from fvjax.models.torch.operators.resampling import matrix
 from fvjax.models.torch.paths import pruned, with_main_path
+from fvjax.ops.products import activation_type
 
 DATA = ROOT / "tests" / "data" / "torch"
 GOLDEN: dict[str, Any] = json.loads((DATA / "golden.json").read_text())
@@ -124,6 +125,16 @@ def test_images_do_not_see_each_other_under_vmap() -> None:
     np.testing.assert_allclose(both[1], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", GOLDEN)
+def test_imported_networks_in_bfloat16_agree_with_float32(name: str) -> None:
+    model = network(name)
+    image = picture(name)
+    wide, narrow = (jax.jit(m)(image) for m in (model, model.in_precision("bfloat16")))
+    for layer in model.main_layers:
+        scale = float(jnp.abs(wide[layer]).max())
+        np.testing.assert_allclose(narrow[layer], wide[layer], atol=0.05 * scale, err_msg=layer)
+
+
 def test_bfloat16_keeps_upcasts() -> None:
     """A cast to float32 widens bfloat16; the next product is bfloat16 again."""
     graph = Graph(
@@ -145,7 +156,7 @@ def test_bfloat16_keeps_upcasts() -> None:
             return x
 
     GraphNetwork(graph)({}, jnp.ones((2, 2, 3), jnp.bfloat16), Dtypes({}, False))
-    assert seen == {"wide": jnp.float32, "product": jnp.bfloat16}
+    assert seen == {"wide": jnp.float32, "product": activation_type(jnp.bfloat16)}
 
 
 def test_another_size_is_refused() -> None:

@@ -394,6 +394,12 @@ def test_xla_is_told_only_what_it_knows_and_the_user_does_not_say(
     monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.setattr(program, "_CPU_OPTIONS", {"xla_cpu_enable_fast_math": False, "no_such": 1})
     assert options("cpu") == {"xla_cpu_enable_fast_math": False}
-    assert options("gpu") == {}
+    assert options("gpu") == {} == options("gpu", bfloat16=True)
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
     assert options("cpu") == {}
+
+
+def test_products_of_bfloat16_have_options_of_their_own_on_a_cpu() -> None:
+    wide, narrow = compiler_options("cpu"), compiler_options("cpu", bfloat16=True)
+    assert wide.keys() == narrow.keys()
+    assert all(wide[name] != narrow[name] for name in wide)

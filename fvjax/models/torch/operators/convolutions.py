@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from fvjax.ops import layers
 from fvjax.ops.depthwise import depthwise
+from fvjax.ops.products import activation_type
 
 Padding = tuple[tuple[int, int], ...]
 TURNED = "fvjax.convolution"
@@ -122,10 +123,10 @@ def _correlated(
         return layers.conv(x, kernel, stride, (pads[0], pads[1]))
     if plain and groups == kernel.shape[-1] == x.shape[-1]:
         return depthwise(x, kernel[:, :, 0], stride, (pads[0], pads[1]))
-    letters = "HWD"[:space]
+    letters, kind = "HWD"[:space], activation_type(kernel.dtype)
     return lax.conv_general_dilated(
-        x.astype(kernel.dtype),
-        kernel,
+        x.astype(kind),
+        kernel.astype(kind),
         strides,
         pads,
         lhs_dilation=spread,

@@ -1,7 +1,7 @@
 """ATen's matrix products and attention, in JAX.
 
 Products are computed in the narrowest type of their factors. Where a module has upcast one factor,
-the product returns to the type of the network.
+the product returns to the type of activations.
 """
 
 import math
@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from fvjax.models.torch.operators.reductions import safe_softmax
+from fvjax.ops import products
+from fvjax.ops.products import activation_type
 
 
 def narrowed(*arrays: Array) -> list[Array]:
@@ -24,17 +26,21 @@ def narrowed(*arrays: Array) -> list[Array]:
 def matmul(x: Array, y: Array) -> Array:
     """Return the product of matrices over the last two axes."""
     x, y = narrowed(x, y)
-    return x @ y
+    kind = activation_type(x.dtype)
+    if kind == x.dtype:
+        return x @ y
+    return jnp.matmul(x, y, preferred_element_type=kind)
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return `x @ weight + bias`, with the weight transposed to (inputs, outputs)."""
-    y = matmul(x, weight)
+    kind = activation_type(weight.dtype)
+    y = matmul(x, weight) if kind == weight.dtype else products.matmul(x.astype(kind), weight)
     return y if bias is None else y + bias
 
 
 def _addmm(bias: Array, x: Array, y: Array, beta: float = 1, alpha: float = 1) -> Array:
-    product = matmul(x, y)
+    product = matmul(x, y) if y.ndim > 2 else linear(x, y)
     product = product if alpha == 1 else alpha * product
     return product + (bias if beta == 1 else beta * bias)
 
@@ -115,7 +121,9 @@ def fused_attention(
 
 
 def _einsum(equation: str, arrays: Sequence[Array], *_: Any) -> Array:
-    return jnp.einsum(equation, *narrowed(*arrays))
+    factors = narrowed(*arrays)
+    kind = activation_type(factors[0].dtype)
+    return jnp.einsum(equation, *factors, preferred_element_type=kind)
 
 
 def _outer(x: Array, y: Array) -> Array:
