@@ -104,13 +104,9 @@ def _sample(key: Key, textures: Patterns, count: int) -> Sample:
 
 def nuisances(key: Key) -> Nuisances:
     """Return random nuisances."""
-    return nuisances_at(jax.random.uniform(key, (len(_RANGES),)))
-
-
-def nuisances_at(places: Float[Array, "20"]) -> Nuisances:
-    """Return the nuisances at places from 0 to 1 in their ranges."""
+    uniform = jax.random.uniform(key, (len(_RANGES),))
     values = {
-        name: low + (high - low) * places[i]
+        name: low + (high - low) * uniform[i]
         for i, (name, (low, high)) in enumerate(_RANGES.items())
     }
     return Nuisances(**values)
@@ -128,41 +124,7 @@ def render(
 
     `textures` draws all textures (`patterns` or `patterns.unseen`); `texture` selects one.
     """
-    tones = _tones(hue, nuisances)
-    return _drawn(_taken(shape), _taken(texture), tones, nuisances, key, textures)
-
-
-def render_mixture(
-    shape: Float[Array, "8"], texture: Float[Array, "8"], hue: Float[Array, "8"], n: Nuisances
-) -> Image:
-    """Return the image of weights of the labels, each summing to 1; differentiable in all.
-
-    Shapes are mixed as signed distances, textures as patterns, hues as colours. Where each label
-    has weight 1, the image is that of `render` with key 0.
-    """
-    tones = jax.vmap(lambda label: _tones(label, n))(jnp.arange(len(HUES)))
-    main, second = (_mixed(hue)(tone) for tone in tones)
-    return _drawn(_mixed(shape), _mixed(texture), (main, second), n, jax.random.key(0), patterns)
-
-
-def _taken(label: Int[Array, ""] | int) -> Callable[[Array], Array]:
-    return lambda planes: jnp.take(planes, label, axis=0)
-
-
-def _mixed(weights: Float[Array, "8"]) -> Callable[[Array], Array]:
-    # Products and sums, not a matrix product: an image is the same whatever its neighbours are.
-    return lambda planes: sum((weights[i] * planes[i] for i in range(8)), jnp.zeros(()))
-
-
-def _drawn(
-    shape: Callable[[Array], Array],
-    texture: Callable[[Array], Array],
-    tones: tuple[Array, Array],
-    n: Nuisances,
-    key: Key,
-    textures: Patterns,
-) -> Image:
-    """Return the image whose shape and texture are chosen from the planes of all labels."""
+    n = nuisances
     noise_key, blob_key, clutter_key = jax.random.split(key, 3)
     grid = jnp.arange(SIZE) - (SIZE - 1) / 2
     y, x = jnp.meshgrid(grid, grid, indexing="ij")
@@ -170,12 +132,12 @@ def _drawn(
     dx, dy = x - n.x * room, y - n.y * room
 
     u, v = _turn(dx / n.radius, dy / n.radius, n.rotation)
-    distance = shape(distances(u, v)) * n.radius
+    distance = jnp.take(distances(u, v), shape, axis=0) * n.radius
     inside = jax.nn.sigmoid(-2.5 * distance)[..., None]
 
     across, along = _turn(dx / n.period, dy / n.period, n.angle)
-    pattern = texture(textures(across, along, n.phase, blob_key))
-    main, second = tones
+    pattern = jnp.take(textures(across, along, n.phase, blob_key), texture, axis=0)
+    main, second = _tones(hue, n)
     mix = (0.5 + 0.5 * pattern)[..., None]
     front = main[None, None] * mix + second[None, None] * (1 - mix)
 

@@ -158,12 +158,3 @@ def test_noise_blur_and_light_do_what_they_are_called(plain: Nuisances) -> None:
     lit = dataclasses.replace(plain, light=jnp.asarray(0.3), light_angle=jnp.asarray(0.0))
     gained = np.asarray(render(lit) - clean).mean((0, 2))
     assert gained[-8:].mean() > 0.02 and gained[:8].mean() < -0.02
-
-
-def test_a_mixture_of_one_label_each_is_the_generator_s_image(key: jax.Array) -> None:
-    n = textures.nuisances(key)
-    for labels in ((0, 0, 0), (3, 1, 5), (7, 6, 7)):
-        expected = textures.render(*labels, n, jax.random.key(0))
-        shape, texture, hue = (jax.nn.one_hot(i, 8) for i in labels)
-        found = textures.render_mixture(shape, texture, hue, n)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
