@@ -4,6 +4,7 @@ Reads a folder with the sweeps `planted_priors` and `planted_ascent`; Holm over 
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def chosen_of(directory: Path, by: tuple[str, ...] | None = None) -> pd.DataFram
     rows = prepared(sweeps.load(str(directory), images=False))
     protocol = protocol_of(rows)
     if by is not None:
-        protocol = type(protocol)(**{**vars(protocol), "by": by})
+        protocol = replace(protocol, by=by)
     return choose(arms(rows, protocol))
 
 

@@ -165,7 +165,7 @@ class GridsSweeper(Sweeper):
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         failed = [job for job in returns if job.status is not JobStatus.COMPLETED]
         if returns and len(failed) == len(returns):
-            raise ValueError(f"all jobs failed: {failed[0]._return_value}")
+            raise ValueError(f"all {len(returns)} jobs failed: {failed[0]._return_value}")
         return [returns]
 
 

@@ -1,7 +1,7 @@
 """A job that has run, recorded as Hydra records it: a directory with its config, a log, callbacks.
 
-Hydra's `run_job` copies the config of Hydra three times and writes YAML in pure Python. That takes
-35 ms of CPU a job, half of a fast job's time on a GPU.
+Hydra's `run_job` copies the config of Hydra three times and writes YAML in pure Python. A directory
+then costs twice as much CPU time as here (docs/development/performance.md).
 """
 
 import os
@@ -39,9 +39,10 @@ def record_job(context: HydraContext, config: DictConfig, task: Replay) -> JobRe
     former = HydraConfig.instance().cfg
     HydraConfig.instance().cfg = config  # type: ignore[assignment]
     try:
-        directory = Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)).absolute()
+        place = os.path.join(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir))
+        directory = Path(os.path.abspath(place))  # `Path.absolute` would leave dots in it
         with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            config.hydra.runtime.output_dir = os.path.abspath(directory)
+            config.hydra.runtime.output_dir = str(directory)
         OmegaConf.set_readonly(config.hydra, True)
         result = _begin(config)
         _write(config, result, directory)

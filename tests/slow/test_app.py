@@ -170,7 +170,7 @@ def test_a_sweep_in_which_nothing_came_through_fails(
     app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert app("-m", *TINY, "learning_rate=1e38", "seed=0,1") == 1
-    assert "all jobs failed: the job diverged: a step was not finite" in capsys.readouterr().err
+    assert "all 2 jobs failed: the job diverged: a step was not finite" in capsys.readouterr().err
 
 
 def test_resuming_runs_what_is_missing_under_the_old_numbers(app: App, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_a_sweep_fails_when_no_job_came_through(folder: Path) -> None:
     assert done.returncode == 0
     assert len((folder / "jobs.txt").read_text().splitlines()) == 2
     done = multirun(folder, "hydra/sweeper=grids", "seed=13")
-    assert done.returncode == 1 and "all jobs failed: unlucky" in done.stderr
+    assert done.returncode == 1 and "all 1 jobs failed: unlucky" in done.stderr
 
 
 @pytest.mark.slow
