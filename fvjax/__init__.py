@@ -49,6 +49,7 @@ from fvjax.optimization.visualize_many import visualize_many as visualize_many
 from fvjax.parameterizations import CPPN as CPPN
 from fvjax.parameterizations import Constrained as Constrained
 from fvjax.parameterizations import Fourier as Fourier
+from fvjax.parameterizations import Generator as Generator
 from fvjax.parameterizations import Laplacian as Laplacian
 from fvjax.parameterizations import Maco as Maco
 from fvjax.parameterizations import Pixels as Pixels

@@ -1,5 +1,6 @@
 """The eight shapes, as signed distances, and the textures of the generated images."""
 
+import functools
 import math
 
 import jax
@@ -36,8 +37,10 @@ def distances(x: Plane, y: Plane) -> Float[Array, "8 height width"]:
 
 def _polygon(x: Plane, y: Plane, sides: int) -> Plane:
     turns = [2 * math.pi * i / sides for i in range(sides)]
-    planes = jnp.stack([math.cos(t) * x + math.sin(t) * y for t in turns])
-    return planes.max(0) - math.cos(math.pi / sides)
+    planes = [math.cos(t) * x + math.sin(t) * y for t in turns]
+    # Two at a time: XLA may compute a plane twice with other rounding, and then the gradient of
+    # `max` over an axis divides by the number of planes that equal it, which is 0.
+    return functools.reduce(jnp.maximum, planes) - math.cos(math.pi / sides)
 
 
 def _star(x: Plane, y: Plane) -> Plane:

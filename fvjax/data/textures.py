@@ -104,9 +104,13 @@ def _sample(key: Key, textures: Patterns, count: int) -> Sample:
 
 def nuisances(key: Key) -> Nuisances:
     """Return random nuisances."""
-    uniform = jax.random.uniform(key, (len(_RANGES),))
+    return nuisances_at(jax.random.uniform(key, (len(_RANGES),)))
+
+
+def nuisances_at(places: Float[Array, "20"]) -> Nuisances:
+    """Return the nuisances at places from 0 to 1 in their ranges."""
     values = {
-        name: low + (high - low) * uniform[i]
+        name: low + (high - low) * places[i]
         for i, (name, (low, high)) in enumerate(_RANGES.items())
     }
     return Nuisances(**values)
@@ -137,12 +141,12 @@ def render(
 
     across, along = _turn(dx / n.period, dy / n.period, n.angle)
     pattern = jnp.take(textures(across, along, n.phase, blob_key), texture, axis=0)
-    main, second = _tones(hue, n)
+    main, second = tones(hue, n)
     mix = (0.5 + 0.5 * pattern)[..., None]
     front = main[None, None] * mix + second[None, None] * (1 - mix)
 
     slow = patterns(x / 20, y / 20, jnp.zeros(()), clutter_key)[TEXTURES.index("blobs")]
-    back = _rgb(n.tint, jnp.asarray(0.15), n.background)[None, None]
+    back = rgb(n.tint, jnp.asarray(0.15), n.background)[None, None]
     image = back + n.clutter * slow[..., None]
     image = image + inside * (front - image)
     return _photograph(image, x, y, n, noise_key)
@@ -156,15 +160,16 @@ def _photograph(image: Image, x: Array, y: Array, n: Nuisances, key: Key) -> Ima
     return jnp.clip(image + n.noise * jnp.sqrt(3.0) * uniform, 0, 1)
 
 
-def _tones(hue: Int[Array, ""] | int, n: Nuisances) -> tuple[Array, Array]:
+def tones(hue: Int[Array, ""] | int, n: Nuisances) -> tuple[Array, Array]:
     """Return the texture's main colour, and a dark or light colour of the same hue."""
     degrees = jnp.asarray(_DEGREES)[hue] + jnp.asarray(_WIDTHS)[hue] * n.shift
-    dark = _rgb(degrees, n.saturation, 0.1 + 0.3 * n.second)
-    light = _rgb(degrees, 0.6 - 0.4 * n.second, jnp.asarray(1.0))
-    return _rgb(degrees, n.saturation, n.value), jnp.where(n.second < 0.5, dark, light)
+    dark = rgb(degrees, n.saturation, 0.1 + 0.3 * n.second)
+    light = rgb(degrees, 0.6 - 0.4 * n.second, jnp.asarray(1.0))
+    return rgb(degrees, n.saturation, n.value), jnp.where(n.second < 0.5, dark, light)
 
 
-def _rgb(degrees: Array, saturation: Array, value: Array) -> Float[Array, "3"]:
+def rgb(degrees: Array, saturation: Array, value: Array) -> Float[Array, "3"]:
+    """Return the colour of a hue in degrees, a saturation and a value from 0 to 1."""
     sector = jnp.mod(jnp.array([5.0, 3.0, 1.0]) + degrees / 60, 6)
     return value - value * saturation * jnp.clip(jnp.minimum(sector, 4 - sector), 0, 1)
 
@@ -176,8 +181,13 @@ def _turn(x: Array, y: Array, degrees: Array) -> tuple[Array, Array]:
 
 def _blurred(image: Image, sigma: Scalar) -> Image:
     """Blur by a separable five-tap Gaussian."""
-    taps = jnp.exp(-0.5 * (jnp.arange(-2, 3) / sigma) ** 2)
-    taps = taps / taps.sum()
+    taps = blur_taps(sigma)
     padded = jnp.pad(image, ((2, 2), (2, 2), (0, 0)), mode="edge")
     rows = sum((taps[i] * padded[i : i + SIZE] for i in range(5)), jnp.zeros(()))
     return sum((taps[i] * rows[:, i : i + SIZE] for i in range(5)), jnp.zeros(()))
+
+
+def blur_taps(sigma: Scalar) -> Float[Array, "5"]:
+    """Return a Gaussian's values at -2 to 2 pixels, which sum to 1."""
+    taps = jnp.exp(-0.5 * (jnp.arange(-2, 3) / sigma) ** 2)
+    return taps / taps.sum()

@@ -42,6 +42,7 @@ _NEEDED = {
     "space=linear": ["space.components=3", "reference_images=generated", "reference_count=8"],
     "space=lucid_atlas": ["reference_images=generated", "reference_count=8"],
     "parameterization=maco": ["reference_images=generated", "reference_count=8"],
+    "parameterization=generator": ["image_size=64"],
     "penalty=mahalanobis": ["reference_images=generated", "reference_count=8"],
     "direction=atlas_cell": [
         *("reference_images=generated", "reference_count=8", "direction.layout=pca"),

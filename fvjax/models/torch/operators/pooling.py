@@ -1,5 +1,6 @@
 """ATen's pooling of (batch, channels, *space), in JAX."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping
@@ -94,7 +95,7 @@ def _dilated_maximum(
         ends = zip(first, outputs, strides, strict=True)
         taken = [slice(a, a + (n - 1) * s + 1, s) for a, n, s in ends]
         copies.append(x[(..., *taken)])
-    return jnp.stack(copies).max(0)
+    return functools.reduce(jnp.maximum, copies)  # max over an axis may divide by 0 in its gradient
 
 
 def _sums(x: Array, sides: Any, strides: Any, pads: Any) -> Array:

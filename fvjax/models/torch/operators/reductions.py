@@ -37,11 +37,12 @@ def _reduce_all(function: Callable[..., Array], x: Array, dtype: str | None = No
     return function(_wider(x, dtype))
 
 
-def _with_place(
-    function: Callable[..., Array], place: Callable[..., Array]
-) -> Callable[..., tuple[Array, Array]]:
+def _with_place(place: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
     def both(x: Array, axis: int, keep: bool = False) -> tuple[Array, Array]:
-        return function(x, axis=axis, keepdims=keep), place(x, axis=axis, keepdims=keep)
+        """Take the extreme at its place, which alone gets the gradient, as in PyTorch."""
+        index = place(x, axis=axis, keepdims=True)
+        value = jnp.take_along_axis(x, index, axis)
+        return (value, index) if keep else (value.squeeze(axis), index.squeeze(axis))
 
     return both
 
@@ -99,8 +100,8 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "logsumexp.default": partial(_reduce, jax.nn.logsumexp),
     "max.default": partial(_reduce_all, jnp.max),
     "min.default": partial(_reduce_all, jnp.min),
-    "max.dim": _with_place(jnp.max, jnp.argmax),
-    "min.dim": _with_place(jnp.min, jnp.argmin),
+    "max.dim": _with_place(jnp.argmax),
+    "min.dim": _with_place(jnp.argmin),
     "argmax.default": lambda x, axis=None, keep=False: jnp.argmax(x, axis, keepdims=keep),
     "var.correction": _variance,
     "var.dim": _variance,
