@@ -39,6 +39,7 @@ from fvjax.objectives.similarity import Inversion as Inversion
 from fvjax.objectives.similarity import LucidAtlas as LucidAtlas
 from fvjax.objectives.similarity import OrthogonalNorm as OrthogonalNorm
 from fvjax.objectives.towards import Towards as Towards
+from fvjax.ops.platform import for_platform as for_platform
 from fvjax.optimization.make_job import job as job
 from fvjax.optimization.recipe import Job as Job
 from fvjax.optimization.recipe import Recipe as Recipe

@@ -12,7 +12,7 @@ from jaxtyping import Array
 from fvjax import checks
 from fvjax.direction import SPACE, base
 from fvjax.image_size import ImageSize, height_width
-from fvjax.ops.products import activation_type
+from fvjax.ops.platform import activation_type
 from fvjax.pytree import dataclass, static
 from fvjax.transparency import opaque
 from fvjax.types import Activations, Flag, Image

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from fvjax.ops.platform import activation_type
 from fvjax.ops.primitive import primitive
-from fvjax.ops.products import activation_type, has_amx, matmul, wide_product
+from fvjax.ops.products import has_amx, matmul, wide_product
 from fvjax.ops.winograd import Padding, winograd
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from fvjax.ops.platform import activation_type
 from fvjax.ops.primitive import stored
-from fvjax.ops.products import activation_type
 from fvjax.ops.winograd import Padding
 
 

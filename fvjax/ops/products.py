@@ -1,8 +1,7 @@
 """Matrix products in bfloat16, which a CPU computes with sums and results in float32.
 
 XLA:CPU uses a processor's unit for bfloat16 matrices (Intel's AMX) only for a product that returns
-float32, and most other operations on bfloat16 are slower than those on float32
-(docs/development/performance.md). So on a CPU, activations are float32 whatever the weights are.
+float32 (docs/development/performance.md).
 """
 
 from collections.abc import Sequence
@@ -16,12 +15,6 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fvjax.ops.primitive import primitive
-
-
-def activation_type(weights: Any) -> Any:
-    """Return the type of activations beside weights of this type, on JAX's default platform."""
-    narrow = weights == jnp.bfloat16 and jax.default_backend() == "cpu"
-    return jnp.dtype(jnp.float32) if narrow else jnp.dtype(weights)
 
 
 @cache

@@ -42,17 +42,15 @@ def products(model: Model) -> list[str]:
 
     image = jax.ShapeDtypeStruct((64, 64, 3), jnp.float32)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), model)
-    text = jax.export.export(jax.jit(slope), platforms=["cuda"])(shapes, image).mlir_module()
+    with fvjax.for_platform("cuda"):
+        text = jax.export.export(jax.jit(slope), platforms=["cuda"])(shapes, image).mlir_module()
     names = ("stablehlo.convolution", "stablehlo.dot_general")
     found = [line for line in text.splitlines() if any(name in line for name in names)]
     assert len(found) == 2 * 5 + 1  # of the readout only the gradient is needed
     return found
 
 
-def test_every_product_of_network_and_gradient_has_the_precision(
-    model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")  # activations depend on it
+def test_every_product_of_network_and_gradient_has_the_precision(model: Model) -> None:
     assert all("HIGHEST" in line for line in products(model))
     tf32 = products(model.in_precision("tf32"))
     assert all("HIGH" in line and "HIGHEST" not in line for line in tf32)

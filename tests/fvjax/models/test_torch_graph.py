@@ -22,7 +22,7 @@ from fvjax.models.torch.graph import Graph, Layer, Step, Value
 from fvjax.models.torch.interpret import GraphNetwork
 from fvjax.models.torch.operators.resampling import matrix
 from fvjax.models.torch.paths import pruned, with_main_path
-from fvjax.ops.products import activation_type
+from fvjax.ops.platform import activation_type
 
 DATA = ROOT / "tests" / "data" / "torch"
 GOLDEN: dict[str, Any] = json.loads((DATA / "golden.json").read_text())

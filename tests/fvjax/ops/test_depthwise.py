@@ -10,7 +10,7 @@ import pytest
 from jax import Array, lax
 
 from fvjax.ops.depthwise import depthwise
-from fvjax.ops.products import activation_type
+from fvjax.ops.platform import activation_type
 from fvjax.ops.winograd import Padding
 
 CASES = [  # (height, width, channels), kernel's side, stride, padding

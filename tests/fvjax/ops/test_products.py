@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array
 
 from fvjax.ops import convolution, layers, products
-from fvjax.ops.products import activation_type, matmul
+from fvjax.ops.products import matmul
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a CPU's implementation")
 CONVOLUTIONS: list[tuple[Any, Any, int, Any]] = [  # size, kernel, stride, padding
@@ -49,15 +49,6 @@ def assert_near(found: Array, expected: Array, within: float) -> None:
 def correlated(x: Array, kernel: Array, stride: int, padding: Any) -> Array:
     numbers = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(x, kernel, (stride,) * 2, padding, dimension_numbers=numbers)
-
-
-def test_activations_beside_bfloat16_are_float32_on_a_cpu_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert activation_type(jnp.bfloat16) == jnp.float32
-    assert activation_type(jnp.float32) == jnp.float32
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert activation_type(jnp.bfloat16) == jnp.bfloat16
 
 
 @pytest.mark.parametrize(("size", "kernel", "stride", "padding"), CONVOLUTIONS)

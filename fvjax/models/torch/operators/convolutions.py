@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from fvjax.ops import layers
 from fvjax.ops.depthwise import depthwise
-from fvjax.ops.products import activation_type
+from fvjax.ops.platform import activation_type
 
 Padding = tuple[tuple[int, int], ...]
 TURNED = "fvjax.convolution"

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from fvjax.models.torch.operators.reductions import safe_softmax
 from fvjax.ops import products
-from fvjax.ops.products import activation_type
+from fvjax.ops.platform import activation_type, traced_for_cpu
 
 
 def narrowed(*arrays: Array) -> list[Array]:
@@ -80,6 +80,8 @@ def _attention(
 
 def _has_fused_attention(query: Array, key: Array, value: Array) -> bool:
     """Return whether cuDNN's attention takes these arrays, by its documented limits."""
+    if traced_for_cpu():
+        return False
     chosen: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
     device = chosen if isinstance(chosen, jax.Device) else jax.devices(chosen)[0]
     if not device.device_kind.startswith("NVIDIA") or float(device.compute_capability) < 8:
