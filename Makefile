@@ -67,11 +67,10 @@ docs: setup
 notebooks: setup
 	PATH=$(CURDIR)/.venv/bin:$$PATH jupyter nbconvert --to notebook --execute --inplace examples/notebooks/*.ipynb
 
-# lucent pins an old kornia and wants torchvision, which its InceptionV1 does not need: --no-deps.
+# lucent pins an old kornia: --no-deps. It imports torchvision, which timm brings.
 bench: setup
 	$(RUN) -m pip install --quiet -c requirements.lock --editable '.[bench]'
 	$(RUN) -m pip install --quiet --no-deps torch-lucent==0.1.8
-	$(RUN) benchmarks/speed/batch_sizes.py
 	$(RUN) benchmarks/speed/against_torch.py
 
 # Provokes every fault of a sweep and writes the table of docs/reliability.md; some faults need root.

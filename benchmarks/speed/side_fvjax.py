@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from safetensors.numpy import save_file
-from work import THREADS, Setting, Timing, awakening, timing
+from work import THREADS, Setting, Timing, awakening, pattern, timing
 
 import fvjax
 from fvjax.models.googlenet import NAMES, GoogLeNet
@@ -51,9 +51,11 @@ def write_weights(path: str, layer: str) -> str:
 
 
 @lru_cache
-def load(weights: str, precision: str = "float32") -> fvjax.Model:
-    """Return the network; its weights are loaded once."""
-    return fvjax.load("googlenet", weights=Path(weights)).in_precision(precision)
+def load(weights: str, precision: str = "float32", network: str = "googlenet") -> fvjax.Model:
+    """Return the network, loaded once: GoogLeNet with these weights, or an imported one's file."""
+    own = network == "googlenet"
+    model = fvjax.load(network, weights=Path(weights)) if own else fvjax.load(weights)
+    return model.in_precision(precision)
 
 
 def job(index: int, setting: Setting, channels: int) -> fvjax.Job:
@@ -82,7 +84,7 @@ def loop(model: fvjax.Model, jobs: fvjax.Job) -> tuple[Any, Any]:
 @lru_cache
 def prepared(setting: Setting, weights: str) -> tuple[Any, float]:
     """Return a function that runs all batches as the executor does, and the compile seconds."""
-    model = load(weights, setting.precision)
+    model = load(weights, setting.precision, setting.network)
     channels = model.layers[setting.layer][-1]
     jobs = [job(i, setting, channels) for i in range(setting.batch)]
     devices = np.array(jax.devices()[: setting.batch])
@@ -111,6 +113,13 @@ def run(setting: Setting, weights: str) -> Timing:
     seconds = time.perf_counter() - begin
     scores = np.concatenate([history["score"] for _, history in made])
     return timing(seconds, scores.sum(0).tolist())
+
+
+def means(setting: Setting, weights: str) -> list[float]:
+    """Return the mean of each channel of the layer over the fixed image."""
+    model = load(weights, network=setting.network)
+    y = jax.jit(lambda model, image: model(image)[setting.layer])(model, pattern(setting.size))
+    return y.reshape(-1, y.shape[-1]).mean(0).tolist()
 
 
 def flops(setting: Setting, weights: str) -> float:

@@ -1,17 +1,17 @@
 """lucent 0.1.8: stock as its user gets it, or tuned; patched just enough to run today.
 
 Three patches, none in the loop that is timed: kornia moved two functions since lucent was written;
-torchvision is a stub where it is absent (only its model zoo and a normalisation that InceptionV1
-does not use are imported); weights are random, since they would be downloaded.
+torchvision, which lucent imports, is repaired beside PyTorch's CPU build; weights are random, since
+they would be downloaded.
 """
 
 import contextlib
 import sys
 import time
-import types
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import kornia
@@ -23,15 +23,10 @@ from work import THREADS, Setting, Timing, awakening
 torch.set_num_threads(THREADS)
 kornia.get_rotation_matrix2d = kornia.geometry.transform.get_rotation_matrix2d
 kornia.warp_affine = kornia.geometry.transform.warp_affine
-try:
-    import torchvision  # noqa: F401
-except (ImportError, RuntimeError):
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    for name in ("torchvision", "torchvision.models", "torchvision.transforms"):
-        sys.modules[name] = types.ModuleType(name)
-    vars(sys.modules["torchvision.transforms"])["Normalize"] = None
+sys.path.append(str(Path(__file__).parents[1] / "science"))
+from zoo_networks import _torchvision  # noqa: E402
 
+_torchvision()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)  # lucent's `x is 0`, on its first import
     from lucent.modelzoo import inceptionv1
@@ -119,9 +114,9 @@ def forget(model: torch.nn.Module) -> None:
         module._forward_hooks.clear()
 
 
-def warm(setting: Setting, variant: str) -> None:
-    """Run two steps."""
-    run(setting.shorter(setting.size, 2, setting.layer), variant)
+def warm(setting: Setting, variant: str) -> float:
+    """Run two steps; seconds."""
+    return run(setting.shorter(setting.size, 2, setting.layer), variant).seconds
 
 
 def run(setting: Setting, variant: str) -> Timing:

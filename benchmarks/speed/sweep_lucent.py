@@ -39,16 +39,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--exponents", type=float, nargs="+", required=True)
     parser.add_argument("--directions", type=int, required=True)
-    parser.add_argument("--extra", type=int, required=True, help="jobs of each other variant")
+    parser.add_argument("--jobs", type=int, required=True, help="evenly spread, of each variant")
     arguments = parser.parse_args()
     jobs = [(e, d) for e in arguments.exponents for d in range(arguments.directions)]
+    jobs = jobs[:: -(-len(jobs) // arguments.jobs)]
     equal = {"size": arguments.size, "fixed_image_size": arguments.size}
-    some = jobs[:: -(-len(jobs) // arguments.extra)]
     stock = network("stock", arguments.layer)
     report: dict[str, Any] = {"start": time.time() - arguments.began}
     report["stock"] = run(stock, jobs, arguments, equal)
-    report["as_typed"] = run(stock, some, arguments, {})
-    report["tuned"] = run(network("tuned", arguments.layer), some, arguments, equal)
+    report["as_typed"] = run(stock, jobs, arguments, {})
+    report["tuned"] = run(network("tuned", arguments.layer), jobs, arguments, equal)
     print(json.dumps(report))
 
 

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 THREADS = 2  # at most, on either side
+MOST_DIFFERENCE = 1e-4  # of a channel's mean, of the largest, between two sides' float32
 
 
 def limit() -> None:
@@ -28,51 +31,54 @@ class Setting:
     layer: str
     peers: dict[str, tuple[str, str]] = field(hash=False)  # ratio: module, variant
     precision: str = "float32"
+    network: str = "googlenet"
 
     def shorter(self, size: int, steps: int, layer: str) -> "Setting":
         """Return the same setting for a quick run."""
         return replace(self, size=size, steps=steps, layer=layer)
 
 
+def _torch_peers(name: str) -> dict[str, tuple[str, str]]:
+    """Return PyTorch's loop with transforms, without, and compiled."""
+    return {
+        name: ("side_torch", "views"),
+        f"{name}_no_transform": ("side_torch", "bare"),
+        f"{name}_compiled": ("side_torch", "views compiled"),
+    }
+
+
+def _at_128_pixels(batch: int, steps: int, precision: str) -> Setting:
+    if precision == "float32":
+        name, peers = f"b{batch}", {f"tuned_b{batch}": ("side_lucent", "tuned")}
+    else:
+        name, peers = f"b{batch}_{precision}", {}
+    peers |= _torch_peers(f"torch_{name}")
+    work = f"128 px, batch {batch}, {precision}"
+    return Setting(work, 128, batch, steps, "mixed4d", peers, precision)
+
+
 # Two looks that cost as much as a step each count against ours: so few as 24 steps make that 8 %.
 SETTINGS = (
     Setting("224 px, batch 1", 224, 1, 32, "mixed4d", {"stock_224": ("side_lucent", "stock")}),
-    Setting(
-        "128 px, batch 1",
-        128,
-        1,
-        64,
-        "mixed4d",
-        {
-            "tuned_b1": ("side_lucent", "tuned"),
-            "torch_b1": ("side_torch", "views"),
-            "torch_b1_no_transform": ("side_torch", "bare"),
-        },
-    ),
-    Setting(
-        "128 px, batch 16",
-        128,
-        16,
-        24,
-        "mixed4d",
-        {
-            "tuned_b16": ("side_lucent", "tuned"),
-            "torch_b16": ("side_torch", "views"),
-            "torch_b16_no_transform": ("side_torch", "bare"),
-        },
-    ),
     *(
-        Setting(
-            f"128 px, batch {batch}, bfloat16",
-            128,
-            batch,
-            steps,
-            "mixed4d",
-            {f"torch_b{batch}_bfloat16": ("side_torch", "views bfloat16")},
-            "bfloat16",
-        )
+        _at_128_pixels(batch, steps, precision)
+        for precision in ("float32", "bfloat16")
         for batch, steps in ((1, 64), (16, 24))
     ),
+)
+
+
+def _of_the_zoo(network: str, layer: str, steps: int) -> Setting:
+    peers = {f"torch_{network}": ("side_torch", "views")}
+    return Setting(f"{network}, batch 8", 128, 8, steps, layer, peers, network=network)
+
+
+# A user's networks, cut at a middle layer. A layer's name is that of timm's module.
+ZOO = (
+    _of_the_zoo("resnet50", "layer3", 24),
+    _of_the_zoo("convnext_tiny", "stages.2", 24),
+    _of_the_zoo("efficientnet_lite0", "blocks.4", 48),
+    _of_the_zoo("vit_b_16", "blocks.5", 16),
 )
 
 
@@ -118,6 +124,22 @@ def awakening(inputs: int) -> float:
     must be awake at once, since a round has few steps.
     """
     return 4 / math.sqrt(inputs)
+
+
+def pattern(size: int) -> np.ndarray:
+    """Return a fixed image (size, size, 3) in [0, 1], on which the sides of the zoo must agree."""
+    return np.random.default_rng(0).random((size, size, 3), np.float32)
+
+
+def check_means(ours: Sequence[float], theirs: Sequence[float], setting: Setting) -> None:
+    """Refuse a network that is not the same on both sides.
+
+    Raises:
+        ValueError: naming the setting and the largest difference.
+    """
+    difference = np.abs(np.subtract(ours, theirs)).max() / np.abs(theirs).max()
+    if not difference < MOST_DIFFERENCE:
+        raise ValueError(f"the sides' networks differ by {difference:.1e} in {setting.name}")
 
 
 def call(module: str, function: str, *arguments: Any) -> Any:

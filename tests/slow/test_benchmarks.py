@@ -1,6 +1,7 @@
 """The benchmarks run, at sizes that prove nothing."""
 
 import importlib
+import importlib.util
 import io
 import json
 import subprocess
@@ -39,7 +40,72 @@ def test_the_comparison_runs(tmp_path: Path) -> None:
     (ours,) = report["sweep"]["seconds"]["fvjax"]
     assert 0 < ours["start"] < ours["whole"] and ours["jobs"] > 0
     if report["sweep"]["seconds"]["lucent"]:  # the peers are installed
-        assert len(report["ratios"]) == 6 and (tmp_path / "bench.png").stat().st_size > 1000
+        assert len(report["ratios"]) == 12 and (tmp_path / "bench.png").stat().st_size > 1000
+
+
+def test_imported_networks_are_compared(tmp_path: Path) -> None:
+    """With timm: both sides must give the same activations, or the script ends with an error."""
+    if not all(importlib.util.find_spec(name) for name in ("torch", "timm")):
+        pytest.skip("PyTorch or timm is not installed")
+    script = str(BENCHMARKS / "speed/against_torch.py")
+    command = [sys.executable, script, "--quick", "--only", "zoo", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    names = ["resnet50", "convnext_tiny", "efficientnet_lite0", "vit_b_16"]
+    assert list(report["ratios"]) == [f"torch_{name}" for name in names]
+    for setting in report["settings"].values():
+        assert all(min(times) > 0 for times in setting["seconds_per_image_step"].values())
+        assert len(set(setting["forward_flops"].values())) == 1
+
+
+@pytest.fixture
+def against_torch(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "speed"))
+    return importlib.import_module("against_torch")
+
+
+def sides(activations: list[float]) -> Any:
+    """Return sides of 1 s an image-step for PyTorch and .5 s for ours; nothing compiles."""
+
+    def side(module: str, function: str, setting: Any, *rest: Any) -> Any:
+        ours = module == "side_fvjax"
+        if function == "warm" and "compiled" in rest[0]:
+            raise RuntimeError("no compiler\nand more")
+        seconds = setting.steps * setting.batch * (0.5 if ours else 1.0)
+        work = importlib.import_module("work")
+        return {
+            "warm": 3.0,
+            "flops": 1e9,
+            "means": [1.0, 2.0] if ours else activations,
+            "run": work.Timing(seconds, setting.steps, 0.0, 1.0),
+        }[function]
+
+    return side
+
+
+def test_a_peer_that_does_not_compile_is_reported(against_torch: Any) -> None:
+    settings = against_torch.chosen(["steps", "zoo"], True, True)
+    weights = dict.fromkeys((s.network for s in settings), "")
+    report = against_torch.compare(settings, 2, weights, True, sides([1.0, 2.0]))
+    assert all(ratio == [2.0, 2.0] for ratio in report["ratios"].values())
+    assert not any("compiled" in name for name in report["ratios"])
+    failed = [name for setting in report["settings"].values() for name in setting["failed"]]
+    names = ["b1", "b16", "b1_bfloat16", "b16_bfloat16"]
+    assert failed == [f"torch_{name}_compiled" for name in names]
+    for name in names:
+        assert f"torch_{name}_no_transform" in report["ratios"]
+    ratios, more = against_torch.summary(report["ratios"])
+    sweep = {"work": {"exponents": [0], "directions": 1, "steps": 1}, "seconds": {}}
+    said = against_torch.table({**report, "sweep": sweep, "ratios": ratios, "more_ratios": more})
+    assert said.count("failed: RuntimeError: no compiler\n") == 4
+    assert said.count("compile 3.0 s") == len(settings)
+
+
+def test_different_networks_are_not_compared(against_torch: Any) -> None:
+    settings = against_torch.chosen(["zoo"], True, True)[:1]
+    with pytest.raises(ValueError, match=r"networks differ by 5\.0e-03 in resnet50"):
+        against_torch.compare(settings, 1, {"resnet50": ""}, True, sides([1.0, 1.99]))
 
 
 def test_the_table_for_accelerators_is_made(tmp_path: Path) -> None:
