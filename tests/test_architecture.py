@@ -12,6 +12,7 @@ FILES = sorted(
 # These take seconds to import or come with an extra: they are imported where they are used.
 TRACING = "fvjax.models.torch.tracing"  # needs torch as a whole, and is imported late itself
 LATE = ("sklearn", "umap", "torch", "keras", "ray", "submitit", "mlflow")
+LATE_MODULES = ("flax.nnx", "scipy.stats")
 
 
 def names(node: ast.AST) -> list[str]:
@@ -23,7 +24,7 @@ def names(node: ast.AST) -> list[str]:
 
 def is_late(node: ast.AST) -> bool:
     return any(
-        name.split(".")[0] in LATE or name.startswith(TRACING) or name == "flax.nnx"
+        name.split(".")[0] in LATE or name.startswith(TRACING) or name in LATE_MODULES
         for name in names(node)
     )
 
