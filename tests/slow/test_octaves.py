@@ -8,7 +8,7 @@ from PIL import Image
 
 import sweeps
 
-SWEEP = ("-m", "model=tiny", "judge=null", "steps=6", "image_size=48", "octave_scale=1.5")
+SWEEP = ("-m", "model=tiny", "metrics=none", "steps=6", "image_size=48", "octave_scale=1.5")
 
 
 def test_octaves_are_swept_recorded_and_resumed(app: App, tmp_path: Path) -> None:
