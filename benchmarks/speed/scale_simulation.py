@@ -25,6 +25,7 @@ from sweeps.planning.plan import build_all
 SEEDS = 4
 Steps = Generator[simpy.Event, Any, None]
 OUT = Path(__file__).parents[1] / "out" / "scale.json"
+FEW = ("model=texturenet", "reference_count=32")
 ARMS = (
     ["objective=dot"],
     ["objective=dot_cosine", "objective.exponent=1"],
@@ -187,13 +188,13 @@ class Sweep:
 def programs_by_planner() -> list[int]:
     """Return how many arms share each program of a layer, by the real planner.
 
-    The planner builds the arms' jobs on TextureNet: a program is decided by structure, not by the
-    network's size.
+    The planner builds the arms' jobs on TextureNet, with few reference images: a program is decided
+    by structure, not by the network's size or the statistics' numbers.
     """
     places: list[int] = []
     configs, overrides = [], []
     for place, arm in enumerate(ARMS):
-        jobs = jobs_of(["model=texturenet", "seed=0,1", "direction.index=0,1", *arm])
+        jobs = jobs_of([*FEW, "seed=0,1", "direction.index=0,1", *arm])
         configs += jobs.configs
         overrides += jobs.overrides
         places += [place] * len(jobs.configs)

@@ -39,7 +39,8 @@ import matplotlib.pyplot as plt
 
 OUT = Path(__file__).parents[1] / "out"
 DEPTHS = ("conv2d0", "conv2d2", "mixed3a", "mixed3b", "mixed4a", "mixed4c", "mixed4e", "mixed5b")
-QUICK = {"jobs": [1, 4], "sizes": [32], "layers": ["conv2d0"], "steps": 2, "rounds": 1}
+QUICK = {"jobs": [1, 4], "sizes": [32], "steps": 2, "rounds": 1}
+QUICK |= {"deep": "mixed3a", "layers": ["conv2d0"]}
 CHUNK = 8
 Row = dict[str, Any]
 
@@ -117,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 4, 16, 64, 256])
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 128, 160, 224])
+    parser.add_argument("--deep", default="mixed4d", help="the layer of all sizes")
     parser.add_argument("--layers", nargs="+", default=DEPTHS)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
@@ -128,9 +130,9 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
     report: dict[str, list[Row]] = {"jobs": [many(n, 3 * arguments.steps) for n in arguments.jobs]}
     with tempfile.TemporaryDirectory() as folder:
-        weights = write_weights(f"{folder}/random.safetensors", "mixed4d")
+        weights = write_weights(f"{folder}/random.safetensors", arguments.deep)
         settings = {
-            "sizes": [(size, "mixed4d") for size in arguments.sizes],
+            "sizes": [(size, arguments.deep) for size in arguments.sizes],
             "layers": [(min(128, max(arguments.sizes)), layer) for layer in arguments.layers],
         }
         for name, pairs in settings.items():

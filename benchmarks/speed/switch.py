@@ -62,8 +62,9 @@ def jobs(arguments: argparse.Namespace, steps: int, switched: bool) -> list[fvja
     """All jobs, one objective after the other."""
     setting = Setting("", arguments.size, 1, steps, "conv4", {})
     made = []
-    for place, option in enumerate(OBJECTIVES):
-        objective = OneOf(index=place, options=OBJECTIVES) if switched else option
+    options = OBJECTIVES[: arguments.objectives]
+    for place, option in enumerate(options):
+        objective = OneOf(index=place, options=options) if switched else option
         for i in range(arguments.each):
             one = side_fvjax.job(i, setting, 96)
             made.append(as_leaves(one.replace(recipe=one.recipe.replace(objective=objective))))
@@ -88,12 +89,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=64, help="pixels")
     parser.add_argument("--steps", type=int, default=192)
+    parser.add_argument("--objectives", type=int, default=len(OBJECTIVES), help="the first ones")
     parser.add_argument("--each", type=int, default=4, help="jobs of an objective")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     if parser.parse_known_args()[0].quick:
-        parser.set_defaults(size=32, steps=2, each=1, rounds=1)
+        parser.set_defaults(size=32, steps=2, objectives=3, each=1, rounds=1)
     arguments = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
     model = fvjax.load("texturenet")
