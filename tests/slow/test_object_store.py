@@ -86,13 +86,13 @@ def test_a_killed_sweep_is_resumed_in_the_bucket(bucket: URLPath, tmp_path: Path
 
     resume = (*there, "hydra.launcher.resume=true")
     assert "is being written by another process" in said(start(tmp_path, *resume), 1)
+    said(start(tmp_path, "hydra.sweep.dir=local", "hydra.launcher.job_dirs=false"), 0)
     time.sleep(max(0.0, killed + STALE + 3 - time.monotonic()))
     output = said(start(tmp_path, *resume), 0)
     assert "this process takes over" in output and f"{len(partial)} finished before" in output
     assert {"results.parquet", "report.html", "sheet.png"} <= {*file_sizes(url)}
     assert not file_sizes(url / "parts") and len(file_sizes(url / "images")) == 16
 
-    said(start(tmp_path, "hydra.sweep.dir=local", "hydra.launcher.job_dirs=false"), 0)
     local = tmp_path / "local"
     table, here = (sweeps.load(place).drop(columns=OTHERWISE) for place in (url, local))
     pd.testing.assert_frame_equal(table, here, check_exact=True)
