@@ -26,7 +26,10 @@ FULL := tests/fvjax/ops tests/fvjax/optimization tests/fvjax/training \
 	tests/sweeps/test_retrieve.py tests/sweeps/config tests/docs tests/fvjax/models \
 	tests/fvjax/parameterizations tests/fvjax/data tests/sweeps/test_convert.py \
 	tests/sweeps/results/test_report.py tests/fvjax/metrics/test_ground_truth.py
-PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
+# Files in the order of tests/conftest.py: the longest first, so that no worker waits for the last.
+PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+	--durations 20
+unexport PYTHONDONTWRITEBYTECODE # processes of tests load what was compiled
 
 test: setup
 	$(PYTEST) -m "not slow"

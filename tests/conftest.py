@@ -41,7 +41,8 @@ _SLOW, _FVJAX = ROOT / "tests" / "slow", ROOT / "tests" / "fvjax"
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything under tests/slow as slow."""
+    """Mark everything under tests/slow as slow, and let it run first, since it takes longest."""
+    items.sort(key=lambda item: _SLOW not in item.path.parents)
     for item in items:
         if _SLOW in item.path.parents:
             item.add_marker(pytest.mark.slow)
