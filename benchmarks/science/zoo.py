@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+from relative_error import relative_error
 from zoo_networks import NETWORKS
 
 import fvjax
@@ -107,7 +108,7 @@ def compare(module: torch.nn.Module, size: int, mean: Any = MEAN, std: Any = STD
     with jax.default_matmul_precision("highest"):
         gradient, ours = jax.jit(jax.grad(score, has_aux=True))(jnp.asarray(image), model.weights)
     errors = {
-        name: _error(ours[name], in_our_order(theirs[name].detach().numpy(), layer))
+        name: relative_error(ours[name], in_our_order(theirs[name].detach().numpy(), layer))
         for name, layer in known.items()
     }
     assert pixels.grad is not None
@@ -117,15 +118,10 @@ def compare(module: torch.nn.Module, size: int, mean: Any = MEAN, std: Any = STD
         "compared": len(errors),
         "missing": [name for name in theirs if name not in ours],
         "worst": max(errors.items(), key=lambda item: item[1]),
-        "gradient": _error(gradient, pixels.grad.numpy()),
+        "gradient": relative_error(gradient, pixels.grad.numpy()),
         "seconds": seconds,
         "default": model.default_layer,
     }
-
-
-def _error(ours: Any, theirs: Any) -> float:
-    assert ours.shape == theirs.shape, f"{ours.shape} instead of {theirs.shape}"
-    return float(np.abs(np.asarray(ours) - theirs).max() / (np.abs(theirs).max() + 1e-30))
 
 
 def time_steps(module: torch.nn.Module, size: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from relative_error import relative_error
 
 import fvjax
 
@@ -55,18 +56,13 @@ def compare(made: Any) -> dict[str, Any]:
     (gradient, found), (expected_gradient, expected) = (
         jax.jit(jax.grad(score, has_aux=True))(image) for score in (ours, theirs)
     )
-    errors = jax.tree.map(_error, found, expected)
+    errors = jax.tree.map(relative_error, found, expected)
     return {
         "layers": f"{len(model.layers)} ({len(model.main_layers)})",
         "worst": max(errors.values()),
-        "gradient": _error(gradient, expected_gradient),
+        "gradient": relative_error(gradient, expected_gradient),
         "seconds": seconds,
     }
-
-
-def _error(found: Any, expected: Any) -> float:
-    assert found.shape == expected.shape, f"{found.shape} instead of {expected.shape}"
-    return float(jnp.abs(found - expected).max() / (jnp.abs(expected).max() + 1e-30))
 
 
 def main() -> None:
