@@ -62,10 +62,6 @@ class ImageSet(Protocol):
     def attributes(self) -> Mapping[str, tuple[str, ...]]:
         """Attributes and the names of their labels; empty if the images have no labels."""
 
-    @property
-    def labels(self) -> Int[np.ndarray, "images attributes"]:
-        """The labels of all images, in the order of the images' numbers."""
-
     def __len__(self) -> int:
         """Return the number of images."""
 
@@ -74,6 +70,9 @@ class ImageSet(Protocol):
 
     def image(self, number: int) -> Float[np.ndarray, "height width 3"]:
         """Return one image by its number."""
+
+    def labels(self, attribute: str) -> Int[np.ndarray, "images"]:
+        """Return all images' labels of an attribute, in the order of the images' numbers."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,12 @@ class ReferenceImages:
         height, width = self.image_size
         return height if height == width else (height, width)
 
+    def labels(self, attribute: str) -> Int[np.ndarray, "images"]:
+        """Return all images' labels of an attribute, in the order of the images' numbers."""
+        return self._labels[:, list(self.attributes).index(attribute)]
+
     @cached_property
-    def labels(self) -> Int[np.ndarray, "images attributes"]:
-        """The labels of all images, in the order of the images' numbers."""
+    def _labels(self) -> Int[np.ndarray, "images attributes"]:
         return np.concatenate([batch.labels for batch in self])
 
     @cached_property

@@ -206,8 +206,7 @@ class ReferenceStatistics:
         if name not in attributes.get(attribute, ()):
             return None
         images = self.require_images(f"the label {concept}")
-        labels = images.labels[:, list(attributes).index(attribute)]
-        mask: np.ndarray = labels == attributes[attribute].index(name)
+        mask: np.ndarray = images.labels(attribute) == attributes[attribute].index(name)
         return mask
 
     def at_size(self, image_size: tuple[int, int]) -> "ReferenceStatistics":

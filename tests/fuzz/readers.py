@@ -47,8 +47,9 @@ class Reader:
 
 def _folder(path: Path) -> None:
     images = ReferenceImages(str(path), (8, 8), 5)
-    assert [batch.images.shape for batch in images] and images.notes is not None
-    assert len(images.identity) == 64 and len(images.labels) == len(images)
+    batches = list(images)
+    assert batches and images.notes is not None and len(images.identity) == 64
+    assert sum(len(batch.labels) for batch in batches) == len(images)
 
 
 _tiny = cache(lambda: fvjax.load("tiny"))

@@ -53,7 +53,7 @@ def test_centroids_need_labels_and_images() -> None:
             Setup(MODEL, "conv2", (32, 32), reference=NATURAL)
         )
     few = ReferenceStatistics(MODEL, ReferenceImages("generated", (32, 32), 2))
-    absent = next(i for i in range(8) if i not in few.images.labels[:, 2])
+    absent = next(i for i in range(8) if i not in few.images.labels("hue"))
     with pytest.raises(ValueError, match="no reference image has hue="):
         Centroid(attribute="hue", index=absent).resolve(
             Setup(MODEL, "conv2", (32, 32), reference=few)
