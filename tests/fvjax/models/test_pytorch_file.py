@@ -184,14 +184,16 @@ class Bomb:
     ],
 )
 def test_whatever_is_no_tensor_is_refused_unexecuted(
-    body: bytes, reason: str, tmp_path: Path
+    body: bytes, reason: str, tmp_path: Path, unchecked: None
 ) -> None:
     assert reason in refusal(tmp_path, one(body))
     assert Bomb.exploded == []
 
 
 @pytest.mark.slow
-def test_deep_keys_huge_memos_and_repeated_lists_cost_nothing(tmp_path: Path) -> None:
+def test_deep_keys_huge_memos_and_repeated_lists_cost_nothing(
+    tmp_path: Path, unchecked: None
+) -> None:
     deep = b"})" + b"\x85" * 100_000 + plain(1) + b"s"  # Python's hash of the key would crash
     assert "its pickle is broken" in refusal(tmp_path, one(deep))
     memo = b"]r\xff\xff\xff\xff"  # the entry 2**32 - 1 of the memo
