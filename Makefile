@@ -26,9 +26,7 @@ FULL := tests/fvjax/ops tests/fvjax/optimization tests/fvjax/training \
 	tests/sweeps/test_retrieve.py tests/sweeps/config tests/docs tests/fvjax/models \
 	tests/fvjax/parameterizations tests/fvjax/data tests/sweeps/test_convert.py \
 	tests/sweeps/results/test_report.py tests/fvjax/metrics/test_ground_truth.py
-# Files in the order of tests/conftest.py: the longest first, so that no worker waits for the last.
-PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
-	--durations 20
+PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
 unexport PYTHONDONTWRITEBYTECODE # processes of tests load what was compiled
 
 test: setup
@@ -37,8 +35,9 @@ test: setup
 test-fast: setup
 	$(PYTEST) -m "not slow" $(FULL:%=--ignore=%)
 
+# xdist's own order is by number of tests, which puts long files of few tests last.
 test-slow: setup
-	$(PYTEST) -m slow
+	$(PYTEST) --no-loadscope-reorder -m slow
 
 # Networks of PyTorch and Keras against fvjax's imports of them. Their packages are large, so `setup` leaves them out.
 TORCH ?= torch>=2.13
