@@ -15,12 +15,16 @@ from sweeps.execution.executable_cache import ExecutableCache
 
 VERIFY = "FVJAX_VERIFY_CACHE"  # environment variable: "1" recompiles what the cache holds
 
+# Vectors of 512 bits, where a processor has them, halve what LLVM unrolls and compiles
+# (docs/development/performance.md); XLA's default is 256.
+_VECTORS = {"xla_cpu_prefer_vector_width": 512}
 # XLA's experimental kernels (YNN), on by default in jaxlib 0.10, are slower than the kernels they
 # replace (docs/development/performance.md). Which kernel runs depends on processor and batch.
-_CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+_CPU_OPTIONS = {**_VECTORS, "xla_cpu_experimental_ynn_fusion_type": ""}
 # Of products of bfloat16, they alone use AMX; their convolutions stay off.
 _BFLOAT16_CPU_OPTIONS = {
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
+    **_VECTORS,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
 }
 
 

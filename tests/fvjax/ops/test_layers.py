@@ -172,6 +172,15 @@ def test_winograd_rounds_as_stated(m: int, r: int, key: Array) -> None:
     assert error < {4: 4e-7, 6: 8e-6}[m + r - 1]
 
 
+def test_winograd_transforms_a_kernel_by_one_matrix_product(key: Array) -> None:
+    """Sums of its parts would be compiled by LLVM for every kernel of a network."""
+    x, k = jax.random.normal(key, (1, 8, 8, 32)), jax.random.normal(key, (3, 3, 32, 48))
+    around = ((1, 1), (1, 1))
+    text = jax.jit(partial(winograd, padding=around, m=4)).lower(x, k).as_text()
+    assert text.count("stablehlo.dot_general") == 2  # of the kernel, and of all tiles
+    assert text.count("stablehlo.concatenate") == 4  # two axes of the input and of the output
+
+
 @pytest.mark.parametrize(("size", "window", "stride", "padding"), POOLS)
 def test_max_pool_is_the_plain_one_ties_included(
     size: Any, window: int, stride: int, padding: Padding, key: Array
