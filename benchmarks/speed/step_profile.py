@@ -113,9 +113,17 @@ def report(setting: Setting, total: float, rows: pandas.DataFrame, singly: int) 
     )
 
 
+def loaded(file: str | None, layer: str, folder: str) -> fvjax.Model:
+    """Return the network of a file, or GoogLeNet with random weights."""
+    if file:
+        return fvjax.load(file)
+    return load(write_weights(f"{folder}/random.safetensors", layer))
+
+
 def main() -> None:
     """Print a table per batch size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--file", help="a network that `fvjax.save` wrote, in place of GoogLeNet")
     parser.add_argument("--layer", default="mixed4d")
     parser.add_argument("--size", type=int, default=128, help="pixels")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 16])
@@ -125,8 +133,7 @@ def main() -> None:
     given = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}, {given.precision}")
     with tempfile.TemporaryDirectory() as folder:
-        weights = write_weights(f"{folder}/random.safetensors", given.layer)
-        model = load(weights).in_precision(given.precision)
+        model = loaded(given.file, given.layer, folder).in_precision(given.precision)
         for batch in given.batch_sizes:
             name = f"{given.layer}, {given.size} px, batch {batch}"
             setting = Setting(name, given.size, batch, given.steps, given.layer, {})
