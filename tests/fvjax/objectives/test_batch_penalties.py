@@ -131,7 +131,8 @@ def test_starts_share_a_program_and_no_start_has_its_own(tmp_path: Path) -> None
 def test_a_sweep_learns_at_its_parameterizations_rate(option: str) -> None:
     config = yaml.safe_load((CONF / "parameterization" / f"{option}.yaml").read_text())
     few = ["reference_images=generated", "reference_count=2"] if "reference_count" in config else []
-    base = ["model=tiny", f"parameterization={option}", *few]
+    size = ["image_size=64"] if option == "generator" else []
+    base = ["model=tiny", f"parameterization={option}", *few, *size]
     own, named = (build(composed(*base, *more)) for more in ([], ["learning_rate=0.3"]))
     assert float(own.job.recipe.learning_rate) == pytest.approx(config["learning_rate"])
     assert float(named.job.recipe.learning_rate) == pytest.approx(0.3)
