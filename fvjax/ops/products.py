@@ -29,8 +29,6 @@ def matmul(x: Float[Array, "*batch inputs"], y: Float[Array, "inputs outputs"]) 
 
     If `y` is bfloat16 and `x` is wider, the factors are rounded to bfloat16 where that is faster.
     """
-    if y.dtype != jnp.bfloat16:
-        return (x.reshape(-1, x.shape[-1]) @ y).reshape(*x.shape[:-1], y.shape[-1])
     return _matmul(x, y, False)
 
 
@@ -49,13 +47,15 @@ def _default(x: Array, y: Array, transposed: bool) -> list[Array]:
 
 
 def _on_cpu(x: Array, y: Array, transposed: bool) -> list[Array]:
-    if not has_amx():
-        (z,) = _default(x.astype(jnp.float32), y, transposed)
-        return [z.astype(x.dtype)]
-    # The barrier keeps XLA from transposing inside the product, which AMX does not, and lets XLA
-    # lift the transposition out of a surrounding loop.
+    # The barrier keeps XLA from transposing inside the product, which is slower, and AMX does not.
+    # It lets XLA lift the transposition out of a surrounding loop.
     y = lax.optimization_barrier(y.T) if transposed else y
-    z = wide_product(x.reshape(-1, x.shape[-1]), y)
+    rows = x.reshape(-1, x.shape[-1])
+    if y.dtype == jnp.bfloat16 and has_amx():
+        z = wide_product(rows, y)
+    else:
+        kind = jnp.promote_types(x.dtype, jnp.float32)
+        z = rows.astype(kind) @ y.astype(kind)
     return [z.reshape(*x.shape[:-1], -1).astype(x.dtype)]
 
 

@@ -35,7 +35,7 @@ def matmul(x: Array, y: Array) -> Array:
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return `x @ weight + bias`, with the weight transposed to (inputs, outputs)."""
     kind = activation_type(weight.dtype)
-    y = matmul(x, weight) if kind == weight.dtype else products.matmul(x.astype(kind), weight)
+    y = products.matmul(x.astype(kind), weight)
     return y if bias is None else y + bias
 
 
