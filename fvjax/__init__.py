@@ -51,6 +51,7 @@ from fvjax.parameterizations import CPPN as CPPN
 from fvjax.parameterizations import Constrained as Constrained
 from fvjax.parameterizations import Fourier as Fourier
 from fvjax.parameterizations import Generator as Generator
+from fvjax.parameterizations import Gratings as Gratings
 from fvjax.parameterizations import Laplacian as Laplacian
 from fvjax.parameterizations import Maco as Maco
 from fvjax.parameterizations import Pixels as Pixels

@@ -86,6 +86,7 @@ PARAMETERIZATIONS = {
     "cppn": fvjax.CPPN(image_size=SIZE, channels=8, layers=3, stddev=0.1, decorrelate=True),
     "maco": fvjax.Maco(image_size=SIZE, magnitude=fvjax.spectrum([PHOTO], True), decorrelate=True),
     "generator": fvjax.Generator(image_size=64, stddev=0.5),
+    "gratings": fvjax.Gratings(image_size=SIZE),
     "constrained": fvjax.Constrained(
         parameterization=fvjax.Fourier(image_size=SIZE, stddev=0.3),
         mean=0.5,

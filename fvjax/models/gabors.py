@@ -1,37 +1,23 @@
 """A bank of known detectors: coloured Gabors, each with its own saturation.
 
-A detector is a quadrature pair of Gabors for one of three opponent colours, one of three
-frequencies and one of several orientations. In their order the orientation changes fastest and the
-colour slowest. Contrast is (image - .5) / .5 read along a colour; a grating's is at most 1.
+A detector is a quadrature pair of Gabors for a grating of `fvjax.data.gratings`, and in their
+order. Contrast is (image - .5) / .5 read along a colour.
 """
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from fvjax import checks
-from fvjax.image_size import ImageSize, height_width
+from fvjax.data.gratings import ENOUGH, FREQUENCIES, turns_of
 from fvjax.ops import layers
 from fvjax.types import Image
 
-COLOURS = ("luminance", "red-blue", "green-magenta")
-FREQUENCIES = (0.12, 0.21, 0.31)  # cycles per pixel; none near another's third harmonic
 WINDOW = 17  # pixels
 STRIDE = 4  # pixels from one position to the next
 
 _DEVIATION = 4.0  # of the Gaussian window, pixels
-# A detector is fully on from this / frequency: contrast in photographs, too, falls like that.
-_ENOUGH = 0.03  # cycles per pixel
-# The colours are those in which photographs' colours are not correlated, nearly, in Lucid's order
-# (`fvjax.parameterizations.parameterization.COLOUR`). A row of `_READ` times contrast in RGB is
-# contrast along that colour; a row of `_SHOWN` is the most that a pixel can show of it alone.
+# A row times contrast in RGB is contrast along a colour of `gratings.COLOURS`.
 _READ = np.array([[1, 1, 1], [1.5, 0, -1.5], [-1, 2, -1]], np.float32) / 3
-_SHOWN = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
-
-
-def detectors(orientations: int) -> int:
-    """Return the number of detectors of a bank."""
-    return len(COLOURS) * len(FREQUENCIES) * orientations
 
 
 def kernels(orientations: int) -> Float[np.ndarray, "window window 1 pairs"]:
@@ -45,7 +31,7 @@ def kernels(orientations: int) -> Float[np.ndarray, "window window 1 pairs"]:
     window /= window.sum()
     pairs = []
     for frequency in FREQUENCIES:
-        for turns in _turns(WINDOW, frequency, orientations):
+        for turns in turns_of(WINDOW, frequency, orientations):
             wave = np.exp(2j * np.pi * turns)
             gabor = window * wave
             gabor -= window * gabor.sum()
@@ -72,32 +58,6 @@ def detect(
     maps = layers.conv(jnp.moveaxis(contrast, -1, 0)[..., None], kernels, STRIDE)
     even, odd = jnp.split(maps, 2, -1)
     energy = jnp.moveaxis(even**2 + odd**2, 0, 2)  # rows, columns, colours, gabors
-    enough = np.repeat(_ENOUGH / np.array(FREQUENCIES), energy.shape[-1] // len(FREQUENCIES))
+    enough = np.repeat(ENOUGH / np.array(FREQUENCIES), energy.shape[-1] // len(FREQUENCIES))
     missing = jnp.maximum(1 - energy / jnp.asarray(enough**2, energy.dtype)[None, None, None], 0)
     return 1 - missing.reshape(*energy.shape[:2], -1) ** 2
-
-
-def grating(
-    index: int, size: ImageSize, orientations: int, contrast: float, phase: float = 0.0
-) -> Float[np.ndarray, "height width 3"]:
-    """Return the grating of detector `index` on grey; `phase` in turns at the centre."""
-    checks.index("index", index, detectors(orientations))
-    colour, gabor = divmod(index, len(FREQUENCIES) * orientations)
-    frequency, orientation = divmod(gabor, orientations)
-    turns = _turns(size, FREQUENCIES[frequency], orientations)[orientation] + phase
-    wave: np.ndarray = contrast * np.cos(2 * np.pi * turns)[..., None] * _SHOWN[colour]
-    return (0.5 + 0.5 * wave).astype(np.float32)
-
-
-def enough(index: int, orientations: int) -> float:
-    """Return the contrast that saturates detector `index` for its own grating."""
-    return _ENOUGH / FREQUENCIES[index // orientations % len(FREQUENCIES)]
-
-
-def _turns(
-    size: ImageSize, frequency: float, orientations: int
-) -> list[Float[np.ndarray, "height width"]]:
-    """Return the phase in turns of a wave of each orientation, 0 at the image's centre."""
-    y, x = (np.arange(side) - (side - 1) / 2 for side in height_width(size))
-    angles = np.pi * np.arange(orientations) / orientations
-    return [frequency * (np.cos(a) * x[None, :] + np.sin(a) * y[:, None]) for a in angles]

@@ -44,6 +44,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax import checks
+from fvjax.data.gratings import detectors
 from fvjax.models import gabors
 from fvjax.models.model import Model, Record
 from fvjax.types import Image
@@ -71,7 +72,7 @@ def planted(*, geometry: str, severity: float, orientations: int, world: int = 0
     checks.count("orientations", orientations, least=2)
     if orientations % 2:
         raise ValueError(f"orientations must be an even number, got {orientations}")
-    features = gabors.detectors(orientations) - orientations
+    features = detectors(orientations) - orientations
     vectors = _vectors(geometry, features, severity, world)
     weights = {
         "kernels": gabors.kernels(orientations),

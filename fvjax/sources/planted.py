@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fvjax import checks
+from fvjax.data import gratings
 from fvjax.direction import Direction
 from fvjax.image_size import ImageSize, height_width
-from fvjax.models import gabors
 from fvjax.models.planted import vectors_of
 from fvjax.sources.direction_info import DirectionInfo, Kind
 from fvjax.sources.image import At, point
@@ -66,7 +66,7 @@ class FeatureImage:
             raise ValueError("direction.index must name at least one feature, got none")
         for index in indices:
             checks.index("direction.index", index, features)
-        orientations = features // (gabors.detectors(1) - 1)
+        orientations = features // (gratings.detectors(1) - 1)
         image = jnp.asarray(picture(indices, setup.image_size, orientations))
         info = point(setup, image, self.at, "+".join(str(i) for i in indices))
         return replace(info, feature=indices[0] if len(indices) == 1 else None)
@@ -82,8 +82,8 @@ def picture(
     """
     image = np.full((*height_width(size), 3), 0.5, np.float32)
     for index in indices:
-        contrast = min(_MARGIN * gabors.enough(index, orientations), 1 / len(indices))
-        image += gabors.grating(index, size, orientations, contrast) - 0.5
+        contrast = min(_MARGIN * gratings.enough(index, orientations), 1 / len(indices))
+        image += gratings.grating(index, size, orientations, contrast) - 0.5
     return image
 
 

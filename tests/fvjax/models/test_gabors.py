@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from jax import Array
 
+from fvjax.data import gratings
 from fvjax.models import gabors
 
 ORIENTATIONS, SIZE = 4, 40
 BANK = gabors.kernels(ORIENTATIONS)
-DETECTORS = gabors.detectors(ORIENTATIONS)
+DETECTORS = gratings.detectors(ORIENTATIONS)
 LABELS = [
     (colour, frequency, orientation)
-    for colour in range(len(gabors.COLOURS))
-    for frequency in range(len(gabors.FREQUENCIES))
+    for colour in range(len(gratings.COLOURS))
+    for frequency in range(len(gratings.FREQUENCIES))
     for orientation in range(ORIENTATIONS)
 ]
 
@@ -25,7 +26,7 @@ def detect(image: Array) -> Array:
 
 
 def shown(index: int, contrast: float = 1.0, phase: float = 0.0) -> np.ndarray:
-    return np.asarray(detect(gabors.grating(index, SIZE, ORIENTATIONS, contrast, phase)))
+    return np.asarray(detect(gratings.grating(index, SIZE, ORIENTATIONS, contrast, phase)))
 
 
 def neighbours(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
@@ -55,14 +56,14 @@ def test_a_full_grating_turns_its_detector_on_and_no_other_but_neighbours() -> N
 
 def test_a_grating_that_is_just_enough_leaves_the_neighbours_off() -> None:
     for index in range(DETECTORS):
-        looks = shown(index, 1.2 * gabors.enough(index, ORIENTATIONS)).mean((0, 1))
+        looks = shown(index, 1.2 * gratings.enough(index, ORIENTATIONS)).mean((0, 1))
         assert looks[index] > 0.99
         assert np.delete(looks, index).max() < 0.1
 
 
 def test_energy_is_the_contrast_s_square() -> None:
     for index in (0, 5, 10, 17, 35):
-        contrast = 0.5 * gabors.enough(index, ORIENTATIONS)
+        contrast = 0.5 * gratings.enough(index, ORIENTATIONS)
         phases = np.stack([shown(index, contrast, phase) for phase in np.arange(4) / 4])
         expected = 1 - (1 - 0.5**2) ** 2
         np.testing.assert_allclose(phases[..., index].mean(), expected, rtol=0.02)
@@ -70,10 +71,10 @@ def test_energy_is_the_contrast_s_square() -> None:
 
 def test_several_can_be_fully_on_at_once_whatever_the_others_do() -> None:
     several = (5, 10, 18, 21, 29)
-    shares = [1.1 * gabors.enough(i, ORIENTATIONS) for i in several]
+    shares = [1.1 * gratings.enough(i, ORIENTATIONS) for i in several]
     assert sum(shares) < 1  # so no pixel is out of range
     waves = [
-        gabors.grating(i, SIZE, ORIENTATIONS, share) - 0.5
+        gratings.grating(i, SIZE, ORIENTATIONS, share) - 0.5
         for i, share in zip(several, shares, strict=True)
     ]
     seen = np.asarray(detect(0.5 + np.sum(waves, 0))).mean((0, 1))
@@ -106,4 +107,4 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"needs 17 x 17 pixels, got 16 x 40"):
         gabors.detect(jnp.zeros((16, 40, 3)), jnp.asarray(BANK))
     with pytest.raises(ValueError, match=r"index must be an integer from 0 to 35, got 36"):
-        gabors.grating(36, SIZE, ORIENTATIONS, 1.0)
+        gratings.grating(36, SIZE, ORIENTATIONS, 1.0)

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from jax import Array
 
 import fvjax
-from fvjax.models import Model, Record, gabors
+from fvjax.models import Model, Record
 from fvjax.models.planted import GEOMETRIES, network, planted, vectors_of
 from fvjax.optimization.recipe import as_leaves
 from fvjax.sources import Dual, Feature, FeatureImage
@@ -44,7 +44,7 @@ def image() -> Array:
 
 
 def decoys_alone() -> np.ndarray:
-    return gabors.grating(K, SIZE, 4, 0.5)
+    return gratings.grating(K, SIZE, 4, 0.5)
 
 
 def vectors(geometry: str, severity: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from cases import PARAMETERIZATIONS
 from jax import Array
 
 import fvjax
+from fvjax.data import gratings
 from fvjax.parameterizations.parameterization import COLOUR, to_rgb
 
 CASES = pytest.mark.parametrize("name", list(PARAMETERIZATIONS))
@@ -40,7 +41,7 @@ def test_keys_decide_the_image(name: str, key: Array) -> None:
     one, other = make(key), make(jax.random.key(1))
     np.testing.assert_array_equal(one, make(jax.random.key(0)))
     assert jnp.any(one != other)
-    rounding = 1e-6 if name == "generator" else 0.0  # fused otherwise under vmap
+    rounding = 1e-6 if name in ("generator", "gratings") else 0.0  # fused otherwise under vmap
     beside = jax.vmap(make)(jnp.stack([key, key]))[1]
     np.testing.assert_allclose(beside, one, rtol=0, atol=rounding)
 
@@ -186,3 +187,13 @@ def test_bad_values_are_refused(bad: dict[str, Any], message: str) -> None:
     if "decay_power" not in bad:
         with pytest.raises(ValueError, match=message):
             fvjax.Pixels(**{name: good[name] for name in ("image_size", "stddev", "decorrelate")})
+
+
+def test_a_single_contrast_of_gratings_is_the_detectors_grating() -> None:
+    parameterization = fvjax.Gratings(image_size=40)
+    for index in (0, 13, 35):
+        params = jnp.zeros((2, 36)).at[0, index].set(np.arctanh(0.2))
+        expected = gratings.grating(index, 40, 4, 0.2)
+        np.testing.assert_allclose(parameterization.decode(params), expected, atol=0.003)
+    turned = parameterization.decode(jnp.zeros((2, 36)).at[1, 5].set(0.1))
+    np.testing.assert_allclose(turned, gratings.grating(5, 40, 4, 0.1, phase=-0.25), atol=0.001)
