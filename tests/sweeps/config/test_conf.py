@@ -134,7 +134,9 @@ def test_every_experiment_says_its_question_and_expands(
         composed(f"experiment={name}", *job)
 
 
-@pytest.mark.parametrize("name", ["tuned", "tuned_head", "planted_gratings", "planted_priors", "planted_ascent"])
+@pytest.mark.parametrize(
+    "name", ["tuned", "tuned_head", "planted_gratings", "planted_priors", "planted_ascent"]
+)
 def test_every_family_has_twelve_settings_in_one_range_of_rates(name: str) -> None:
     config = composed(f"experiment={name}")
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
