@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from jax import Array
 
 import fvjax
+from fvjax.data import gratings
 from fvjax.models import Model, Record
 from fvjax.models.planted import GEOMETRIES, network, planted, vectors_of
 from fvjax.optimization.recipe import as_leaves
