@@ -1,13 +1,11 @@
 """Transfer of TextureNet's classes by the generator as a prior: docs/results/appendix.md.
 
-Reads a folder with the sweeps `prior_generator`, `prior_fourier` and, where it exists,
-`prior_starts`: the same classes from several seeds, of which the highest score is taken.
+Reads a folder with the sweeps `prior_generator` and `prior_fourier`.
 """
 
 import argparse
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import sweeps
@@ -33,7 +31,7 @@ def describe(rows: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    """Print every sweep, then the best of the starts."""
+    """Print both sweeps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=Path, help="the folder of the sweeps")
     directory = parser.parse_args().directory
@@ -41,13 +39,6 @@ def main() -> None:
         rows = sweeps.load(str(directory / name), images=False)
         print(f"{name}: {rows['status'].value_counts().to_dict()}")
         describe(rows)
-    if (directory / "prior_starts").exists():
-        rows = sweeps.load(str(directory / "prior_starts"), images=False)
-        for count in np.unique([1, rows["seed"].nunique()]):
-            few = rows[rows["seed"] < count].reset_index(drop=True)
-            best = few.groupby(["label", "objective"])["final_score"].idxmax()
-            print(f"prior_starts, the best of {count} by final_score")
-            describe(few.loc[best])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def _tv(name: str, **arguments: Any) -> nn.Module:
     return _torchvision().models.get_model(name, weights=None, **arguments)
 
 
-def _timm(name: str, **arguments: Any) -> nn.Module:
+def timm_network(name: str, **arguments: Any) -> nn.Module:
+    """Return a network of timm with random weights."""
     _torchvision()
     import timm
 
@@ -124,7 +125,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], nn.Module], int]] = {  # and the side 
         )
     },
     **{
-        f"timm {name}": (partial(_timm, name, **arguments), size)
+        f"timm {name}": (partial(timm_network, name, **arguments), size)
         for name, size, arguments in (
             ("convnextv2_tiny", 96, {}),
             ("vit_small_patch14_reg4_dinov2", 98, {"img_size": 98}),

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from work import awakening
 
 sys.path.append(str(Path(__file__).parents[1] / "science"))
-from zoo_networks import _timm
+from zoo_networks import timm_network
 
 # Inputs, 1x1, 3x3 bottleneck, 3x3, 5x5 bottleneck, 5x5 and pool branch.
 MIXED = {
@@ -105,7 +105,7 @@ def timm_module(network: str, size: int) -> torch.nn.Module:
     name, options = TIMM[network]
     if network.startswith("vit"):
         options = {**options, "img_size": size}
-    made: torch.nn.Module = _timm(name, **options)
+    made: torch.nn.Module = timm_network(name, **options)
     return made.eval().requires_grad_(False)
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from fvjax.data.patterns import TEXTURES, distances, patterns
-from fvjax.data.textures import HUES, SIZE, Nuisances, blur_taps, rgb, tones
+from fvjax.data.textures import HUES, SIZE, Nuisances, blur_taps, pixel_centres, rgb, tones
 from fvjax.types import Image, Scalar
 
 _KEY = 0  # of the random blobs
@@ -49,8 +49,7 @@ def _coordinates(n: Nuisances) -> Float[Array, "5 height width"]:
     centre = n.x * room, n.y * room
     light = _turned(n.light_angle, jnp.asarray(SIZE / 2), (jnp.zeros(()), jnp.zeros(())))[:1]
     shape, texture = _turned(n.rotation, n.radius, centre), _turned(n.angle, n.period, centre)
-    places = jnp.arange(SIZE) - (SIZE - 1) / 2
-    y, x = jnp.meshgrid(places, places, indexing="ij")
+    x, y = pixel_centres()
     pixels = jnp.stack([x, y, jnp.ones_like(x)])
     return jnp.einsum("kd,dyx->kyx", jnp.concatenate([shape, texture, light]), pixels)
 
@@ -66,10 +65,9 @@ def _turned(degrees: Scalar, unit: Scalar, centre: tuple[Scalar, Scalar]) -> Flo
 def _clutter() -> Float[Array, "height width"]:
     """Return the background's smooth pattern, which depends on the key alone."""
     with jax.ensure_compile_time_eval():
-        places = (jnp.arange(SIZE) - (SIZE - 1) / 2) / 20
-        y, x = jnp.meshgrid(places, places, indexing="ij")
+        x, y = pixel_centres()
         key = jax.random.split(jax.random.key(_KEY), 3)[2]
-        return patterns(x, y, jnp.zeros(()), key)[TEXTURES.index("blobs")]
+        return patterns(x / 20, y / 20, jnp.zeros(()), key)[TEXTURES.index("blobs")]
 
 
 def _blurred(image: Image, sigma: Scalar) -> Image:

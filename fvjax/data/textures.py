@@ -130,8 +130,7 @@ def render(
     """
     n = nuisances
     noise_key, blob_key, clutter_key = jax.random.split(key, 3)
-    grid = jnp.arange(SIZE) - (SIZE - 1) / 2
-    y, x = jnp.meshgrid(grid, grid, indexing="ij")
+    x, y = pixel_centres()
     room = jnp.maximum(SIZE / 2 + 1 - n.radius, 0)
     dx, dy = x - n.x * room, y - n.y * room
 
@@ -150,6 +149,13 @@ def render(
     image = back + n.clutter * slow[..., None]
     image = image + inside * (front - image)
     return _photograph(image, x, y, n, noise_key)
+
+
+def pixel_centres() -> tuple[Array, Array]:
+    """Return x and y of each pixel, from the image's centre."""
+    places = jnp.arange(SIZE) - (SIZE - 1) / 2
+    y, x = jnp.meshgrid(places, places, indexing="ij")
+    return x, y
 
 
 def _photograph(image: Image, x: Array, y: Array, n: Nuisances, key: Key) -> Image:

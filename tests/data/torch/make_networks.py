@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[2] / "benchmarks" / "science"))
 
 from zoo import in_our_order, randomise, recorded  # noqa: E402
-from zoo_networks import Own, _timm, _transformers  # noqa: E402
+from zoo_networks import Own, _transformers, timm_network  # noqa: E402
 
 import fvjax  # noqa: E402
 from fvjax.models.torch.graph import LAYER, Layer  # noqa: E402
@@ -73,7 +73,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], nn.Module], int]] = {
         24,
     ),
     "swin": (
-        lambda: _timm(
+        lambda: timm_network(
             "swin_tiny_patch4_window7_224",
             img_size=32,
             window_size=4,
