@@ -78,7 +78,7 @@ ZOO = (
     _of_the_zoo("resnet50", "layer3", 24),
     _of_the_zoo("convnext_tiny", "stages.2", 24),
     _of_the_zoo("efficientnet_lite0", "blocks.4", 48),
-    _of_the_zoo("vit_b_16", "blocks.5", 16),
+    _of_the_zoo("vit_b_16", "blocks.5", 32),
 )
 
 
