@@ -43,7 +43,7 @@ from fvjax.models.model import PRECISIONS
 
 OUT = Path(__file__).parents[1] / "out" / "gpu.json"
 QUICK = {
-    "layers": ["mixed3a"],
+    "layers": ["conv2d2"],
     "sizes": [32],
     "batch_sizes": [1, 2],
     "precisions": ["bfloat16", "float32"],

@@ -40,7 +40,7 @@ import matplotlib.pyplot as plt
 OUT = Path(__file__).parents[1] / "out"
 DEPTHS = ("conv2d0", "conv2d2", "mixed3a", "mixed3b", "mixed4a", "mixed4c", "mixed4e", "mixed5b")
 QUICK = {"jobs": [1, 4], "sizes": [32], "steps": 2, "rounds": 1}
-QUICK |= {"deep": "mixed3a", "layers": ["conv2d0"]}
+QUICK |= {"deep": "conv2d2", "layers": ["conv2d0"]}
 CHUNK = 8
 Row = dict[str, Any]
 

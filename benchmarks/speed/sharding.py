@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     if parser.parse_known_args()[0].quick:
-        parser.set_defaults(size=32, batch_size=2, steps=2, rounds=1, layer="mixed3a")
+        parser.set_defaults(size=32, batch_size=2, steps=2, rounds=1, layer="conv2d2")
     arguments = parser.parse_args()
     setting = Setting(
         "", arguments.size, arguments.batch_size, arguments.steps, arguments.layer, {}
