@@ -79,7 +79,9 @@ def profile(model: fvjax.Model, setting: Setting) -> tuple[float, pandas.DataFra
             begin = time.perf_counter()
             jax.block_until_ready(program(model, jobs))
             total = time.perf_counter() - begin
-        for instruction, kernel, seconds in events(folder):
+        for place, kernel, seconds in events(folder):
+            # In a CUDA graph the place is the graph, and the kernel has the instruction's name.
+            instruction = place if place in known else re.sub(r"_(\d+)$", r".\1", kernel)
             if known.get(instruction, ("", ""))[0] not in OUTSIDE:
                 times[instruction, kernel] += seconds
     rows = [

@@ -7,7 +7,7 @@ import flax.linen as nn
 from jaxtyping import Array
 
 from fvjax.models.caffe import concat_branches, load_caffe, preprocess
-from fvjax.models.conv import Conv
+from fvjax.models.conv import Conv, convs_of_one_input
 from fvjax.models.model import Model, Record
 from fvjax.ops import layers
 from fvjax.types import Image
@@ -60,16 +60,25 @@ class GoogLeNet(nn.Module):
             x = Conv(width, kernel, stride, pad=kernel // 2, name=name)(x)
             return record(f"{name}_pre_relu", x, main=False)
 
+        def rectified(name: str, before: Array) -> Array:
+            after = layers.relu(before, record.redirect)
+            return record(name, after, main=name.startswith("conv2d"))
+
         def conv(name: str, x: Array, width: int, kernel: int = 1, stride: int = 1) -> Array:
-            x = layers.relu(linear(name, x, width, kernel, stride), record.redirect)
-            return record(name, x, main=name.startswith("conv2d"))
+            return rectified(name, linear(name, x, width, kernel, stride))
 
         def inception(name: str, x: Array, w: Widths) -> Array:
-            three = conv(f"{name}_3x3_reduce", x, w.three_reduce)
-            five = conv(f"{name}_5x5_reduce", x, w.five_reduce)
+            widths = {"1x1": w.one, "3x3_reduce": w.three_reduce, "5x5_reduce": w.five_reduce}
+            of_input = convs_of_one_input(x, {f"{name}_{b}": width for b, width in widths.items()})
+            one, three, five = (
+                record(f"{name}_{b}_pre_relu", y, main=False)
+                for b, y in zip(widths, of_input, strict=True)
+            )
+            three = rectified(f"{name}_3x3_reduce", three)
+            five = rectified(f"{name}_5x5_reduce", five)
             pooled = layers.max_pool(x, 3, 1, ((1, 1), (1, 1)))
             branches = {
-                f"{name}_1x1": linear(f"{name}_1x1", x, w.one),
+                f"{name}_1x1": one,
                 f"{name}_3x3": linear(f"{name}_3x3", three, w.three, 3),
                 f"{name}_5x5": linear(f"{name}_5x5", five, w.five, 5),
                 f"{name}_pool_proj": linear(f"{name}_pool_proj", pooled, w.pool),

@@ -92,15 +92,19 @@ def _on_cpu(
         wide = [m for m in tiles if n * count[m] >= _LEAST_TILES] or [min(tiles)]
         m = min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)  # the fewest multiplications
         return partial(winograd, padding=padding, m=m)
-    if features <= _FEW_FEATURES and min(rows, columns) > 1:
-        return partial(by_rows, padding=padding)
-    return None
+    return partial(by_rows, padding=padding) if _few_features(kernel) else None
+
+
+def _few_features(kernel: tuple[int, ...]) -> bool:
+    rows, columns, _, features = kernel
+    return features <= _FEW_FEATURES and min(rows, columns) > 1
 
 
 def by_rows(x: Array, kernel: Array, padding: Padding) -> Array:
     """Correlate with each row of the kernel separately, then sum.
 
-    For few features: the number of rows multiplies the width of the matrix products.
+    For few features: the number of rows multiplies the width of the matrix products. Sums are
+    rounded as `x` is.
     """
     rows, columns, channels, features = kernel.shape
     wide = kernel.transpose(1, 2, 0, 3).reshape(1, columns, channels, rows * features)
@@ -150,6 +154,11 @@ def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
     return quick(wide, kernel.astype(wide.dtype)).astype(x.dtype)
 
 
+def _fastest_on_gpu(x: Array, kernel: Array, padding: Padding) -> Array:
+    how = by_rows if _few_features(kernel.shape) and min(min(padding)) >= 0 else xla_conv
+    return how(x, kernel, padding)
+
+
 def _shape(x: Any, kernel: Any, padding: Padding) -> list[Any]:
     ends = zip(x.shape[1:3], kernel.shape[:2], padding, strict=True)
     out = (size + sum(pad) - width + 1 for size, width, pad in ends)
@@ -173,6 +182,7 @@ _correlation = primitive(
     lambda x, kernel, padding: [xla_conv(x, kernel, padding)],
     _batched,
     cpu=lambda x, kernel, padding: [_fastest_on_cpu(x, kernel, padding)],
+    cuda=lambda x, kernel, padding: [_fastest_on_gpu(x, kernel, padding)],
 )
 
 

@@ -71,7 +71,7 @@ def _winners(x: Array, window: int, stride: int, padding: Padding) -> list[Array
     return [best, winner]
 
 
-def _scattered(
+def pool_gradient(
     g: Array, winner: Array, size: tuple[int, int], window: int, stride: int, padding: Padding
 ) -> list[Array]:
     """Return the gradient by the input of `size` pixels: the sum over windows at their maxima."""
@@ -102,11 +102,47 @@ def _scattered(
     return [dx[..., top : top + height, left : left + width, :]]
 
 
+def pool_gradient_by_index(
+    g: Array, winner: Array, size: tuple[int, int], window: int, stride: int, padding: Padding
+) -> list[Array]:
+    """Return what `pool_gradient` returns, from windows at clipped positions.
+
+    On a GPU, reading a padded array takes a branch for each value; a clipped position takes none.
+    """
+
+    def axis(axis: int, back: int) -> tuple[Array, Array, Array]:
+        """Return a window for each pixel, the pixel's place in it, and whether the pixel has both.
+
+        The window is `back` windows before the last that may hold the pixel.
+        """
+        at = jnp.arange(size[axis]) + padding[axis][0]
+        held, windows = at // stride - back, g.shape[axis - 3]
+        place = at - held * stride
+        both = (place < window) & (held >= 0) & (held < windows)
+        held, place, both = (
+            jnp.expand_dims(x, 1 - axis) for x in (jnp.clip(held, 0, windows - 1), place, both)
+        )
+        return held, place, both
+
+    total, lead = jnp.zeros((), g.dtype), range(g.ndim - 3)
+    for i in range(-(-window // stride)):
+        rows, row_place, row_exists = axis(0, i)
+        for j in range(-(-window // stride)):
+            columns, column_place, column_exists = axis(1, j)
+            here = (..., rows, columns, slice(None))
+            place = jnp.expand_dims(row_place * window + column_place, (*lead, g.ndim - 1))
+            exists = jnp.expand_dims(row_exists & column_exists, (*lead, g.ndim - 1))
+            won = exists & (winner.at[here].get(mode="promise_in_bounds") == place)
+            total += jnp.where(won, g.at[here].get(mode="promise_in_bounds"), 0)
+    return [total]
+
+
 _max_pool = primitive("max_pool", _pooled, _winners)
 _max_pool_gradient = primitive(
     "max_pool_gradient",
     lambda g, winner, size, **_: [((*g.shape[:-3], *size, g.shape[-1]), g.dtype)],
-    _scattered,
+    pool_gradient,
+    cuda=pool_gradient_by_index,
 )
 
 
@@ -158,16 +194,25 @@ def _nearby(t: Array) -> Array:
     return sum((padded[..., i : i + channels] for i in range(_LRN_WINDOW)), jnp.zeros((), t.dtype))
 
 
-def _lrn_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
-    inverse = lax.rsqrt(1 + _LRN_ALPHA / _LRN_WINDOW * _nearby(x * x))  # s^(-1/2)
-    return x * inverse * jnp.sqrt(inverse), (x, inverse)
+def _lrn_forward(x: Array) -> tuple[Array, Array]:
+    _, power = _lrn_powers(x)
+    return stored(x * power), x
 
 
-def _lrn_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array]:
-    x, inverse = saved
-    power = inverse * jnp.sqrt(inverse)  # s^(-3/4)
-    spread = _nearby(g * x * power * inverse * inverse)
-    return (g * power - 2 * 0.75 * _LRN_ALPHA / _LRN_WINDOW * x * spread,)
+def _lrn_powers(x: Array) -> tuple[Array, Array]:
+    """Return s^(-1/2) and s^(-3/4), where s is what is raised to the power of 3/4."""
+    inverse = lax.rsqrt(1 + _LRN_ALPHA / _LRN_WINDOW * _nearby(x * x))
+    return inverse, inverse * jnp.sqrt(inverse)
+
+
+def _lrn_backward(x: Array, g: Array) -> tuple[Array]:
+    """Compute the powers again where `x` is stored: a GPU spends more on reading them."""
+    x = stored(x)
+    inverse, power = _lrn_powers(x)
+    spread = stored(g * x * power * inverse * inverse)
+    x = stored(x)
+    _, power = _lrn_powers(x)
+    return (g * power - 2 * 0.75 * _LRN_ALPHA / _LRN_WINDOW * x * _nearby(spread),)
 
 
 _lrn.defvjp(_lrn_forward, _lrn_backward)
@@ -187,17 +232,18 @@ def relu(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*sh
 
 @jax.custom_vjp
 def _relu(x: Array, redirect: Flag) -> Array:
-    return jnp.maximum(x, 0)
+    return _relu_forward(x, redirect)[0]
 
 
 def _relu_forward(x: Array, redirect: Flag) -> tuple[Array, tuple[Array, Bool[Array, ""]]]:
-    return jnp.maximum(x, 0), (x > 0, jnp.asarray(redirect))
+    y = stored(jnp.maximum(x, 0))  # by a GPU's convolution, which then does not store x
+    return y, (y, jnp.asarray(redirect))
 
 
 def _relu_backward(saved: tuple[Array, Flag], g: Array) -> tuple[Array, Any]:
-    on, redirect = saved
+    y, redirect = saved
     g = stored(g)
-    gated = jnp.where(on, g, 0)
+    gated = jnp.where(y > 0, g, 0)
     (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
     return jnp.where(stuck, jnp.maximum(g, 0), gated), None
 

@@ -10,7 +10,7 @@ from fvjax.ops.layers import blocked
 from fvjax.ops.primitive import stored
 from fvjax.types import Flag
 
-_Saved = tuple[Bool[Array, "*shape"], Bool[Array, "*shape"], Bool[Array, ""]]
+_Saved = tuple[Float[Array, "*shape"], Bool[Array, ""]]
 
 
 @jax.named_scope("relu")
@@ -26,17 +26,18 @@ def relu6(x: Float[Array, "*shape"], redirect: Flag = False) -> Float[Array, "*s
 
 @jax.custom_vjp
 def _relu6(x: Array, redirect: Flag) -> Array:
-    return jnp.clip(x, 0, 6)
+    return _forward(x, redirect)[0]
 
 
 def _forward(x: Array, redirect: Flag) -> tuple[Array, _Saved]:
-    return jnp.clip(x, 0, 6), (x > 0, x < 6, jnp.asarray(redirect))
+    y = stored(jnp.clip(x, 0, 6))
+    return y, (y, jnp.asarray(redirect))
 
 
 def _backward(saved: _Saved, g: Array) -> tuple[Array, Any]:
-    above, below, redirect = saved
-    g = stored(g)
-    gated = jnp.where(above & below, g, 0)
+    y, redirect = saved
+    g, below = stored(g), y < 6
+    gated = jnp.where((y > 0) & below, g, 0)
     (stuck,) = blocked(gated, redirect, space=min(max(g.ndim - 1, 0), 2))
     inwards = jnp.where(below, jnp.maximum(g, 0), jnp.minimum(g, 0))
     return jnp.where(stuck, inwards, gated), None

@@ -47,6 +47,10 @@ OPERATIONS: dict[str, tuple[Operation, tuple[int, ...]]] = {
         (16, 15, 24),
     ),
     "max_pool": (lambda x: layers.max_pool(x, 3, 2, ((0, 1), (0, 1))), (14, 14, 24)),
+    "max_pool of the same size": (
+        lambda x: layers.max_pool(x, 3, 1, ((1, 1), (1, 1))),
+        (9, 14, 24),
+    ),
     "local_response_norm": (lambda x: layers.local_response_norm(10 * x), (6, 6, 32)),
     "relu": (layers.relu, (6, 6, 32)),
     "relu redirected": (lambda x: layers.relu(x - 3, True), (2, 2, 32)),

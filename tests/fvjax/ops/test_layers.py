@@ -194,6 +194,21 @@ def test_max_pool_is_the_plain_one_ties_included(
     assert_same(quick, plain, -jnp.abs(x) - 1)  # padding never wins
 
 
+@pytest.mark.parametrize(("size", "window", "stride", "padding"), POOLS)
+def test_max_pools_gradient_on_a_gpu_is_that_on_a_cpu(
+    size: Any, window: int, stride: int, padding: Padding, key: Array
+) -> None:
+    """Both run on this processor; lowering would choose one of them."""
+    image, strides = jax.ShapeDtypeStruct(size, jnp.float32), (window, stride, padding)
+    shape = jax.eval_shape(lambda x: layers.max_pool(x, *strides), image).shape
+    g, winner = jax.random.normal(key, (2, *shape)), jax.random.randint(key, (2, *shape), 0, 9)
+    where = (size[:2], *strides)
+    (ours,) = layers.pool_gradient_by_index(g, winner % window**2, *where)
+    (theirs,) = layers.pool_gradient(g, winner % window**2, *where)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)  # the order of a sum
+    assert np.asarray(theirs).any()
+
+
 def test_max_pool_under_vmap_scan_and_leading_axes(key: Array) -> None:
     size, window, stride, padding = POOLS[2]
     (x,) = draws(key, (2, 3, *size))
