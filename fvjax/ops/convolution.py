@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from fvjax.ops.platform import activation_type
 from fvjax.ops.primitive import primitive
-from fvjax.ops.products import has_amx, matmul, wide_product
+from fvjax.ops.products import bfloat16_unit, matmul, wide_product
 from fvjax.ops.winograd import Padding, winograd
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -81,18 +81,25 @@ def _on_cpu(
     x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding
 ) -> Callable[[Array, Array], Array] | None:
     """Return an implementation faster than XLA's for these shapes, or None."""
-    n, height, width, channels = x
-    rows, columns, _, features = kernel
+    n, height, width, _ = x
     if min(min(padding)) < 0 or n * height * width < _LEAST_PIXELS:
         return None
-    tiles = _WINOGRAD.get(rows, ()) if rows == columns else ()
-    if tiles and min(channels, features) >= _WINOGRAD_CHANNELS:
-        out = (height + sum(padding[0]) - rows + 1, width + sum(padding[1]) - rows + 1)
-        count = {m: -(-out[0] // m) * -(-out[1] // m) for m in tiles}
-        wide = [m for m in tiles if n * count[m] >= _LEAST_TILES] or [min(tiles)]
-        m = min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)  # the fewest multiplications
-        return partial(winograd, padding=padding, m=m)
+    if tile := _winograd_tile(x, kernel, padding):
+        return partial(winograd, padding=padding, m=tile)
     return partial(by_rows, padding=padding) if _few_features(kernel) else None
+
+
+def _winograd_tile(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> int | None:
+    """Return the side of Winograd's tiles with the fewest multiplications; None without tiles."""
+    n, height, width, channels = x
+    rows, columns, _, features = kernel
+    tiles = _WINOGRAD.get(rows, ()) if rows == columns else ()
+    if not tiles or min(channels, features) < _WINOGRAD_CHANNELS:
+        return None
+    out = (height + sum(padding[0]) - rows + 1, width + sum(padding[1]) - rows + 1)
+    count = {m: -(-out[0] // m) * -(-out[1] // m) for m in tiles}
+    wide = [m for m in tiles if n * count[m] >= _LEAST_TILES] or [min(tiles)]
+    return min(wide, key=lambda m: count[m] * (m + rows - 1) ** 2)
 
 
 def _few_features(kernel: tuple[int, ...]) -> bool:
@@ -145,13 +152,24 @@ def _sum_of_rows(parts: Array, rows: int, padding: tuple[int, int]) -> Array:
 
 
 def _fastest_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
-    _, columns, channels, features = kernel.shape
-    large = columns * channels >= _LEAST_INPUTS and features >= _LEAST_FEATURES
-    if kernel.dtype == jnp.bfloat16 and large and has_amx():
+    if kernel.dtype == jnp.bfloat16 and _quick_in_bfloat16(x.shape, kernel.shape, padding):
         return by_products(x, kernel, padding)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     quick = _on_cpu(x.shape, kernel.shape, padding) or partial(xla_conv, padding=padding)
     return quick(wide, kernel.astype(wide.dtype)).astype(x.dtype)
+
+
+def _quick_in_bfloat16(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> bool:
+    """Return whether products of bfloat16 are the fastest on this processor.
+
+    AVX-512 does twice the multiplications in bfloat16, and Winograd's tiles of 4 need a fourth.
+    """
+    _, columns, channels, features = kernel
+    large = columns * channels >= _LEAST_INPUTS and features >= _LEAST_FEATURES
+    unit = bfloat16_unit()
+    if unit is None or not large:
+        return False
+    return unit == "amx_bf16" or _winograd_tile(x, kernel, padding) != 4
 
 
 def _fastest_on_gpu(x: Array, kernel: Array, padding: Padding) -> Array:

@@ -21,7 +21,7 @@ _VECTORS = {"xla_cpu_prefer_vector_width": 512}
 # XLA's experimental kernels (YNN), on by default in jaxlib 0.10, are slower than the kernels they
 # replace (docs/development/performance.md). Which kernel runs depends on processor and batch.
 _CPU_OPTIONS = {**_VECTORS, "xla_cpu_experimental_ynn_fusion_type": ""}
-# Of products of bfloat16, they alone use AMX; their convolutions stay off.
+# Of products of bfloat16, they alone use AMX and AVX-512; their convolutions stay off.
 _BFLOAT16_CPU_OPTIONS = {
     **_VECTORS,
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",

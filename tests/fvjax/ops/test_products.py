@@ -1,6 +1,7 @@
-"""Products in bfloat16: exact up to the rounding of factors, on processors with and without AMX."""
+"""Products in bfloat16: exact up to the rounding of factors, whatever the processor has."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -24,10 +25,12 @@ CONVOLUTIONS: list[tuple[Any, Any, int, Any]] = [  # size, kernel, stride, paddi
 ]
 
 
-@pytest.fixture(params=[True, False], ids=["AMX", "no AMX"])
-def amx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+@pytest.fixture(params=["amx_bf16", "avx512_bf16", None])
+def unit(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[products.Unit | None]:
     for module in (products, convolution):
-        monkeypatch.setattr(module, "has_amx", lambda: request.param)
+        monkeypatch.setattr(module, "bfloat16_unit", lambda: request.param)
     jax.clear_caches()  # of programs for the other processor
     yield request.param
     jax.clear_caches()
@@ -53,7 +56,7 @@ def correlated(x: Array, kernel: Array, stride: int, padding: Any) -> Array:
 
 @pytest.mark.parametrize(("size", "kernel", "stride", "padding"), CONVOLUTIONS)
 def test_convolution_rounds_factors_alone(
-    amx: bool, size: Any, kernel: Any, stride: int, padding: Any
+    unit: products.Unit | None, size: Any, kernel: Any, stride: int, padding: Any
 ) -> None:
     rows, columns, features = kernel
     x, k = rounded((2, *size), (rows, columns, size[-1], features))
@@ -80,7 +83,7 @@ def test_convolution_rounds_factors_alone(
     assert_near(each, found * jnp.array([1, 2]).reshape(2, 1, 1, 1), 1e-5)
 
 
-def test_matmul_rounds_factors_alone(amx: bool) -> None:
+def test_matmul_rounds_factors_alone(unit: products.Unit | None) -> None:
     x, y = rounded((3, 5, 40), (40, 24))
     narrow = y.astype(jnp.bfloat16)
     expected, pull_plain = jax.vjp(jnp.matmul, x, y)
@@ -98,18 +101,45 @@ def test_matmul_rounds_factors_alone(amx: bool) -> None:
     assert_near(jax.vmap(matmul)(x, kernels), expected * jnp.array([1, 1, 3])[:, None, None], 0.01)
 
 
-def test_products_in_bfloat16_return_float32_on_amx(amx: bool) -> None:
-    """AMX computes no other product of bfloat16; without it, factors stay float32."""
+def test_products_in_bfloat16_return_float32(unit: products.Unit | None) -> None:
+    """XLA:CPU is quick at no other product of bfloat16; without a unit, factors stay float32."""
 
     def score(x: Array, wide: Array, flat: Array) -> Array:
         return jnp.sum(layers.conv(layers.conv(x, wide, 1, ((1, 1), (1, 1))), flat) ** 2)
 
-    x = jax.ShapeDtypeStruct((2, 8, 8, 64), jnp.float32)
+    x = jax.ShapeDtypeStruct((4, 8, 8, 64), jnp.float32)
     kernels = [jax.ShapeDtypeStruct(s, jnp.bfloat16) for s in ((3, 3, 64, 32), (1, 1, 32, 16))]
     step = jax.jit(jax.grad(score))
     text = jax.export.export(step, platforms=["cpu"])(x, *kernels).mlir_module()
     found = [line for line in text.splitlines() if "= stablehlo.dot_general" in line]
-    transforms = 0 if amx else 2  # of Winograd's kernels, forward and backward
+    # Winograd's kernels are transformed by a product, forward and backward. Here its tiles of 4
+    # beat AVX-512 in bfloat16.
+    transforms = 0 if unit == "amx_bf16" else 2
     assert len(found) == 4 + transforms and "stablehlo.convolution" not in text
     narrow = [line for line in found if line.count("xbf16>") == 2 and "xf32>" in line]
-    assert len(narrow) == (4 if amx else 0)
+    assert len(narrow) == {"amx_bf16": 4, "avx512_bf16": 2, None: 0}[unit]
+
+
+def test_avx512_multiplies_bfloat16_where_winograd_has_no_tiles_of_4(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(convolution, "bfloat16_unit", lambda: "avx512_bf16")
+    x = jax.ShapeDtypeStruct((4, 8, 8, 32), jnp.float32)
+    kernel = jax.ShapeDtypeStruct((5, 5, 32, 64), jnp.bfloat16)
+    conv = jax.jit(lambda x, k: layers.conv(x, k, 1, ((2, 2), (2, 2))))
+    text = jax.export.export(conv, platforms=["cpu"])(x, kernel).mlir_module()
+    (product,) = [line for line in text.splitlines() if "= stablehlo.dot_general" in line]
+    assert product.count("xbf16>") == 2 and "xf32>" in product
+
+
+def test_the_quickest_unit_for_bfloat16_is_found_among_a_processors_flags(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: dict[str, Any] = {
+        "flags: avx512f avx512_bf16 amx_bf16 amx_tile": "amx_bf16",
+        "flags: avx2 avx512f avx512_bf16": "avx512_bf16",
+        "flags: avx2 fma": None,
+    }
+    for flags, expected in read.items():
+        monkeypatch.setattr(Path, "read_text", lambda _, flags=flags: flags)
+        assert products.bfloat16_unit.__wrapped__() == expected
