@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from fvjax.ops import layers
+from fvjax.ops import layers, pooling
 from fvjax.ops.convolution import by_rows
 from fvjax.ops.winograd import Padding, winograd
 
@@ -203,8 +203,8 @@ def test_max_pools_gradient_on_a_gpu_is_that_on_a_cpu(
     shape = jax.eval_shape(lambda x: layers.max_pool(x, *strides), image).shape
     g, winner = jax.random.normal(key, (2, *shape)), jax.random.randint(key, (2, *shape), 0, 9)
     where = (size[:2], *strides)
-    (ours,) = layers.pool_gradient_by_index(g, winner % window**2, *where)
-    (theirs,) = layers.pool_gradient(g, winner % window**2, *where)
+    (ours,) = pooling.pool_gradient_by_index(g, winner % window**2, *where)
+    (theirs,) = pooling.pool_gradient(g, winner % window**2, *where)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)  # the order of a sum
     assert np.asarray(theirs).any()
 
