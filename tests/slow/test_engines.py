@@ -24,7 +24,7 @@ SWEEP = (
     *("hydra.launcher.batch_size=2", "hydra.launcher.job_dirs=false"),
 )
 STEPS = "steps=64"
-LONG = "steps=1000"  # whoever shall be killed is killed at work, on a quick machine as well
+LONG = "steps=400"  # long enough that whoever shall be killed is killed at work
 PATIENCE = 400  # seconds; a worker's start takes half a minute on a busy machine
 OF_MACHINE = ("seconds", "compile_seconds", "attempt", "device")
 ENGINES = {"ray": ("engine=ray",), "submitit": ("engine=submitit", "engine.cluster=local")}
