@@ -102,25 +102,25 @@ def pool_gradient_by_index(
     On a GPU, reading a padded array takes a branch for each value; a clipped position takes none.
     """
 
-    def axis(axis: int, back: int) -> tuple[Array, Array, Array]:
+    def windows_at(axis: int, back: int) -> tuple[Array, Array, Array]:
         """Return a window for each pixel, the pixel's place in it, and whether the pixel has both.
 
         The window is `back` windows before the last that may hold the pixel.
         """
         at = jnp.arange(size[axis]) + padding[axis][0]
-        held, windows = at // stride - back, g.shape[axis - 3]
+        held, count = at // stride - back, g.shape[axis - 3]
         place = at - held * stride
-        both = (place < window) & (held >= 0) & (held < windows)
+        both = (place < window) & (held >= 0) & (held < count)
         held, place, both = (
-            jnp.expand_dims(x, 1 - axis) for x in (jnp.clip(held, 0, windows - 1), place, both)
+            jnp.expand_dims(x, 1 - axis) for x in (jnp.clip(held, 0, count - 1), place, both)
         )
         return held, place, both
 
     total, lead = jnp.zeros((), g.dtype), range(g.ndim - 3)
     for i in range(-(-window // stride)):
-        rows, row_place, row_exists = axis(0, i)
+        rows, row_place, row_exists = windows_at(0, i)
         for j in range(-(-window // stride)):
-            columns, column_place, column_exists = axis(1, j)
+            columns, column_place, column_exists = windows_at(1, j)
             here = (..., rows, columns, slice(None))
             place = jnp.expand_dims(row_place * window + column_place, (*lead, g.ndim - 1))
             exists = jnp.expand_dims(row_exists & column_exists, (*lead, g.ndim - 1))

@@ -23,8 +23,8 @@ Unit = Literal["amx_bf16", "avx512_bf16"]
 def bfloat16_unit() -> Unit | None:
     """Return this processor's quickest instructions for bfloat16 that Linux names, or None.
 
-    AMX multiplies bfloat16 up to eight times as fast as AVX-512 multiplies float32, AVX-512's own
-    instructions twice as fast.
+    Against float32, a product was 2 to 4 times as fast by AMX and twice as fast by AVX-512
+    (docs/development/performance.md).
     """
     processor = Path("/proc/cpuinfo")
     flags = processor.read_text() if processor.exists() else ""
@@ -55,7 +55,7 @@ def _default(x: Array, y: Array, transposed: bool) -> list[Array]:
 
 
 def _on_cpu(x: Array, y: Array, transposed: bool) -> list[Array]:
-    # The barrier keeps XLA from transposing inside the product, which is slower and not by AMX.
+    # The barrier keeps XLA from transposing inside the product: that is slower, and AMX cannot.
     # It lets XLA lift the transposition out of a surrounding loop.
     y = lax.optimization_barrier(y.T) if transposed else y
     rows = x.reshape(-1, x.shape[-1])

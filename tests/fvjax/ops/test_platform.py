@@ -36,3 +36,19 @@ def test_a_program_is_traced_again_for_another_platform() -> None:
 def test_an_unknown_platform_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown platform 'cude'.*did you mean cuda"):
         fvjax.for_platform("cude")
+
+
+def test_a_gpu_has_its_own_gradients_of_pools_and_of_the_first_convolution() -> None:
+    """A pool's gradient reads at clipped positions; a narrow convolution goes by rows."""
+    x = jax.ShapeDtypeStruct((32, 32, 3), jnp.float32)
+    kernel = jnp.ones((7, 7, 3, 16))
+
+    def score(x: Any) -> Any:
+        y = layers.conv(x, kernel, 2, ((3, 3), (3, 3)))
+        return jnp.sum(layers.max_pool(y, 3, 2, ((0, 1), (0, 1))) ** 2)
+
+    step = jax.jit(jax.grad(score))
+    text = {p: jax.export.export(step, platforms=[p])(x).mlir_module() for p in ("cpu", "cuda")}
+    assert "stablehlo.gather" in text["cuda"] and "stablehlo.gather" not in text["cpu"]
+    wide = [line for line in text["cuda"].splitlines() if "= stablehlo.convolution" in line]
+    assert any("x48xf32>" in line.rpartition("->")[2] for line in wide)  # 4 rows of 12 features
